@@ -1,0 +1,43 @@
+"""Who may call the API and how often: OAuth scopes, and limits per client."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+if TYPE_CHECKING:
+    # settings name the classes below, and rest_framework.views reads settings
+    from rest_framework.views import APIView
+
+
+class PartnerHasScope(BasePermission):
+    """The token is a partner's and holds the scope that the view names in `required_scope`."""
+
+    message = "This token lacks the scope that the call needs."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        token = request.auth
+        if token is None:
+            return False
+        return bool(token.allow_scopes([view.required_scope]))  # type: ignore[attr-defined]
+
+
+class ClientThrottle(SimpleRateThrottle):
+    """So many calls a minute for each client; the answer says how many are left (RateLimit fields)."""
+
+    scope = "client"
+
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+        application = getattr(request.auth, "application_id", None)
+        return f"throttle:{application}" if application else None
+
+    def fields(self) -> dict[str, str]:
+        """`RateLimit-Policy` and `RateLimit` (IETF draft ratelimit-headers)."""
+        if not getattr(self, "history", None) and not hasattr(self, "now"):
+            return {}
+        left = max(int(self.num_requests or 0) - len(self.history), 0)
+        return {
+            "RateLimit-Policy": f'"client";q={self.num_requests};w={self.duration}',
+            "RateLimit": f'"client";r={left};t={self.duration}',
+        }

@@ -1,0 +1,38 @@
+"""Bases of the API's views and messages."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.views import APIView
+
+
+class PartnerView(APIView):
+    """Base of the API's views: names its scope, and adds the RateLimit fields to each answer."""
+
+    required_scope: str
+
+    def get_throttles(self) -> list[Any]:
+        if not hasattr(self, "_throttles"):
+            self._throttles = super().get_throttles()
+        return self._throttles
+
+    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        for throttle in self.get_throttles():
+            for name, value in throttle.fields().items():
+                final[name] = value
+        return final
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know: a misspelt field is an error, not silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = sorted(set(data) - set(self.fields))
+            if unknown:
+                raise serializers.ValidationError(
+                    {name: serializers.ErrorDetail("There is no such field.", code="unknown_field") for name in unknown}
+                )
+        return super().to_internal_value(data)

@@ -1,0 +1,56 @@
+"""System checks: settings that work but should not be run like this."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+from django.db import connection
+
+
+@register(Tags.security, deploy=True)
+def production_environment(**_: Any) -> list[Any]:
+    """heed.E001: a try-out installation shows sign-in codes to whoever can reach it."""
+    if not settings.LOCAL:
+        return []
+    return [
+        Error(
+            "HEED_ENV is local: secrets are made up and mails, with their sign-in codes, are shown on a page.",
+            hint="Set HEED_ENV=production and give every setting that it then asks for.",
+            id="heed.E001",
+        )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def history_cannot_be_truncated(databases: Any = None, **_: Any) -> list[Any]:
+    """heed.W002: triggers do not see TRUNCATE, so the role must not have it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT has_table_privilege(current_user, 'consents_ledgerevent', 'TRUNCATE')"
+            " WHERE to_regclass('consents_ledgerevent') IS NOT NULL"
+        )
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        return []
+    return [
+        CheckWarning(
+            "The database role may TRUNCATE the ledger.",
+            hint="Let another role own the tables, and grant this one SELECT, INSERT, UPDATE and DELETE only.",
+            id="heed.W002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def second_factor(**_: Any) -> list[Any]:
+    """heed.W003: staff see people's data."""
+    if settings.STAFF_MFA:
+        return []
+    return [
+        CheckWarning(
+            "Staff can sign in without a second factor.",
+            hint="Leave HEED_STAFF_MFA at its default.",
+            id="heed.W003",
+        )
+    ]

@@ -1,0 +1,27 @@
+"""The one base of all errors that a person can do something about.
+
+Domain modules raise subclasses beside the function that raises them; `portal.problems` turns
+them into RFC 9457 answers, pages into form errors, commands into `CommandError`.
+"""
+
+
+class DomainError(Exception):
+    """Something was asked that cannot be done.
+
+    `code` is stable and machine readable, `message` says what was wrong and what to do.
+    Neither holds personal data, because both reach logs.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class NotFound(DomainError):
+    """What was named does not exist, or is not the asker's to see."""
+
+
+class Conflict(DomainError):
+    """The state of things does not allow it now."""

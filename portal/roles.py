@@ -1,0 +1,36 @@
+"""The staff's roles, as groups of permissions."""
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+AGENT, MANAGER, AUDITOR = "agent", "privacy manager", "auditor"
+
+_VIEWED = ("portal", "consents", "downstream", "requests_app")
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    AGENT: ("requests_app.carry_out",),
+    MANAGER: (
+        "requests_app.carry_out",
+        "consents.open_hold",
+        "consents.lift_hold",
+        "downstream.retry_propagation",
+        "portal.add_user",
+        "portal.change_user",
+    ),
+    AUDITOR: (),
+}
+# What an agent has no business with.
+_HIDDEN_FROM_AGENT = ("auditentry", "user", "rememberedanswer")
+
+
+def set_up() -> None:
+    """Create or bring up to date the groups; run after every migrate."""
+    for role, allowed in _ALLOWED.items():
+        group, _ = Group.objects.get_or_create(name=role)
+        view = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=_VIEWED)
+        if role == AGENT:
+            view = view.exclude(content_type__model__in=_HIDDEN_FROM_AGENT)
+        wanted = Q(pk__in=[])
+        for name in allowed:
+            app, _, codename = name.partition(".")
+            wanted |= Q(content_type__app_label=app, codename=codename)
+        group.permissions.set([*view, *Permission.objects.filter(wanted)])

@@ -1,0 +1,56 @@
+"""The staff site's side menu, as far as the reader's role goes."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+
+def sections(request: HttpRequest) -> list[dict[str, Any]]:
+    """unfold's SIDEBAR navigation."""
+    return [
+        {
+            "title": _("Work"),
+            "items": [
+                {"title": _("Today"), "icon": "dashboard", "link": reverse("admin:index")},
+                _item(_("Requests"), "inbox", "requests_app", "request"),
+                _item(_("Holds"), "pause_circle", "consents", "hold"),
+                _item(_("People"), "person_search", "consents", "subject"),
+            ],
+        },
+        {
+            "title": _("Training data"),
+            "items": [
+                _item(_("Datasets"), "database", "downstream", "dataset"),
+                _item(_("Propagations"), "sync", "downstream", "propagation"),
+                _item(_("Removal receipts"), "receipt_long", "downstream", "removalreceipt"),
+            ],
+        },
+        {
+            "title": _("Rules and record"),
+            "items": [
+                _item(_("Purposes"), "category", "consents", "purpose"),
+                _item(_("Rules"), "gavel", "consents", "rule"),
+                _item(_("Notices"), "article", "consents", "notice"),
+                _item(_("Ledger"), "menu_book", "consents", "ledgerevent"),
+                _item(_("Audit trail"), "history", "portal", "auditentry"),
+            ],
+        },
+        {
+            "title": _("House"),
+            "items": [
+                _item(_("Partners"), "handshake", "consents", "partner"),
+                _item(_("Staff"), "badge", "portal", "user"),
+            ],
+        },
+    ]
+
+
+def _item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
+    }

@@ -1,0 +1,25 @@
+"""All addresses. The roof: it knows every app's pages and APIs."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from oauth2_provider import views as oauth2
+
+from portal import pages
+
+urlpatterns = [
+    path("healthz", pages.healthz, name="healthz"),
+    path("readyz", pages.readyz, name="readyz"),
+    path("dev/mail/", pages.dev_mail, name="dev-mail"),
+    path("admin/", admin.site.urls),
+    path("account/", include("allauth.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("o/token/", oauth2.TokenView.as_view(), name="token"),
+    path("o/revoke_token/", oauth2.RevokeTokenView.as_view(), name="revoke-token"),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/v1/", include("consents.api.urls")),
+    path("", include("requests_app.pages.urls")),
+    path("", include("downstream.pages.urls")),
+    path("", include("consents.pages.urls")),
+]
