@@ -1,0 +1,62 @@
+"""The partner behind a call, and what its registration lets it see."""
+
+from rest_framework.request import Request
+
+from consents import jurisdictions, purposes, subjects
+from consents.models import Partner, Subject
+from consents.subjects import Name
+from consents.vocabulary import EVERY
+from portal.errors import DomainError, NotFound
+
+
+class PartnerError(DomainError):
+    """A call beyond the partner's registration."""
+
+
+def of(request: Request) -> Partner:
+    """The calling partner. Raises PartnerError when the client belongs to none."""
+    partner = Partner.objects.filter(application_id=request.auth.application_id).first()
+    if partner is None:
+        raise PartnerError(
+            "client_without_partner", "This client is not registered as a partner; ask the privacy team."
+        )
+    return partner
+
+
+def sees(partner: Partner, subject: Subject) -> bool:
+    return not partner.jurisdictions or any(
+        jurisdictions.covers(one, subject.jurisdiction) for one in partner.jurisdictions
+    )
+
+
+def find_subject(partner: Partner, wanted: Name) -> Subject | None:
+    """The person, as far as this partner may see them. Raises PartnerError for a scheme that is not its own."""
+    if wanted.scheme not in partner.schemes:
+        raise PartnerError(
+            "scheme_not_yours",
+            f"You may name people by: {', '.join(partner.schemes) or 'nothing'}.",
+            field="subject",
+        )
+    subject = subjects.find(wanted)
+    return subject if subject is not None and sees(partner, subject) else None
+
+
+def get_subject(partner: Partner, wanted: Name) -> Subject:
+    """Like `find_subject`; somebody else's person is as unknown as nobody. Raises NotFound."""
+    subject = find_subject(partner, wanted)
+    if subject is None:
+        raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="subject")
+    return subject
+
+
+def check_recipient(partner: Partner, recipient: str) -> str:
+    """The recipient, if the partner speaks for it. Raises PartnerError, NotFound."""
+    purposes.check_recipient(recipient)
+    if recipient not in partner.recipients:
+        spoken = ", ".join(repr(one) for one in partner.recipients) or "none"
+        raise PartnerError("recipient_not_yours", f"You speak for the recipients: {spoken}.", field="recipient")
+    return recipient
+
+
+def may_see_recipient(partner: Partner, recipient: str) -> bool:
+    return recipient == EVERY or recipient in partner.recipients

@@ -1,0 +1,100 @@
+"""Shapes of the API's messages."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from consents.vocabulary import EVERY, Action, Category
+from portal.api_views import StrictSerializer
+
+
+class NamedSubject(StrictSerializer):
+    scheme = serializers.CharField(
+        max_length=40, help_text="An identifier scheme of your registration, such as account"
+    )
+    value = serializers.CharField(max_length=255)
+
+
+class ChoiceIn(StrictSerializer):
+    """One choice of one person."""
+
+    subject = NamedSubject()
+    purpose = serializers.CharField(max_length=80)
+    action = serializers.ChoiceField(choices=Action.choices)
+    occurred_at = serializers.DateTimeField(help_text="RFC 3339 with zone; at most five minutes ahead of our clock")
+    recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
+    category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
+    notice = serializers.CharField(max_length=80, default="", allow_blank=True, help_text="The notice version shown")
+    evidence = serializers.CharField(max_length=4000, default="", allow_blank=True, help_text="Kept encrypted")
+
+
+class ChoiceOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    subject = serializers.UUIDField()
+    position = serializers.IntegerField(allow_null=True, help_text="Place in the log; null until it has one")
+    receipt = serializers.CharField(help_text="The receipt's reference")
+    receipt_url = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+
+
+class DecisionQuery(StrictSerializer):
+    subject = serializers.CharField(
+        max_length=300, help_text="scheme:value of an opaque scheme, such as account:m_42; never an address"
+    )
+    purpose = serializers.CharField(max_length=80)
+    recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
+    category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
+    at = serializers.DateTimeField(required=False, help_text="Any past moment; now if absent")
+    jurisdiction = serializers.CharField(max_length=6, required=False, help_text="Answers for people nobody registered")
+
+
+class ReasonOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    effect = serializers.ChoiceField(choices=["allow", "deny", "passed"])
+    text = serializers.CharField()
+
+
+class DecisionOut(serializers.Serializer[Any]):
+    allow = serializers.BooleanField()
+    at = serializers.DateTimeField()
+    position = serializers.IntegerField(help_text="The log's head when this was decided")
+    reasons = ReasonOut(many=True)
+    rule = serializers.IntegerField(allow_null=True)
+    hold = serializers.UUIDField(allow_null=True)
+    choice = serializers.UUIDField(allow_null=True)
+
+
+class ChangesQuery(StrictSerializer):
+    after = serializers.IntegerField(min_value=0, default=0, help_text="The last position you have seen")
+    wait = serializers.IntegerField(min_value=0, max_value=30, default=0, help_text="Seconds to wait for something new")
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=500)
+
+
+class ChangeOut(serializers.Serializer[Any]):
+    position = serializers.IntegerField()
+    kind = serializers.CharField()
+    subject = NamedSubject(allow_null=True, help_text="By the first opaque scheme of your registration")
+    purpose = serializers.CharField()
+    action = serializers.CharField()
+    recipient = serializers.CharField()
+    category = serializers.CharField()
+    details = serializers.DictField()
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+
+
+class ChangesOut(serializers.Serializer[Any]):
+    changes = ChangeOut(many=True)
+    next = serializers.IntegerField(help_text="Ask for what comes after this position")
+    more = serializers.BooleanField()
+
+
+class Problem(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable; build on this")
+    detail = serializers.CharField()
+    errors = serializers.ListField(child=serializers.DictField(), required=False)

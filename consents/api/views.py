@@ -1,0 +1,165 @@
+"""The API of consents: each view parses, makes one domain call, renders."""
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from consents import change_feed, decisions, jurisdictions, ledger, purposes, sequencer, subjects
+from consents.api import partners
+from consents.api.serializers import (
+    ChangesOut,
+    ChangesQuery,
+    ChoiceIn,
+    ChoiceOut,
+    DecisionOut,
+    DecisionQuery,
+    Problem,
+)
+from consents.models import LedgerEvent, Partner
+from consents.vocabulary import Action, Source
+from portal import actors, clock, idempotency, nudge
+from portal.api_views import PartnerView
+from portal.errors import DomainError
+
+_PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 429), Problem)
+
+
+class Choices(PartnerView):
+    required_scope = "choices:write"
+
+    @extend_schema(
+        request=ChoiceIn,
+        responses={201: ChoiceOut, 422: Problem, **_PROBLEMS},
+        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        summary="Record one choice of one person",
+    )
+    def post(self, request: Request) -> Response:
+        partner = partners.of(request)
+        parsed = ChoiceIn(data=request.data)
+        parsed.is_valid(raise_exception=True)
+        at = clock.now()
+        (status, body), repeated = idempotency.once(
+            client=partner.slug,
+            key=request.headers.get("Idempotency-Key"),
+            request=request.data,
+            at=at,
+            act=lambda: (201, _record(partner, parsed.validated_data, at)),
+        )
+        nudge.after_commit(ledger.SEQUENCE_TASK)
+        return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+
+
+def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
+    subject = partners.get_subject(partner, subjects.name(**sent["subject"]))
+    recipient = partners.check_recipient(partner, sent["recipient"])
+    event = ledger.record(
+        subject=subject,
+        scope=ledger.Scope(sent["purpose"], recipient, sent["category"]),
+        action=Action(sent["action"]),
+        origin=ledger.Origin(
+            source=Source.PARTNER,
+            by=actors.partner(partner.slug),
+            notice=sent["notice"],
+            evidence=sent["evidence"],
+        ),
+        at=at,
+        occurred_at=sent["occurred_at"],
+    )
+    return _choice_out(event)
+
+
+def _choice_out(event: LedgerEvent) -> dict[str, Any]:
+    reference = ledger.reference(event.pk)
+    return {
+        "id": str(event.pk),
+        "subject": str(event.subject_id),
+        "position": None,
+        "receipt": reference,
+        "receipt_url": reverse("receipt", args=[reference]),
+        "recorded_at": event.recorded_at.isoformat(),
+    }
+
+
+class Decisions(PartnerView):
+    required_scope = "decisions:read"
+
+    @extend_schema(
+        parameters=[DecisionQuery],
+        responses={200: DecisionOut, **_PROBLEMS},
+        summary="May this purpose be served with this person's data?",
+    )
+    def get(self, request: Request) -> Response:
+        partner = partners.of(request)
+        parsed = DecisionQuery(data=request.query_params.dict())
+        parsed.is_valid(raise_exception=True)
+        asked, now = parsed.validated_data, clock.now()
+        at = asked.get("at", now)
+        if at > now + clock.TOLERANCE:
+            raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
+        purposes.get(asked["purpose"])
+        question = decisions.Question(
+            asked["purpose"], partners.check_recipient(partner, asked["recipient"]), asked["category"]
+        )
+        jurisdiction = asked.get("jurisdiction")
+        decision = decisions.decide(
+            subject=partners.find_subject(partner, _named(asked["subject"])),
+            question=question,
+            at=at,
+            jurisdiction=jurisdictions.check(jurisdiction) if jurisdiction else None,
+        )
+        return Response(_decision_out(decision, at))
+
+
+def _named(text: str) -> subjects.Name:
+    scheme, colon, value = text.partition(":")
+    if not colon:
+        raise DomainError("subject_malformed", "Write the subject as scheme:value.", field="subject")
+    named = subjects.name(scheme, value)
+    if named.is_contact:
+        raise DomainError(
+            "address_in_url",
+            "Addresses do not belong in a URL, where logs keep them; name an account.",
+            field="subject",
+        )
+    return named
+
+
+def _decision_out(decision: decisions.Decision, at: Any) -> dict[str, Any]:
+    return {
+        "allow": decision.allow,
+        "at": at.isoformat(),
+        "position": sequencer.head(),
+        "reasons": [{"code": one.code, "effect": one.effect, "text": one.text} for one in decision.reasons],
+        "rule": decision.rule.pk if decision.rule else None,
+        "hold": decision.hold.pk if decision.hold else None,
+        "choice": decision.choice.event_id if decision.choice else None,
+    }
+
+
+class Changes(PartnerView):
+    required_scope = "changes:read"
+
+    @extend_schema(
+        parameters=[ChangesQuery],
+        responses={200: ChangesOut, **_PROBLEMS},
+        summary="What changed since a position of the log, gap-free",
+    )
+    def get(self, request: Request) -> Response:
+        partner = partners.of(request)
+        parsed = ChangesQuery(data=request.query_params.dict())
+        parsed.is_valid(raise_exception=True)
+        asked = parsed.validated_data
+        feed = change_feed.wait(
+            viewer=change_feed.Viewer(
+                recipients=frozenset(partner.recipients),
+                jurisdictions=tuple(partner.jurisdictions),
+                schemes=tuple(partner.schemes),
+            ),
+            after=asked["after"],
+            limit=asked["limit"],
+            seconds=asked["wait"],
+        )
+        return Response({"changes": feed.changes, "next": feed.next, "more": feed.more})

@@ -1,0 +1,93 @@
+"""The gap-free change feed for partners: the log as one viewer may see it, with long poll."""
+
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from consents import jurisdictions, log, sequencer, subjects
+from consents.models import LedgerEvent, Subject
+from consents.vocabulary import CONTACT_SCHEMES, EVERY
+
+_STEP = 0.25
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """What a partner's registration lets it see."""
+
+    recipients: frozenset[str]
+    jurisdictions: tuple[str, ...]
+    schemes: tuple[str, ...]
+
+    def sees_recipients(self, named: Iterable[str]) -> bool:
+        return any(one == EVERY or one in self.recipients for one in (list(named) or [EVERY]))
+
+    def sees_people_of(self, code: str) -> bool:
+        return not self.jurisdictions or any(jurisdictions.covers(one, code) for one in self.jurisdictions)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Changes in order; `next` is the cursor, past also what this viewer may not see."""
+
+    changes: list[dict[str, Any]]
+    next: int
+    more: bool
+
+
+def wait(*, viewer: Viewer, after: int, limit: int, seconds: float) -> Feed:
+    """`read`, waiting up to `seconds` for something that this viewer may see."""
+    deadline = time.monotonic() + seconds
+    while True:
+        feed = read(viewer=viewer, after=after, limit=limit)
+        if feed.changes or feed.more or time.monotonic() >= deadline:
+            return feed
+        after = feed.next
+        time.sleep(_STEP)
+
+
+def read(*, viewer: Viewer, after: int, limit: int) -> Feed:
+    """The next `limit` entries after a position, as far as they concern this viewer."""
+    head = sequencer.head()
+    page = list(log.entries(after=after, until=head, limit=limit))
+    named = _names(viewer, {event.subject_id for _, event in page if event.subject_id})
+    changes = [
+        _change(position, event, named)
+        for position, event in page
+        if viewer.sees_recipients(event.details.get("recipients") or [event.recipient])
+        and (event.subject_id is None or event.subject_id in named)
+    ]
+    last = page[-1][0] if page else after
+    return Feed(changes=changes, next=last, more=last < head)
+
+
+def _names(viewer: Viewer, ids: set[uuid.UUID]) -> dict[uuid.UUID, dict[str, str] | None]:
+    """Of these people, those the viewer may see, by its first opaque scheme; an erased one has no name left."""
+    seen = {
+        pk: None
+        for pk, code in Subject.objects.filter(pk__in=ids).values_list("pk", "jurisdiction")
+        if viewer.sees_people_of(code)
+    }
+    result: dict[uuid.UUID, dict[str, str] | None] = dict(seen)
+    scheme = next((one for one in viewer.schemes if one not in CONTACT_SCHEMES), None)
+    if scheme is not None:
+        for pk, value in subjects.values(seen, scheme=scheme).items():
+            result[uuid.UUID(str(pk))] = {"scheme": scheme, "value": value}
+    return result
+
+
+def _change(position: int, event: LedgerEvent, named: dict[uuid.UUID, dict[str, str] | None]) -> dict[str, Any]:
+    return {
+        "position": position,
+        "kind": event.kind,
+        "subject": named.get(event.subject_id) if event.subject_id else None,
+        "purpose": event.purpose,
+        "action": event.action,
+        "recipient": event.recipient,
+        "category": event.category,
+        "details": event.details,
+        "occurred_at": event.occurred_at.isoformat(),
+        "recorded_at": event.recorded_at.isoformat(),
+    }

@@ -1,0 +1,193 @@
+"""The only writer of the ledger: a choice is an event, a preference and an audit entry, committed together."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from consents import purposes
+from consents.models import LedgerEvent, Subject
+from consents.vocabulary import EVERY, PROTECTIVE, SLOT_OF, Action, Kind, Slot, Source
+from portal import audit, crypto, references
+from portal.clock import TOLERANCE
+from portal.errors import Conflict, DomainError
+
+SEQUENCE_TASK = "consents.tasks.sequence"
+"""Interfaces nudge this task by name once a choice is committed; beat turns it anyway."""
+
+
+class ChoiceError(DomainError):
+    """A choice that cannot be recorded as sent."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a choice is about: a purpose, and perhaps only one recipient or one category of data."""
+
+    purpose: str
+    recipient: str = EVERY
+    category: str = EVERY
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a choice comes from: the door, who acted, what they were shown, and evidence (sealed)."""
+
+    source: str
+    by: str
+    notice: str = ""
+    evidence: str = ""
+
+
+def reference(event_id: uuid.UUID) -> str:
+    """The receipt's reference: R-… in letters that can be read out."""
+    return references.encode("R", event_id)
+
+
+@transaction.atomic
+def record(
+    *,
+    subject: Subject,
+    scope: Scope,
+    action: Action,
+    origin: Origin,
+    at: datetime,
+    occurred_at: datetime | None = None,
+) -> LedgerEvent:
+    """Record one choice of one person and bring the preference up to date.
+
+    `occurred_at` is the sender's time, at most five minutes ahead of `at`. Raises ChoiceError,
+    NotFound (`unknown_purpose`, `unknown_recipient`) and Conflict(`erased`); nothing is written then.
+    """
+    occurred_at = occurred_at or at
+    check_times(occurred_at=occurred_at, at=at)
+    _check_scope(scope, action)
+    if subject.erased_at is not None:
+        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
+    event = LedgerEvent(
+        kind=Kind.CHOICE,
+        subject_id=subject.pk,
+        purpose=scope.purpose,
+        recipient=scope.recipient,
+        category=scope.category,
+        action=action,
+        source=origin.source,
+        actor=origin.by,
+        notice=origin.notice,
+        occurred_at=occurred_at,
+        recorded_at=at,
+    )
+    if origin.evidence:
+        event.evidence = _sealed(subject, origin.evidence)
+    event.save(force_insert=True)
+    _bring_up_preference(event)
+    audit.record(
+        at=at,
+        by=origin.by,
+        action=f"choice.{action}",
+        of=("subject", subject.pk),
+        details={"event": str(event.pk), "purpose": scope.purpose, "source": origin.source},
+    )
+    return event
+
+
+def append(
+    *,
+    kind: Kind,
+    by: str,
+    at: datetime,
+    details: dict[str, Any],
+    purpose: str = EVERY,
+    subject: Subject | None = None,
+) -> LedgerEvent:
+    """Write an event that is no choice: a rule, a notice, a hold, an erasure; in the same transaction as the change."""
+    return LedgerEvent.objects.create(
+        kind=kind,
+        subject_id=subject.pk if subject else None,
+        purpose=purpose,
+        source=Source.STAFF if by.startswith("staff:") else Source.REQUEST,
+        actor=by,
+        details=details,
+        occurred_at=at,
+        recorded_at=at,
+    )
+
+
+@transaction.atomic
+def withdraw_everything(*, subject: Subject, by: str, at: datetime) -> int:
+    """Close whatever this person still agrees to, one event each; answers how many."""
+    open_consents = list(subject.preferences.filter(action=Action.GRANT))
+    for one in open_consents:
+        scope = Scope(one.purpose, one.recipient, one.category)
+        # a late partner's clock must not keep a consent alive: the withdrawal is never the older one
+        occurred_at = max(at, one.occurred_at)
+        origin = Origin(source=Source.REQUEST, by=by)
+        record(
+            subject=subject,
+            scope=scope,
+            action=Action.WITHDRAW,
+            origin=origin,
+            at=at,
+            occurred_at=occurred_at,
+        )
+    return len(open_consents)
+
+
+def check_times(*, occurred_at: datetime, at: datetime) -> None:
+    """Refuse a time without zone, or more than five minutes ahead. Raises ChoiceError."""
+    if occurred_at.tzinfo is None:
+        raise ChoiceError("time_without_zone", "State the time with its zone, as RFC 3339.", field="occurred_at")
+    if occurred_at > at + TOLERANCE:
+        raise ChoiceError(
+            "time_in_future", "occurred_at lies in the future; check the sender's clock.", field="occurred_at"
+        )
+
+
+def _check_scope(scope: Scope, action: Action) -> None:
+    if scope.purpose != EVERY or SLOT_OF[action] != Slot.RESTRICTION:
+        # only a restriction may be about every purpose at once
+        purposes.get(scope.purpose)
+    purposes.check_recipient(scope.recipient)
+    purposes.check_category(scope.category)
+
+
+def _sealed(subject: Subject, evidence: str) -> bytes | None:
+    if subject.wrapped_key is None:
+        return None
+    return crypto.seal_for(subject.wrapped_key, evidence, subject_id=str(subject.pk), context=b"evidence")
+
+
+# The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.
+_UPSERT = """
+INSERT INTO consents_preference AS held
+       (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
+VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
+        %(occurred)s, %(recorded)s)
+ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
+   SET action = excluded.action, event_id = excluded.event_id,
+       occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at
+ WHERE excluded.occurred_at > held.occurred_at
+    OR (excluded.occurred_at = held.occurred_at
+        AND (excluded.action = ANY(%(protective)s) OR NOT held.action = ANY(%(protective)s)))
+"""
+
+
+def _bring_up_preference(event: LedgerEvent) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _UPSERT,
+            {
+                "subject": event.subject_id,
+                "slot": SLOT_OF[Action(event.action)],
+                "purpose": event.purpose,
+                "recipient": event.recipient,
+                "category": event.category,
+                "action": event.action,
+                "event": event.pk,
+                "occurred": event.occurred_at,
+                "recorded": event.recorded_at,
+                "protective": sorted(PROTECTIVE),
+            },
+        )

@@ -1,0 +1,82 @@
+"""Taking people over from a CSV file: all of it or, where a line is wrong, none of it."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+
+from consents import jurisdictions, subjects
+from consents.subjects import Newcomer
+from consents.vocabulary import Scheme
+from portal.errors import DomainError
+
+_REQUIRED = ("author_id", "email", "jurisdiction")
+_OPTIONAL = ("locale", "minor")
+_BATCH = 2_000
+
+
+class ImportRefused(DomainError):
+    """The file cannot be taken over; nothing of it was."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many were new, and how many were left as they are."""
+
+    registered: int
+    known: int
+
+
+@transaction.atomic
+def load(*, path: Path, by: str, at: datetime) -> Imported:
+    """Register everyone in the file; those known stay as they are. Raises ImportRefused naming the line."""
+    registered = seen = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            newcomers = _newcomers(csv.DictReader(file, strict=True), path.name)
+            while batch := list(islice(newcomers, _BATCH)):
+                seen += len(batch)
+                registered += len(subjects.register_many(newcomers=batch, by=by, at=at))
+    except OSError as error:
+        raise ImportRefused("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ImportRefused("not_csv", f"{path.name} is not a CSV file in UTF-8.") from error
+    if not seen:
+        raise ImportRefused("empty", f"{path.name} holds no people.")
+    return Imported(registered=registered, known=seen - registered)
+
+
+def _newcomers(rows: "csv.DictReader[str]", name: str) -> Iterator[Newcomer]:
+    columns = rows.fieldnames or []
+    missing = [column for column in _REQUIRED if column not in columns]
+    unknown = [column for column in columns if column not in _REQUIRED + _OPTIONAL]
+    if missing or unknown:
+        wrong = f"lacks {', '.join(missing)}" if missing else f"has the unknown {', '.join(unknown)}"
+        raise ImportRefused("wrong_columns", f"{name} {wrong}; columns are {', '.join(_REQUIRED + _OPTIONAL)}.")
+    for row in rows:
+        try:
+            yield _newcomer(row)
+        except DomainError as error:
+            # the line's number, never its content: messages reach logs
+            raise ImportRefused(error.code, f"{name}, line {rows.line_num}: {error.message}") from error
+
+
+def _newcomer(row: dict[str, str]) -> Newcomer:
+    if None in row.values() or None in row:
+        raise ImportRefused("wrong_length", "the line has more or fewer values than there are columns.")
+    minor = (row.get("minor") or "").strip().lower()
+    if minor not in {"", "0", "1", "true", "false", "yes", "no"}:
+        raise ImportRefused("wrong_minor", "minor is yes or no.")
+    return Newcomer(
+        names=(
+            subjects.name(Scheme.ACCOUNT, row["author_id"]),
+            subjects.name(Scheme.EMAIL, row["email"]),
+        ),
+        jurisdiction=jurisdictions.check(row["jurisdiction"]),
+        locale=(row.get("locale") or "en").strip()[:10],
+        is_minor=minor in {"1", "true", "yes"},
+    )

@@ -1,0 +1,22 @@
+"""The tables of consents, one file a subject."""
+
+from consents.models.holds import Hold
+from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
+from consents.models.people import Identifier, Partner, Subject, Suppressed
+from consents.models.rules import Notice, Purpose, Recipient, Rule
+
+__all__ = [
+    "Hold",
+    "Identifier",
+    "LedgerEvent",
+    "Notice",
+    "Partner",
+    "Position",
+    "Preference",
+    "Purpose",
+    "Recipient",
+    "Rule",
+    "SequencerState",
+    "Subject",
+    "Suppressed",
+]

@@ -1,0 +1,125 @@
+"""What data is used for, by whom, and under which rule and notice."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from consents.vocabulary import ANYWHERE, EVERY, Category, Default, LegalBasis
+from portal.append_only import AppendOnly
+
+
+class Recipient(models.Model):
+    """A legal entity that receives data: the controller itself or an affiliate."""
+
+    slug = models.SlugField(primary_key=True)
+    name = models.CharField(_("name"), max_length=120)
+    country = models.CharField(_("country"), max_length=2)
+    is_controller = models.BooleanField(_("controller"), default=False)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        verbose_name = _("recipient")
+        verbose_name_plural = _("recipients")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Purpose(models.Model):
+    """Why data is used. The slug may be a path: `ai-training/affiliates`."""
+
+    slug = models.CharField(primary_key=True, max_length=80)
+    name = models.CharField(_("name"), max_length=120)
+    description = models.TextField(_("description"))
+    models_text = models.TextField(_("what happens to models trained before a no"), blank=True)
+    dpv_term = models.CharField(_("DPV term"), max_length=200)
+    categories = ArrayField(
+        models.CharField(max_length=40, choices=Category.choices), default=list, verbose_name=_("data")
+    )
+    recipients = models.ManyToManyField(Recipient, related_name="purposes", blank=True)
+    order = models.PositiveSmallIntegerField(default=0)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        verbose_name = _("purpose")
+        verbose_name_plural = _("purposes")
+        ordering = ["order", "slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Notice(AppendOnly):
+    """The text that tells people of a purpose; each publication is a row of its own."""
+
+    slug = models.SlugField()
+    version = models.PositiveIntegerField()
+    locale = models.CharField(max_length=10, default="en")
+    title = models.CharField(max_length=200)
+    body = models.TextField()
+    is_material = models.BooleanField(
+        default=True, help_text=_("Older agreements no longer count under a material change.")
+    )
+    published_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ["slug", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "version", "locale"], name="one_text_per_notice_version"),
+            models.CheckConstraint(
+                condition=models.Q(effective_at__gte=models.F("published_at")), name="notice_before_effect"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.version})"
+
+
+class Rule(AppendOnly):
+    """For a jurisdiction, purpose and recipient: what holds where a person has not chosen. A change is a new row."""
+
+    jurisdiction = models.CharField(max_length=6, help_text=_("A code, EU, EEA, or * for everywhere else"))
+    purpose = models.ForeignKey(Purpose, on_delete=models.PROTECT, related_name="rules")
+    recipient = models.CharField(max_length=50, default=EVERY, blank=True)
+    legal_basis = models.CharField(max_length=30, choices=LegalBasis.choices)
+    default = models.CharField(max_length=5, choices=Default.choices)
+    gpc_denies = models.BooleanField(default=False, help_text=_("A browser's opt-out signal counts as a no."))
+    notice = models.SlugField(blank=True, help_text=_("The notice that must have been published; empty if none."))
+    notice_days = models.PositiveSmallIntegerField(default=0)
+    consent_days = models.PositiveIntegerField(null=True, blank=True)
+    admits_minors = models.BooleanField(default=False)
+    explanation = models.TextField(help_text=_("The default and its reason, in words for the person."))
+    source = models.CharField(max_length=300)
+    effective_from = models.DateTimeField()
+    effective_to = models.DateTimeField(null=True, blank=True)
+    recorded_at = models.DateTimeField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ["purpose", "jurisdiction", "-effective_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(effective_to__isnull=True) | models.Q(effective_to__gt=models.F("effective_from")),
+                name="rule_ends_after_it_begins",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(jurisdiction=ANYWHERE) | models.Q(jurisdiction__regex=r"^[A-Z]{2,3}(-[A-Z0-9]+)?$"),
+                name="rule_names_a_jurisdiction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose_id} in {self.jurisdiction} from {self.effective_from:%Y-%m-%d}"

@@ -1,0 +1,81 @@
+"""A purpose as a person sees it: state, reasons, and what a switch would do."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from consents import decisions, ledger, regime
+from consents.models import Purpose, Subject
+from consents.vocabulary import Action, Category, Default
+
+# The decision's own words are English for machines; these are the same reasons for people.
+_REASONS = {
+    "erased": gettext_lazy("Your data was erased."),
+    "restricted": gettext_lazy("You asked us to restrict the use of your data."),
+    "minor": gettext_lazy("We do not use data of minors for this."),
+    "wider_choice": gettext_lazy("You switched off the wider purpose that this is part of."),
+    "stale_consent": gettext_lazy("Your earlier yes no longer counts, because it is too old or the notice changed."),
+    "no_rule": gettext_lazy("Nothing allows this where you live, so it is off."),
+    "notice_not_over": gettext_lazy("People have not been told of this for long enough, so it is off."),
+    "unknown_subject": gettext_lazy("We do not know you, so nothing of yours is used."),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One purpose on `/choices/`."""
+
+    purpose: Purpose
+    allow: bool
+    headline: str
+    reasons: list[str]
+    since: datetime | None
+    default_text: str
+    default_reason: str
+    categories: list[str]
+    recipients: list[str]
+    models_text: str
+    held: bool
+    hold_reason: str
+    choice: str | None
+    reference: str | None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
+    """The card of one purpose for one person (a handful of queries)."""
+    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
+    rule = regime.at_moment(purpose=purpose.slug, at=at).rule_for(subject.jurisdiction, "")
+    own = subject.preferences.filter(slot="choice", purpose=purpose.slug, recipient="", category="").first()
+    return Card(
+        purpose=purpose,
+        allow=decision.allow,
+        headline=_("On: your data is used for this.") if decision.allow else _("Off: your data is not used for this."),
+        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code == "stale_consent"],
+        since=own.recorded_at if own else None,
+        default_text=_("on unless refused") if rule and rule.default == Default.ALLOW else _("off unless agreed"),
+        default_reason=_(rule.explanation) if rule else "",
+        categories=[str(Category(one).label) for one in purpose.categories],
+        recipients=[recipient.name for recipient in purpose.recipients.all()],
+        models_text=_(purpose.models_text) if purpose.models_text else "",
+        held=decision.hold is not None,
+        hold_reason=decision.hold.reason if decision.hold else "",
+        choice=own.action if own else None,
+        reference=ledger.reference(own.event_id) if own else None,
+    )
+
+
+def text(reason: decisions.Reason) -> str:
+    """A reason in the reader's language."""
+    if reason.code == "own_choice":
+        return _("You said yes.") if reason.effect == "allow" else _("You said no.")
+    if reason.code == "hold":
+        return _("Paused for everyone where you live.")
+    known = _REASONS.get(reason.code)
+    return str(known) if known else _(reason.text)
+
+
+def action_label(action: str) -> str:
+    return str(Action(action).label)

@@ -1,0 +1,176 @@
+"""People's pages about choices: home, switches, history, receipts, notices."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from consents import decisions, jurisdictions, ledger, purposes, sequencer
+from consents.models import LedgerEvent, Notice, Purpose, Subject
+from consents.pages import cards
+from consents.pages.access import for_subject, subject_of
+from consents.pages.forms import ChoiceForm
+from consents.vocabulary import Action, Kind, Source
+from portal import actors, clock, nudge, references
+from portal.countries import country_names
+from portal.errors import DomainError, NotFound
+
+MAIN_PURPOSE = "ai-training"
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Is my data used to train AI? One sentence, one state, one button."""
+    subject = subject_of(request)
+    purpose = Purpose.objects.filter(slug=MAIN_PURPOSE).first()
+    if purpose is None:
+        return render(request, "consents/not_set_up.html")
+    country = _country(request)
+    code = subject.jurisdiction if subject else country
+    decision = decisions.decide(
+        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=code
+    )
+    return render(
+        request,
+        "consents/home.html",
+        {
+            "subject": subject,
+            "country": country,
+            "countries": country_names(),
+            "allowed": decision.allow,
+            "reasons": [cards.text(decision.decisive)],
+            "purpose": purpose,
+            "held": decision.hold is not None,
+        },
+    )
+
+
+def _country(request: HttpRequest) -> str:
+    try:
+        return jurisdictions.check(request.GET.get("country", "GB"))
+    except jurisdictions.UnknownJurisdiction:
+        messages.error(request, _("We do not know that country; here is the answer for the United Kingdom."))
+        return "GB"
+
+
+@require_GET
+@for_subject
+def choices(request: HttpRequest, subject: Subject) -> HttpResponse:
+    at = clock.now()
+    every = Purpose.objects.prefetch_related("recipients")
+    return render(request, "consents/choices.html", {"cards": [cards.of(subject, purpose, at=at) for purpose in every]})
+
+
+@require_POST
+@for_subject
+def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
+    """One switch: records the choice, answers with the new card (htmx) or the page."""
+    form = ChoiceForm(request.POST)
+    if not form.is_valid():
+        return render(
+            request,
+            "400.html",
+            {"problem": _("That choice was not understood; nothing was changed.")},
+            status=400,
+        )
+    at = clock.now()
+    try:
+        purpose = purposes.get(form.cleaned_data["purpose"])
+        ledger.record(
+            subject=subject,
+            scope=ledger.Scope(purpose.slug),
+            action=Action(form.cleaned_data["action"]),
+            origin=ledger.Origin(
+                source=Source.SELF_SERVICE, by=actors.subject(subject.pk), notice=_notice_shown(purpose)
+            ),
+            at=at,
+        )
+    except DomainError as error:
+        return render(request, "400.html", {"problem": error.message}, status=400)
+    nudge.after_commit(ledger.SEQUENCE_TASK)
+    card = cards.of(subject, purpose, at=clock.now())
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "consents/_card.html", {"card": card, "just_now": True})
+    messages.success(request, _("Saved. Your receipt: %(reference)s") % {"reference": card.reference})
+    return redirect(f"{reverse('choices')}#{purpose.slug}")
+
+
+def _notice_shown(purpose: Purpose) -> str:
+    latest = Notice.objects.filter(slug=purpose.slug.partition("/")[0]).order_by("-version").first()
+    return f"{latest.slug}/{latest.version}" if latest else ""
+
+
+@require_GET
+@for_subject
+def history(request: HttpRequest, subject: Subject) -> HttpResponse:
+    """Every choice ever recorded about the reader."""
+    events = LedgerEvent.objects.filter(subject_id=subject.pk, kind=Kind.CHOICE)
+    events = events.select_related("placed").order_by("-recorded_at", "-id")[:500]
+    names = dict(Purpose.objects.values_list("slug", "name"))
+    return render(request, "consents/history.html", {"entries": [_entry(event, names) for event in events]})
+
+
+def _entry(event: LedgerEvent, names: dict[str, str]) -> dict[str, Any]:
+    placed = getattr(event, "placed", None)
+    return {
+        "recorded_at": event.recorded_at,
+        "purpose_name": _(names[event.purpose]) if event.purpose in names else _("every purpose"),
+        "action_label": cards.action_label(event.action),
+        "source_label": Source(event.source).label,
+        "reference": ledger.reference(event.pk),
+        "position": placed.position if placed else None,
+    }
+
+
+@require_GET
+@for_subject
+def receipt(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
+    """One choice in full. Somebody else's receipt is as unknown as none."""
+    try:
+        event_id = references.decode("R", reference)
+    except NotFound as error:
+        raise Http404 from error
+    event = LedgerEvent.objects.filter(pk=event_id, subject_id=subject.pk, kind=Kind.CHOICE).first()
+    if event is None:
+        raise Http404
+    position = sequencer.position_of(event.pk)
+    names = dict(Purpose.objects.values_list("slug", "name"))
+    rows = [
+        (_("Purpose"), _(names[event.purpose]) if event.purpose in names else _("every purpose")),
+        (_("Choice"), cards.action_label(event.action)),
+        (_("Recorded"), event.recorded_at),
+        (_("Made"), event.occurred_at),
+        (_("How"), Source(event.source).label),
+        (_("Notice shown"), event.notice or "–"),
+        (_("Place in the log"), position if position is not None else _("being assigned")),
+    ]
+    return render(request, "consents/receipt.html", {"reference": reference, "receipt": rows})
+
+
+@require_GET
+def notices(request: HttpRequest) -> HttpResponse:
+    return render(request, "consents/notices.html", {"notices": _in_language(Notice.objects.all())})
+
+
+@require_GET
+def notice(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    found = _in_language(Notice.objects.filter(slug=slug, version=version))
+    if not found:
+        raise Http404
+    return render(request, "consents/notice.html", {"notice": found[0]})
+
+
+def _in_language(every: Any) -> list[Notice]:
+    """Each notice version once: in the reader's language where there is one, else in English."""
+    wanted = (get_language() or "en")[:2]
+    chosen: dict[tuple[str, int], Notice] = {}
+    for one in every.order_by("slug", "-version"):
+        key = (one.slug, one.version)
+        if key not in chosen or one.locale == wanted:
+            chosen[key] = one
+    return list(chosen.values())

@@ -1,0 +1,236 @@
+"""People: registering, finding, linking to an account, forgetting."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from consents import jurisdictions, ledger
+from consents.models import Identifier, Subject, Suppressed
+from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
+from portal import audit, crypto
+from portal.errors import Conflict, DomainError, NotFound
+from portal.models import User
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_SCHEME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_LONGEST = 255
+
+
+class IdentifierError(DomainError):
+    """A scheme or value that cannot name anyone."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """What somebody is called in one scheme, in its normal form."""
+
+    scheme: str
+    value: str
+
+    @property
+    def fingerprint(self) -> bytes:
+        return crypto.blind_index(self.scheme, self.value)
+
+    @property
+    def is_contact(self) -> bool:
+        return self.scheme in CONTACT_SCHEMES
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A person to register."""
+
+    names: tuple[Name, ...]
+    jurisdiction: str
+    locale: str = "en"
+    is_minor: bool = False
+
+
+def name(scheme: str, value: str) -> Name:
+    """A name in normal form. Raises IdentifierError without quoting the value."""
+    value = value.strip()
+    if not _SCHEME.fullmatch(scheme):
+        raise IdentifierError("unknown_scheme", "A scheme is lower-case letters, digits and _.", field="scheme")
+    if not value or len(value) > _LONGEST or not value.isprintable():
+        raise IdentifierError(
+            "invalid_identifier", f"An identifier has 1 to {_LONGEST} printable characters.", field="subject"
+        )
+    if scheme == Scheme.EMAIL:
+        value = value.lower()
+        if not _ADDRESS.fullmatch(value):
+            raise IdentifierError("invalid_identifier", "This is not a mail address.", field="subject")
+    if scheme == Scheme.PHONE:
+        value = re.sub(r"[\s().-]", "", value)
+        if not re.fullmatch(r"\+\d{6,15}", value):
+            raise IdentifierError(
+                "invalid_identifier", "Write a telephone number with its country code: +44…", field="subject"
+            )
+    return Name(scheme, value)
+
+
+def find(wanted: Name) -> Subject | None:
+    """The living person of that name, or None."""
+    identifier = (
+        Identifier.objects.select_related("subject")
+        .filter(scheme=wanted.scheme, fingerprint=wanted.fingerprint)
+        .first()
+    )
+    return identifier.subject if identifier else None
+
+
+def get(wanted: Name) -> Subject:
+    """The person of that name. Raises NotFound(`unknown_subject`)."""
+    subject = find(wanted)
+    if subject is None:
+        raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="subject")
+    return subject
+
+
+@transaction.atomic
+def register(*, newcomer: Newcomer, by: str, at: datetime) -> Subject:
+    """Register one person; a name that is taken, or was erased, is refused.
+
+    Raises Conflict(`identifier_taken` | `suppressed`), UnknownJurisdiction.
+    """
+    subjects = register_many(newcomers=[newcomer], by=by, at=at)
+    if not subjects:
+        if _suppressed(newcomer.names):
+            raise Conflict("suppressed", "This person asked to be forgotten and is not taken in again.")
+        raise Conflict("identifier_taken", "Somebody is already registered by this identifier.")
+    return subjects[0]
+
+
+@transaction.atomic
+def register_many(*, newcomers: Sequence[Newcomer], by: str, at: datetime) -> list[Subject]:
+    """Register people, leaving out those already known or erased; answers the new ones."""
+    every_name = [one for newcomer in newcomers for one in newcomer.names]
+    taken = _taken(every_name) | _suppressed(every_name)
+    fresh: list[tuple[Subject, Newcomer]] = []
+    for newcomer in newcomers:
+        fingerprints = {(one.scheme, one.fingerprint) for one in newcomer.names}
+        if not newcomer.names or fingerprints & taken:
+            continue
+        taken |= fingerprints
+        fresh.append((_subject(newcomer, at), newcomer))
+    Subject.objects.bulk_create([subject for subject, _ in fresh], batch_size=2_000)
+    Identifier.objects.bulk_create(
+        [_identifier(subject, one) for subject, newcomer in fresh for one in newcomer.names], batch_size=2_000
+    )
+    subjects = [subject for subject, _ in fresh]
+    if subjects:
+        # whoever is new may be one whose data is in a dataset already
+        codes = sorted({subject.jurisdiction for subject in subjects})
+        ledger.append(kind=Kind.PEOPLE, by=by, at=at, details={"jurisdictions": codes, "people": len(subjects)})
+    audit.record_many(
+        at=at, by=by, action="subject.register", object_type="subject", object_ids=[s.pk for s in subjects]
+    )
+    return subjects
+
+
+@transaction.atomic
+def account_of(subject: Subject, *, at: datetime) -> User:
+    """The account with which this person signs in, made at the first time."""
+    locked = Subject.objects.select_for_update().get(pk=subject.pk)
+    if locked.account is None:
+        locked.account = User(username=f"person-{locked.pk}")
+        locked.account.set_unusable_password()
+        locked.account.save()
+        locked.save(update_fields=["account"])
+        audit.record(at=at, by=f"subject:{locked.pk}", action="account.open", of=("subject", locked.pk))
+    subject.account = locked.account
+    return locked.account
+
+
+def contact(subject: Subject, scheme: str = Scheme.EMAIL) -> str | None:
+    """The person's address, opened for sending; None when there is none or they were erased."""
+    identifier = subject.identifiers.filter(scheme=scheme).first()
+    if identifier is None or identifier.sealed is None or subject.wrapped_key is None:
+        return None
+    return crypto.unseal_for(
+        subject.wrapped_key, identifier.sealed, subject_id=str(subject.pk), context=scheme.encode()
+    )
+
+
+def values(subject_ids: Iterable[object], *, scheme: str) -> dict[object, str]:
+    """What each person is called in `scheme`, by subject id; people without such a name are left out."""
+    rows = Identifier.objects.filter(subject_id__in=list(subject_ids), scheme=scheme).select_related("subject")
+    return {
+        row.subject_id: row.value
+        if row.value is not None
+        else crypto.unseal_for(
+            row.subject.wrapped_key, row.sealed, subject_id=str(row.subject_id), context=scheme.encode()
+        )
+        for row in rows
+        if row.value is not None or (row.sealed is not None and row.subject.wrapped_key is not None)
+    }
+
+
+def seal(subject: Subject, text: str, *, context: str) -> bytes:
+    """Seal something about this person under their own key. Raises Conflict(`erased`)."""
+    if subject.wrapped_key is None:
+        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
+    return crypto.seal_for(subject.wrapped_key, text, subject_id=str(subject.pk), context=context.encode())
+
+
+def unseal(subject: Subject, sealed: bytes, *, context: str) -> str | None:
+    """Open what `seal` made; None once the person was erased."""
+    if subject.wrapped_key is None:
+        return None
+    return crypto.unseal_for(subject.wrapped_key, sealed, subject_id=str(subject.pk), context=context.encode())
+
+
+@transaction.atomic
+def forget(*, subject: Subject, by: str, at: datetime) -> None:
+    """Erase a person: identifiers deleted, their key destroyed, keyed fingerprints kept (GDPR Art. 17).
+
+    Doing it twice changes nothing. Ledger events stay: they name only the opaque id.
+    """
+    locked = Subject.objects.select_for_update().get(pk=subject.pk)
+    if locked.erased_at is not None:
+        return
+    Suppressed.objects.bulk_create(
+        [Suppressed(scheme=one.scheme, fingerprint=one.fingerprint, erased_at=at) for one in locked.identifiers.all()],
+        ignore_conflicts=True,
+    )
+    locked.identifiers.all().delete()
+    account, locked.account = locked.account, None
+    locked.wrapped_key, locked.erased_at, locked.locale = None, at, "en"
+    locked.save(update_fields=["account", "wrapped_key", "erased_at", "locale"])
+    if account is not None:
+        account.delete()
+    audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
+
+
+def _subject(newcomer: Newcomer, at: datetime) -> Subject:
+    subject_id = uuid7()
+    return Subject(
+        id=subject_id,
+        jurisdiction=jurisdictions.check(newcomer.jurisdiction),
+        locale=newcomer.locale,
+        is_minor=newcomer.is_minor,
+        wrapped_key=crypto.new_subject_key(subject_id=str(subject_id)),
+        registered_at=at,
+    )
+
+
+def _identifier(subject: Subject, one: Name) -> Identifier:
+    identifier = Identifier(subject=subject, scheme=one.scheme, fingerprint=one.fingerprint)
+    if one.is_contact:
+        identifier.sealed = seal(subject, one.value, context=one.scheme)
+    else:
+        identifier.value = one.value
+    return identifier
+
+
+def _taken(names: Sequence[Name]) -> set[tuple[str, bytes]]:
+    found = Identifier.objects.filter(fingerprint__in=[one.fingerprint for one in names])
+    return {(scheme, bytes(print_)) for scheme, print_ in found.values_list("scheme", "fingerprint")}
+
+
+def _suppressed(names: Sequence[Name]) -> set[tuple[str, bytes]]:
+    found = Suppressed.objects.filter(fingerprint__in=[one.fingerprint for one in names])
+    return {(scheme, bytes(print_)) for scheme, print_ in found.values_list("scheme", "fingerprint")}

@@ -1,0 +1,13 @@
+"""The turns that beat gives to consents."""
+
+from typing import Any
+
+from celery import shared_task
+
+from consents import sequencer
+from portal import clock
+
+
+@shared_task(name="consents.tasks.sequence")
+def sequence(**_: Any) -> None:
+    sequencer.advance(at=clock.now())
