@@ -1,0 +1,170 @@
+"""Holds: opening one with its effect shown first, following it, lifting it with two people."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action, display
+
+from consents import holds, sequencer
+from consents.models import Hold
+from downstream.admin.forms import HoldForm
+from downstream.models import Dataset
+from portal import clock
+from portal.errors import DomainError
+from portal.staff_dialogs import ConfirmForm
+from portal.staff_pages import ReadOnlyAdmin, attempt, by
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    list_display = ("scope", "authority", "state", "opened_at", "lifted_at")
+    fields = (
+        "scope",
+        "authority",
+        "reason",
+        "state",
+        "opened_at",
+        "opened_by",
+        "arrival",
+        "lift_asked_at",
+        "lift_asked_by",
+        "lifted_at",
+        "lifted_by",
+    )
+    readonly_fields = ("scope", "state", "arrival")
+    actions_detail = ("ask_to_lift", "lift")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("consents.open_hold"))
+
+    @admin.display(description=gettext_lazy("scope"))
+    def scope(self, hold: Hold) -> str:
+        purposes = ", ".join(hold.purposes) or _("every purpose")
+        places = ", ".join(hold.jurisdictions) or _("everywhere")
+        return f"{purposes} · {places}"
+
+    @display(description=gettext_lazy("state"), label={"open": "warning", "asked": "info", "lifted": "success"})
+    def state(self, hold: Hold) -> tuple[str, str]:
+        if not hold.is_open:
+            return "lifted", _("lifted")
+        return ("asked", _("in force; lifting asked for")) if hold.lift_asked_at else ("open", _("in force"))
+
+    @admin.display(description=gettext_lazy("where it has arrived"))
+    def arrival(self, hold: Hold) -> str:
+        position = sequencer.position_of(holds.opening_event(hold))
+        rows = [(dataset.name, _arrival(dataset, position)) for dataset in Dataset.objects.living()]
+        return format_html_join("\n", "<p>{}: {}</p>", rows) or _("no dataset is registered")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """First the effect, then the deed: the second submit carries `confirmed`."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = HoldForm(request.POST or None)
+        effect = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                if "confirmed" in request.POST:
+                    return self._open(request, form)
+                effect = _effect(form)
+            except DomainError as error:
+                form.add_error(None, error.message)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Open a hold"),
+            "form": form,
+            "effect": effect,
+        }
+        return TemplateResponse(request, "admin/consents/hold/open.html", context)
+
+    def _open(self, request: HttpRequest, form: HoldForm) -> HttpResponse:
+        hold = holds.open(
+            scope=form.scope(),
+            reason=form.cleaned_data["reason"],
+            authority=form.cleaned_data["authority"],
+            by=by(request),
+            at=clock.now(),
+        )
+        messages.success(request, _("The hold is in force. Its people's rows are leaving the datasets now."))
+        return redirect(reverse("admin:consents_hold_change", args=[hold.pk]))
+
+    def has_ask_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        asked = Hold.objects.filter(pk=object_id, lifted_at__isnull=True, lift_asked_at__isnull=True)
+        return request.user.has_perm("consents.lift_hold") and (object_id is None or asked.exists())
+
+    def has_lift_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        asked = Hold.objects.filter(pk=object_id, lifted_at__isnull=True, lift_asked_at__isnull=False)
+        asked = asked.exclude(lift_asked_by=by(request))
+        return request.user.has_perm("consents.lift_hold") and (object_id is None or asked.exists())
+
+    @action(
+        description=gettext_lazy("Ask to lift"),
+        permissions=["ask"],
+        dialog={
+            "title": gettext_lazy("Ask to lift this hold"),
+            "description": gettext_lazy("A second person has to lift it. Until then everything stays as it is."),
+            "form_class": ConfirmForm,
+            "form_submit_text": gettext_lazy("Ask"),
+        },
+    )
+    def ask_to_lift(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+        hold = Hold.objects.get(pk=object_id)
+        return attempt(
+            request,
+            lambda: holds.ask_to_lift(hold=hold, by=by(request), at=clock.now()),
+            done=_("Now a second person can lift the hold."),
+            then=reverse("admin:consents_hold_change", args=[object_id]),
+        )
+
+    @action(
+        description=gettext_lazy("Lift"),
+        permissions=["lift"],
+        dialog={
+            "title": gettext_lazy("Lift this hold"),
+            "description": gettext_lazy(
+                "Decisions follow rules and choices again at once. Rows that were removed stay removed; "
+                "objections that people made meanwhile stay in force."
+            ),
+            "form_class": ConfirmForm,
+            "form_submit_text": gettext_lazy("Lift the hold"),
+        },
+    )
+    def lift(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
+        hold = Hold.objects.get(pk=object_id)
+        return attempt(
+            request,
+            lambda: holds.lift(hold=hold, by=by(request), at=clock.now()),
+            done=_("The hold is lifted."),
+            then=reverse("admin:consents_hold_change", args=[object_id]),
+        )
+
+
+def _arrival(dataset: Dataset, position: int | None) -> str:
+    if position is not None and dataset.position >= position:
+        return _("verified")
+    current = dataset.propagations.open().first()
+    if current is None:
+        return _("waiting")
+    return f"{current.get_status_display()} {current.reason}"
+
+
+def _effect(form: HoldForm) -> dict[str, Any]:
+    scope = holds.check(form.scope(), reason=form.cleaned_data["reason"])
+    datasets = [
+        dataset
+        for dataset in Dataset.objects.living()
+        if not scope.purposes or any(_serves(dataset, purpose) for purpose in scope.purposes)
+    ]
+    return {"people": holds.people_in(scope), "datasets": datasets}
+
+
+def _serves(dataset: Dataset, purpose: str) -> bool:
+    return any(one == purpose or one.startswith(f"{purpose}/") for one in dataset.purposes)

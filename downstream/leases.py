@@ -1,0 +1,114 @@
+"""Leases on propagations: who works on one, until when, and the fencing token that stops a zombie.
+
+The database's clock alone counts, so that workers' clocks may differ.
+"""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from downstream.models import Propagation
+from downstream.propagation_states import DUE, Status
+
+
+class LeaseLost(Exception):
+    """Somebody else holds a newer token; whoever sees this stops at once and writes nothing."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on one propagation."""
+
+    propagation_id: uuid.UUID
+    token: int
+    attempts: int
+
+
+_CLAIM = """
+UPDATE downstream_propagation AS mine
+   SET status = %(working)s, fencing_token = fencing_token + 1, attempts = attempts + 1,
+       lease_holder = %(holder)s, lease_until = clock_timestamp() + %(length)s
+ WHERE mine.id = (
+       SELECT id FROM downstream_propagation
+        WHERE id = %(id)s AND status = ANY(%(due)s) AND next_try_at <= clock_timestamp()
+          AND (lease_until IS NULL OR lease_until < clock_timestamp())
+          FOR UPDATE SKIP LOCKED)
+RETURNING mine.fencing_token, mine.attempts
+"""
+_EXTEND = """
+UPDATE downstream_propagation SET lease_until = clock_timestamp() + %(length)s
+ WHERE id = %(id)s AND fencing_token = %(token)s AND status = %(working)s
+"""
+
+
+def claim(*, propagation_id: uuid.UUID, holder: str) -> Lease | None:
+    """Take the lease if the work is due and nobody holds it; None otherwise."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "id": propagation_id,
+                "holder": holder,
+                "working": Status.WORKING,
+                "due": sorted(DUE),
+                "length": settings.LEASE,
+            },
+        )
+        row = cursor.fetchone()
+    return Lease(propagation_id, *row) if row else None
+
+
+def extend(lease: Lease) -> None:
+    """Prove that the lease is still ours and hold it longer. Raises LeaseLost."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EXTEND,
+            {
+                "id": lease.propagation_id,
+                "token": lease.token,
+                "working": Status.WORKING,
+                "length": settings.LEASE,
+            },
+        )
+        if cursor.rowcount != 1:
+            raise LeaseLost(str(lease.propagation_id))
+
+
+def lock(lease: Lease) -> Propagation:
+    """The propagation, locked for the closing transaction. Raises LeaseLost."""
+    try:
+        return Propagation.objects.select_for_update().get(
+            pk=lease.propagation_id, fencing_token=lease.token, status=Status.WORKING
+        )
+    except Propagation.DoesNotExist as error:
+        raise LeaseLost(str(lease.propagation_id)) from error
+
+
+@contextmanager
+def heartbeat(lease: Lease) -> Iterator[None]:
+    """Keep the lease alive from a thread of its own while long work goes on."""
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(lease, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=5)
+
+
+def _beat(lease: Lease, done: threading.Event) -> None:
+    try:
+        while not done.wait(settings.LEASE.total_seconds() / 3):
+            try:
+                extend(lease)
+            except LeaseLost:
+                # the worker learns of it at its next fence
+                return
+    finally:
+        connection.close()

@@ -1,0 +1,66 @@
+"""`manage.py register_dataset SLUG PATH …`: take a dataset in."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from consents import sequencer
+from downstream import propagation, registry
+from downstream.models import Dataset
+from portal import actors, clock
+from portal.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = (
+        "Register a dataset. From then on whoever may not be in it is taken out, beginning with the people "
+        "whose data may not be used today: see how many with --dry-run."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("location", help="The folder of Parquet files")
+        parser.add_argument("--name", help="What staff call it (default: the slug)")
+        parser.add_argument("--public-name", default="", help="What people see it called")
+        parser.add_argument("--kind", default="parquet_folder")
+        parser.add_argument("--key-column", required=True, help="The column that names the person")
+        parser.add_argument("--key-scheme", default="account", help="The identifier scheme of that column")
+        parser.add_argument("--purpose", action="append", default=[], dest="purposes", help="May be given repeatedly")
+        parser.add_argument("--owner", required=True, help="The recipient that owns it")
+        parser.add_argument("--category", default="", help="The kind of data; empty where it is mixed")
+        parser.add_argument("--deadline-hours", type=int, default=24)
+        parser.add_argument("--dry-run", action="store_true", help="Check everything and say what would happen")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        registration = registry.Registration(
+            slug=options["slug"],
+            name=options["name"] or options["slug"],
+            public_name=options["public_name"],
+            location=options["location"],
+            kind=options["kind"],
+            key_column=options["key_column"],
+            key_scheme=options["key_scheme"],
+            purposes=tuple(options["purposes"]),
+            owner=options["owner"],
+            category=options["category"],
+            deadline_hours=options["deadline_hours"],
+        )
+        at = clock.now()
+        try:
+            described = registry.check(registration)
+            dataset = registry.unsaved(registration, described, at=at)
+            sequencer.advance(at=at)
+            self._say(dataset, at=at)
+            if not options["dry_run"]:
+                registry.register(registration=registration, by=actors.command("register_dataset"), at=at)
+                self.stdout.write(f"Registered {registration.slug}.")
+        except DomainError as error:
+            raise CommandError(error.message) from error
+
+    def _say(self, dataset: Dataset, *, at: Any) -> None:
+        denied = propagation.denied_people(dataset, after=0, until=sequencer.head(), at=at)
+        self.stdout.write(
+            f"{dataset.row_count} rows in {dataset.file_count} files. Of all people, {len(denied)} may not be in it "
+            "today; the first propagation removes their rows for good."
+        )

@@ -1,0 +1,79 @@
+"""Datasets: something downstream that holds people's data and feeds training."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from consents.vocabulary import Category
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def living(self) -> "DatasetQuerySet":
+        """Datasets that are still carried; retired ones are kept for their receipts."""
+        return self.filter(retired_at__isnull=True)
+
+    def serving(self, purpose: str) -> "DatasetQuerySet":
+        """Datasets that serve this purpose or a part of it."""
+        wanted = [one for one in self.purposes_in_use() if one == purpose or one.startswith(f"{purpose}/")]
+        return self.filter(purposes__overlap=wanted)
+
+    def purposes_in_use(self) -> set[str]:
+        return {purpose for row in self.values_list("purposes", flat=True) for purpose in row}
+
+
+class Dataset(models.Model):
+    """Where people's data is, in which format, by what name it calls them, and how far the log reached it."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    public_name = models.CharField(_("public name"), max_length=120, help_text=_("How people see it named."))
+    owner = models.ForeignKey("consents.Recipient", on_delete=models.PROTECT, related_name="datasets")
+    purposes = ArrayField(models.CharField(max_length=80), verbose_name=_("purposes"))
+    kind = models.CharField(_("kind"), max_length=40)
+    location = models.CharField(_("location"), max_length=1000)
+    key_column = models.CharField(_("key column"), max_length=200)
+    key_scheme = models.CharField(
+        _("key scheme"), max_length=40, help_text=_("The identifier scheme that the key column holds.")
+    )
+    category = models.CharField(
+        _("data category"),
+        max_length=40,
+        blank=True,
+        choices=Category.choices,
+        help_text=_("The kind of data it holds; empty where it is mixed."),
+    )
+    engine = models.CharField(_("engine"), max_length=40, default="embedded")
+    options = models.JSONField(default=dict, blank=True)
+    deadline_hours = models.PositiveIntegerField(
+        _("deadline in hours"), default=24, help_text=_("How soon a no has to arrive here.")
+    )
+    position = models.BigIntegerField(
+        _("position"), default=0, help_text=_("The log position up to which every no is verified here.")
+    )
+    row_count = models.BigIntegerField(_("rows"), default=0)
+    file_count = models.PositiveIntegerField(_("files"), default=0)
+    registered_at = models.DateTimeField(_("registered"))
+    verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["location"],
+                condition=models.Q(retired_at__isnull=True),
+                name="one_dataset_per_location",
+            ),
+            models.CheckConstraint(condition=~models.Q(purposes=[]), name="a_dataset_serves_a_purpose"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

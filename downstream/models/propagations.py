@@ -1,0 +1,155 @@
+"""Propagations: one run that brings one dataset from one log position to a later one, and its evidence."""
+
+import uuid
+from datetime import datetime
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from downstream.models.datasets import Dataset
+from downstream.propagation_states import OPEN, TRANSITIONS, Status, UnitStatus
+from portal.append_only import AppendOnly
+
+
+class PropagationQuerySet(models.QuerySet["Propagation"]):
+    def open(self) -> "PropagationQuerySet":
+        return self.filter(status__in=OPEN)
+
+
+class Propagation(models.Model):
+    """Claimed by a lease with a fencing token: whoever holds an older token can change nothing."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="propagations")
+    from_position = models.BigIntegerField()
+    to_position = models.BigIntegerField()
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PLANNED)
+    planned_at = models.DateTimeField(_("planned"))
+    deadline = models.DateTimeField(_("deadline"))
+    handed_over_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("next try"))
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    fencing_token = models.BigIntegerField(default=0)
+    lease_holder = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    reason_code = models.CharField(max_length=60, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    rows_after = models.BigIntegerField(null=True)
+    digest_before = models.CharField(max_length=64, blank=True)
+    digest_after = models.CharField(max_length=64, blank=True)
+    verified_at = models.DateTimeField(_("verified"), null=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    objects = PropagationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("propagation")
+        verbose_name_plural = _("propagations")
+        ordering = ["-planned_at"]
+        permissions = [("retry_propagation", _("Can try a propagation again"))]
+        triggers = [
+            pgtrigger.FSM(
+                name="propagation_states",
+                field="status",
+                transitions=[(str(a), str(b)) for a, followers in TRANSITIONS.items() for b in sorted(followers)],
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"],
+                condition=Q(status__in=sorted(OPEN)),
+                name="one_open_propagation_per_dataset",
+            ),
+            models.CheckConstraint(condition=Q(to_position__gt=models.F("from_position")), name="forward_only"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.VERIFIED) | Q(verified_at__isnull=False),
+                name="verified_has_its_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(status__in=sorted(OPEN)), name="propagation_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_id}: {self.from_position} → {self.to_position}"
+
+    def is_late(self, at: datetime) -> bool:
+        return self.status != Status.VERIFIED and at > self.deadline
+
+
+class Target(models.Model):
+    """One person whose rows have to leave in this run."""
+
+    id = models.BigAutoField(primary_key=True)
+    propagation = models.ForeignKey(Propagation, on_delete=models.CASCADE, related_name="targets")
+    subject_id = models.UUIDField()
+    is_gap = models.BooleanField(
+        default=False, help_text=_("They have no name in the dataset's key scheme, so nobody can tell.")
+    )
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["propagation", "subject_id"], name="one_target_per_person")]
+
+    def __str__(self) -> str:
+        return str(self.subject_id)
+
+
+class Unit(models.Model):
+    """One file of a run: written down before it is swapped, so that a resumed run knows what happened.
+
+    `rows` counts the rows found per person, by subject id; `record` is the connector's own note.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    propagation = models.ForeignKey(Propagation, on_delete=models.CASCADE, related_name="units")
+    name = models.CharField(max_length=1000)
+    status = models.CharField(max_length=10, choices=UnitStatus.choices, default=UnitStatus.STAGED)
+    record = models.JSONField()
+    rows = models.JSONField(default=dict)
+    staged_at = models.DateTimeField()
+    committed_at = models.DateTimeField(null=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        indexes = [models.Index(fields=["propagation", "status"], name="unit_by_status")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RemovalReceipt(AppendOnly):
+    """For one person and one dataset: what was found, what was removed, and that somebody looked again."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    propagation_id = models.UUIDField()
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="receipts")
+    subject_id = models.UUIDField()
+    position = models.BigIntegerField()
+    rows_found = models.BigIntegerField(_("rows found"))
+    rows_removed = models.BigIntegerField(_("rows removed"))
+    files = models.JSONField(default=list)
+    digest_before = models.CharField(max_length=64)
+    digest_after = models.CharField(max_length=64)
+    verified_at = models.DateTimeField(_("verified"))
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("removal receipt")
+        verbose_name_plural = _("removal receipts")
+        constraints = [
+            models.UniqueConstraint(fields=["propagation_id", "subject_id"], name="one_receipt_per_person"),
+            models.CheckConstraint(condition=Q(rows_removed=models.F("rows_found")), name="all_that_was_found_is_gone"),
+        ]
+        indexes = [models.Index(fields=["subject_id", "dataset", "-verified_at"], name="receipt_of_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.rows_removed} rows of {self.subject_id}"

@@ -1,0 +1,112 @@
+"""The journey page: where the reader's "no" has arrived."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET
+
+from consents import decisions, holds, ledger, purposes, sequencer
+from consents.decisions import Decision
+from consents.models import Purpose, Subject
+from consents.pages.access import for_subject
+from consents.pages.cards import action_label, text
+from downstream import journeys
+from downstream.journeys import Stop
+from portal import clock
+from portal.errors import NotFound
+
+_STATES = {
+    journeys.WAITING: gettext_lazy("Waiting"),
+    journeys.WORKING: gettext_lazy("Being removed now"),
+    journeys.FAILED: gettext_lazy("Not yet: something went wrong, we are on it"),
+    journeys.LATE: gettext_lazy("Late: this should have been done by now"),
+    journeys.REMOVED: gettext_lazy("Removed, and checked again"),
+    journeys.NOT_IN: gettext_lazy("Nothing of yours was in it"),
+    journeys.GAP: gettext_lazy("We cannot tell: this dataset does not name you by anything we know"),
+}
+
+
+@require_GET
+@for_subject
+def journey(request: HttpRequest, subject: Subject, purpose: str) -> HttpResponse:
+    try:
+        asked = purposes.get(purpose)
+    except NotFound as error:
+        raise Http404 from error
+    at = clock.now()
+    context = _context(subject, asked, at)
+    template = "consents/_stops.html" if request.htmx else "consents/journey.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]:
+    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
+    event_id, position = _origin(decision)
+    stops: list[Stop] = []
+    if not decision.allow:
+        known = event_id is None or position is not None
+        stops = journeys.stops(
+            subject_id=subject.pk, purpose=purpose.slug, position=(position or 0) if known else None, at=at
+        )
+    moving = any(stop.state in journeys.MOVING for stop in stops)
+    return {
+        "purpose": purpose,
+        "allow": decision.allow,
+        "choice": _choice(subject, decision, position),
+        "reason": text(decision.decisive),
+        "stops": [_shown(stop) for stop in stops],
+        "moving": moving,
+        "summary": _summary(decision, stops),
+        "models_text": _(purpose.models_text) if purpose.models_text else "",
+    }
+
+
+def _origin(decision: Decision) -> tuple[object | None, int | None]:
+    """The ledger event behind a no, and its place in the log; a default has none."""
+    if decision.choice is not None:
+        return decision.choice.event_id, sequencer.position_of(decision.choice.event_id)
+    if decision.hold is not None:
+        event_id = holds.opening_event(decision.hold)
+        return event_id, sequencer.position_of(event_id)
+    return None, None
+
+
+def _choice(subject: Subject, decision: Decision, position: int | None) -> dict[str, Any] | None:
+    if decision.choice is None:
+        return None
+    held = decision.choice
+    return {
+        "action_label": action_label(held.action),
+        "recorded_at": held.occurred_at,
+        "reference": ledger.reference(held.event_id),
+        "position": position,
+    }
+
+
+def _shown(stop: Stop) -> dict[str, Any]:
+    rows = ngettext("%(count)d row removed", "%(count)d rows removed", stop.rows_removed) % {"count": stop.rows_removed}
+    return {
+        "name": stop.dataset.public_name,
+        "owner": stop.dataset.owner.name,
+        "state": stop.state,
+        "state_text": _STATES[stop.state],
+        "rows_removed": stop.rows_removed,
+        "verified_at": stop.verified_at,
+        "due_at": stop.due_at,
+        "checked_text": rows if stop.state == journeys.REMOVED else "",
+    }
+
+
+def _summary(decision: Decision, stops: list[Stop]) -> str:
+    if decision.allow:
+        return _("Your data may be used for this, so there is nothing on its way.")
+    if not stops:
+        return _("No dataset is used for this purpose.")
+    done = sum(stop.state not in journeys.MOVING for stop in stops)
+    if done == len(stops):
+        return _("Your no has arrived everywhere, and we looked again.")
+    return _("Your no has arrived in %(done)d of %(all)d datasets.") % {"done": done, "all": len(stops)}

@@ -1,0 +1,287 @@
+"""Bringing a dataset from one log position to a later one: plan, claim, carry out, settle.
+
+The truth is in the tables: what is planned, who holds the lease, which file was written, which is in place.
+Files are changed outside any transaction and settled afterwards, so a crash at any instant leaves work that
+is still due and a dataset that is whole; the next holder finds out from the unit's record what happened.
+"""
+
+import random
+import uuid
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from consents import decisions, log, sequencer, subjects
+from consents.models import Position, Subject
+from consents.vocabulary import ANYWHERE
+from downstream import leases, registry, retry
+from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.leases import Lease, LeaseLost
+from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
+from downstream.propagation_states import DUE, Status, UnitStatus
+from portal import actors, audit
+from portal.errors import Conflict
+
+logger = structlog.get_logger(__name__)
+
+CARRY_OUT_TASK = "downstream.tasks.carry_out"
+
+
+def plan(*, at: datetime) -> list[Propagation]:
+    """Plan a run for each dataset that is behind the log and has none open; answers the new ones.
+
+    Where nobody in the passed stretch is denied, the dataset's position simply moves on.
+    """
+    head = sequencer.head()
+    behind = Dataset.objects.living().filter(position__lt=head).exclude(propagations__in=Propagation.objects.open())
+    planned = [_plan_one(pk, head=head, at=at) for pk in behind.values_list("pk", flat=True)]
+    return [one for one in planned if one is not None]
+
+
+@transaction.atomic
+def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None:
+    dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=dataset_id).first()
+    if dataset is None or dataset.position >= head or dataset.propagations.open().exists():
+        return None
+    people = denied_people(dataset, after=dataset.position, until=head, at=at)
+    if not people:
+        dataset.position = head
+        dataset.save(update_fields=["position"])
+        return None
+    propagation = Propagation.objects.create(
+        dataset=dataset,
+        from_position=dataset.position,
+        to_position=head,
+        planned_at=at,
+        next_try_at=at,
+        deadline=_deadline(dataset, at=at),
+    )
+    known = set(subjects.values(people, scheme=dataset.key_scheme))
+    Target.objects.bulk_create(
+        [Target(propagation=propagation, subject_id=pk, is_gap=pk not in known) for pk in sorted(people)],
+        batch_size=5_000,
+    )
+    audit.record(
+        at=at,
+        by=actors.SYSTEM,
+        action="propagation.plan",
+        of=("propagation", propagation.pk),
+        details={"dataset": dataset.slug, "people": len(people), "to": head},
+    )
+    return propagation
+
+
+def denied_people(dataset: Dataset, *, after: int, until: int, at: datetime) -> set[uuid.UUID]:
+    """Who must leave the dataset, of those whom the log concerns between two positions.
+
+    A person's rows leave when any purpose that the dataset serves is denied to its owner.
+    """
+    touched = log.touched(after=after, until=until, purposes=frozenset(dataset.purposes))
+    if after == 0:
+        # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
+        touched.jurisdictions.add(ANYWHERE)
+    codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
+    covered = [code for code in codes if touched.covers(code)]
+    candidates = Subject.objects.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
+    denied = set(touched.erased)
+    for purpose in dataset.purposes:
+        question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
+        answers = decisions.decide_many(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
+        denied |= {subject.pk for subject, decision in answers if not decision.allow}
+    return denied
+
+
+def _deadline(dataset: Dataset, *, at: datetime) -> datetime:
+    oldest = Position.objects.filter(position__gt=dataset.position).order_by("position").select_related("event")
+    first = oldest.first()
+    start = first.event.recorded_at if first and dataset.position else at
+    return start + timedelta(hours=dataset.deadline_hours)
+
+
+def hand_over(*, at: datetime) -> list[uuid.UUID]:
+    """Due work that was not handed to a worker lately; marks it as handed over and answers the ids.
+
+    What the broker lost is handed over again; claiming twice is harmless.
+    """
+    due = Propagation.objects.filter(
+        Q(handed_over_at__isnull=True) | Q(handed_over_at__lt=at - settings.REQUEUE_AFTER),
+        Q(lease_until__isnull=True) | Q(lease_until__lt=at),
+        status__in=DUE,
+        next_try_at__lte=at,
+    )
+    with transaction.atomic():
+        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        Propagation.objects.filter(pk__in=ids).update(handed_over_at=at)
+    return ids
+
+
+def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock") -> bool:
+    """Claim one propagation and bring it to its end; answers whether it is verified now.
+
+    False when somebody else works on it, it is not due, or it failed (the row then says why).
+    """
+    lease = leases.claim(propagation_id=propagation_id, holder=holder)
+    if lease is None:
+        return False
+    try:
+        if lease.attempts > retry.BUDGET:
+            raise ConnectorError(
+                "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
+            )
+        with leases.heartbeat(lease):
+            _work(lease, clock)
+    except LeaseLost:
+        logger.warning("propagation.lease_lost", propagation=str(propagation_id))
+        return False
+    except ConnectorError as error:
+        _fail(lease, code=error.code, message=error.message, permanent=error.permanent, at=clock())
+        return False
+    except Exception as error:
+        # the type alone: messages of unknown errors may quote people's data
+        message = f"Unexpected {type(error).__name__}; the worker's log has the place."
+        _fail(lease, code="unexpected", message=message, permanent=False, at=clock())
+        logger.exception("propagation.unexpected", propagation=str(propagation_id))
+        return False
+    return True
+
+
+def _work(lease: Lease, clock: "registry.Clock") -> None:
+    propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
+    connector = registry.connect(propagation.dataset)
+    people = list(propagation.targets.filter(is_gap=False).values_list("subject_id", flat=True))
+    named = subjects.values(people, scheme=propagation.dataset.key_scheme)
+    by_key = {key: str(subject_id) for subject_id, key in named.items()}
+    _resume(propagation, connector, clock)
+    connector.sweep()
+    if not propagation.digest_before:
+        propagation.digest_before = connector.manifest().digest
+        Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
+            digest_before=propagation.digest_before
+        )
+    for finding in connector.find(set(by_key)):
+        leases.extend(lease)
+        staged = connector.stage(finding, set(by_key), token=f"{propagation.pk.hex[-12:]}-{lease.token}")
+        unit = Unit.objects.create(
+            propagation=propagation,
+            name=finding.unit,
+            record=asdict(staged),
+            rows={by_key[key]: count for key, count in finding.rows_per_key.items()},
+            staged_at=clock(),
+        )
+        connector.commit(staged, fence=lambda: leases.extend(lease))
+        _mark_committed(unit, at=clock())
+    verification = connector.verify(set(by_key))
+    if verification.rows_found:
+        raise ConnectorError(
+            "rows_came_back",
+            "Looking again found rows that were written meanwhile; trying again.",
+            permanent=False,
+        )
+    _settle(lease, rows_after=verification.rows, digest_after=verification.digest, at=clock())
+
+
+def _resume(propagation: Propagation, connector: Connector, clock: "registry.Clock") -> None:
+    """Find out, for each file that an earlier holder had written, whether it was put in place."""
+    for unit in propagation.units.filter(status=UnitStatus.STAGED):
+        if connector.unit_state(StagedUnit(**unit.record)) == "new":
+            _mark_committed(unit, at=clock())
+        else:
+            # the old file is in place (or changed since): its rows will be found again
+            unit.delete()
+
+
+def _mark_committed(unit: Unit, *, at: datetime) -> None:
+    unit.status, unit.committed_at = UnitStatus.COMMITTED, at
+    unit.save(update_fields=["status", "committed_at"])
+
+
+@transaction.atomic
+def _settle(lease: Lease, *, rows_after: int, digest_after: str, at: datetime) -> None:
+    propagation = leases.lock(lease)
+    counts: Counter[str] = Counter()
+    files: dict[str, list[dict[str, object]]] = {}
+    for unit in propagation.units.filter(status=UnitStatus.COMMITTED).order_by("pk"):
+        counts.update(unit.rows)
+        for subject_id, count in unit.rows.items():
+            files.setdefault(subject_id, []).append({"file": unit.name, "rows": count, **_digests(unit)})
+    RemovalReceipt.objects.bulk_create(
+        [
+            RemovalReceipt(
+                propagation_id=propagation.pk,
+                dataset_id=propagation.dataset_id,
+                subject_id=target.subject_id,
+                position=propagation.to_position,
+                rows_found=counts[str(target.subject_id)],
+                rows_removed=counts[str(target.subject_id)],
+                files=files.get(str(target.subject_id), []),
+                digest_before=propagation.digest_before,
+                digest_after=digest_after,
+                verified_at=at,
+            )
+            for target in propagation.targets.filter(is_gap=False)
+        ],
+        batch_size=2_000,
+    )
+    propagation.status, propagation.verified_at = Status.VERIFIED, at
+    propagation.rows_after, propagation.digest_after = rows_after, digest_after
+    propagation.reason_code = propagation.reason = ""
+    propagation.lease_until = None
+    propagation.save()
+    Dataset.objects.filter(pk=propagation.dataset_id).update(
+        position=propagation.to_position, verified_at=at, row_count=rows_after
+    )
+    audit.record(
+        at=at,
+        by=actors.SYSTEM,
+        action="propagation.verify",
+        of=("propagation", propagation.pk),
+        details={"to": propagation.to_position, "rows_removed": counts.total()},
+    )
+
+
+def _digests(unit: Unit) -> dict[str, object]:
+    return {"before": unit.record["sha256_before"], "after": unit.record["sha256_after"]}
+
+
+@transaction.atomic
+def _fail(lease: Lease, *, code: str, message: str, permanent: bool, at: datetime) -> None:
+    try:
+        propagation = leases.lock(lease)
+    except LeaseLost:
+        return
+    wait = retry.delay(attempts=lease.attempts, permanent=permanent, jitter=random.random())  # noqa: S311
+    propagation.status = Status.STOPPED if wait is None else Status.FAILED
+    propagation.reason_code, propagation.reason = code, message
+    propagation.next_try_at = at + (wait or timedelta())
+    propagation.lease_until, propagation.handed_over_at = None, None
+    propagation.save()
+    logger.warning("propagation.failed", propagation=str(propagation.pk), code=code, stopped=wait is None)
+
+
+@transaction.atomic
+def retry_now(*, propagation: Propagation, by: str, at: datetime) -> None:
+    """A person lets failed or stopped work begin again with a fresh budget. Raises Conflict."""
+    locked = Propagation.objects.select_for_update().get(pk=propagation.pk)
+    if locked.status not in {Status.FAILED, Status.STOPPED}:
+        raise Conflict("not_failed", "Only failed or stopped work can be tried again.")
+    locked.status, locked.attempts = Status.PLANNED, 0
+    locked.next_try_at, locked.handed_over_at = at, None
+    locked.save()
+    audit.record(at=at, by=by, action="propagation.retry", of=("propagation", locked.pk))
+
+
+def arrived(*, subject_id: uuid.UUID, position: int) -> bool:
+    """Whether everything up to `position` about this person is verified in every living dataset, without a gap."""
+    if Dataset.objects.living().filter(position__lt=position).exists():
+        return False
+    return not Target.objects.filter(
+        subject_id=subject_id,
+        is_gap=True,
+        propagation__to_position__gte=position,
+        propagation__dataset__retired_at__isnull=True,
+    ).exists()
