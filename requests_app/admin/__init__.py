@@ -1,0 +1,5 @@
+"""Staff's pages of requests."""
+
+from requests_app.admin import queue
+
+__all__ = ["queue"]

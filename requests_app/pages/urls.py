@@ -1,0 +1,12 @@
+"""Addresses of people's pages about requests."""
+
+from django.urls import path
+
+from requests_app.pages import views
+
+urlpatterns = [
+    path("requests/", views.listing, name="requests"),
+    path("requests/new/", views.new, name="request-new"),
+    path("requests/<str:reference>/", views.detail, name="request-detail"),
+    path("requests/<str:reference>/withdraw/", views.withdraw, name="request-withdraw"),
+]

@@ -1,0 +1,1 @@
+"""What carrying out each right means, one module a right."""

@@ -1,0 +1,38 @@
+"""Erasure (GDPR Art. 17, UK GDPR Art. 17): out of every dataset first, verified, then forgotten.
+
+The identifiers are needed to find the rows, so they are destroyed last.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from consents import ledger, sequencer, subjects
+from consents.models import LedgerEvent, Subject
+from consents.vocabulary import EVERY, Action, Kind, Source
+from downstream import journeys, propagation
+
+
+@transaction.atomic
+def carry_out(*, subject: Subject, by: str, at: datetime) -> LedgerEvent:
+    """Restrict every use at once, close open consents, enter the erasure in the log, which every dataset follows."""
+    ledger.withdraw_everything(subject=subject, by=by, at=at)
+    origin = ledger.Origin(source=Source.REQUEST, by=by)
+    ledger.record(subject=subject, scope=ledger.Scope(EVERY), action=Action.RESTRICT, origin=origin, at=at)
+    return ledger.append(kind=Kind.ERASURE, by=by, at=at, details={}, subject=subject)
+
+
+def is_verified(*, subject: Subject, event_id: object) -> bool:
+    """Whether the erasure reached every dataset and was looked at again there."""
+    position = sequencer.position_of(event_id)
+    return position is not None and propagation.arrived(subject_id=subject.pk, position=position)
+
+
+def stops(*, subject: Subject, event_id: object, at: datetime) -> list[journeys.Stop]:
+    """How far the erasure is in each dataset, whatever its purpose."""
+    return journeys.everywhere(subject_id=subject.pk, position=sequencer.position_of(event_id), at=at)
+
+
+def finish(*, subject: Subject, by: str, at: datetime) -> None:
+    """Destroy what names the person; see `subjects.forget`."""
+    subjects.forget(subject=subject, by=by, at=at)

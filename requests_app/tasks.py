@@ -1,0 +1,16 @@
+"""The turns that beat gives to requests."""
+
+from typing import Any
+
+from celery import shared_task
+
+from portal import actors, clock
+from requests_app import workflow
+from requests_app.models import Request
+
+
+@shared_task(name="requests_app.tasks.close_verified")
+def close_verified(**_: Any) -> None:
+    """Close the erasures that have arrived everywhere."""
+    for request in Request.objects.open().filter(carried_out_at__isnull=False):
+        workflow.close_if_verified(request=request, by=actors.SYSTEM, at=clock.now())
