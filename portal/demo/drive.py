@@ -122,7 +122,8 @@ def _check(event: LedgerEvent, names: dict[str, str], held: dict[str, int], step
             raise Failed(f"{dataset.slug}: {left} rows left, receipt {receipt}.")
         step(
             f"{dataset.slug}: removal receipt {receipt.pk}: {receipt.rows_found} rows found, "
-            f"{receipt.rows_removed} removed, verified at position {receipt.position}; digest {receipt.digest_before[:12]}… → {receipt.digest_after[:12]}…"
+            f"{receipt.rows_removed} removed, verified at position {receipt.position}; "
+            f"digest {receipt.digest_before[:12]}… → {receipt.digest_after[:12]}…"
         )
 
 

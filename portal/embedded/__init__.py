@@ -68,7 +68,7 @@ def stop(*, data: Path) -> None:
     place = places.find(data)
     if place.lock("start").exists():
         with places.starting(place):
-            _stop_all(place)
+            servers.stop_all(place)
 
 
 @contextmanager
@@ -105,9 +105,4 @@ def _leave(place: Place, joined_as: int) -> None:
     # The folder may be gone already; then the watcher cleans up.
     with suppress(FileNotFoundError), places.starting(place):
         if not places.is_held(place, "users"):
-            _stop_all(place)
-
-
-def _stop_all(place: Place) -> None:
-    for engine in servers.every(place):
-        engines.stop(engine, place)
+            servers.stop_all(place)

@@ -71,9 +71,7 @@ def stop(engine: Engine, place: Place) -> None:
         while is_alive(engine, place) and time.monotonic() < end:
             time.sleep(_PAUSE)
     if is_alive(engine, place):
-        raise EngineError(
-            f"{engine.name} of {place.data} does not end: end its processes by hand and run again."
-        )
+        raise EngineError(f"{engine.name} of {place.data} does not end: end its processes by hand and run again.")
 
 
 def is_alive(engine: Engine, place: Place) -> bool:

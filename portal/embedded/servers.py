@@ -1,6 +1,7 @@
 """The programs themselves: PostgreSQL, Redis, and the watcher that ends them after their last user."""
 
 import importlib.util
+import os
 import shutil
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from . import places
+from . import engines, places
 from .engines import Engine, circumstances
 from .failures import OWN_SERVER, EngineError
 from .places import Place
@@ -24,6 +25,15 @@ _WATCH = "import sys; sys.path.append(sys.argv[1]); from embedded import watcher
 def every(place: Place) -> tuple[Engine, Engine, Engine]:
     """All engines, in the order in which to stop them."""
     return watcher(place), postgres(place), redis(place)
+
+
+def stop_all(place: Place) -> None:
+    """Stop every engine but the calling one. Raises EngineError."""
+    for engine in every(place):
+        if engines.pid(engine) != os.getpid():
+            engines.stop(engine, place)
+    if place.sockets != place.run:
+        shutil.rmtree(place.sockets, ignore_errors=True)
 
 
 def postgres(place: Place) -> Engine:

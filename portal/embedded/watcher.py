@@ -20,8 +20,7 @@ def watch(data: str) -> None:
     while place.lock("users").exists():
         with suppress(FileNotFoundError), places.starting(place):
             if not places.is_held(place, "users"):
-                for engine in others:
-                    engines.stop(engine, place)
+                servers.stop_all(place)
                 # While still alone, so that nobody takes us for a watcher that goes on.
                 me.pid_file.unlink()
                 os._exit(0)

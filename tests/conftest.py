@@ -1,0 +1,168 @@
+"""The fixed cast and the little world they live in.
+
+Alice and Grace are people, Bob an agent, Petra and Mona privacy managers, Charlie must see nothing, Acme a partner.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from oauth2_provider.models import get_access_token_model, get_application_model
+
+from consents import rules, sequencer, subjects
+from consents.models import Partner, Subject
+from consents.subjects import Newcomer
+from downstream import registry
+from downstream.models import Dataset
+from portal import roles
+from portal.models import User
+
+AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+"""A Monday at noon: the moment at which the cast acts where a test does not say otherwise."""
+BY = "staff:00000000-0000-0000-0000-000000000001"
+OTHER = "staff:00000000-0000-0000-0000-000000000002"
+WORLD = Path(__file__).parent / "world.toml"
+
+
+@pytest.fixture
+def world(db: None) -> None:
+    """Recipients, purposes, a notice and rules; see `world.toml`."""
+    rules.load(path=WORLD, by=BY, at=AT.replace(year=2026, month=1, day=1))
+
+
+def person(name: str, jurisdiction: str = "US", *, at: datetime = AT, is_minor: bool = False) -> Subject:
+    """Register somebody called `m_<name>` with the address <name>@example.org."""
+    names = (subjects.name("account", f"m_{name}"), subjects.name("email", f"{name}@example.org"))
+    newcomer = Newcomer(names=names, jurisdiction=jurisdiction, is_minor=is_minor)
+    return subjects.register(newcomer=newcomer, by=BY, at=at)
+
+
+@pytest.fixture
+def alice(world: None) -> Subject:
+    """A member in the US, where AI training is on unless refused."""
+    return person("alice")
+
+
+@pytest.fixture
+def grace(world: None) -> Subject:
+    """A member in Great Britain."""
+    return person("grace", "GB")
+
+
+@pytest.fixture
+def charlie(world: None) -> Subject:
+    """Another member, who must see nothing of Alice's."""
+    return person("charlie")
+
+
+def staff_member(name: str, role: str | None) -> User:
+    user = User.objects.create(username=name, email=f"{name}@staff.example", is_staff=True)
+    user.set_unusable_password()
+    user.save()
+    if role:
+        roles.set_up()
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return staff_member("bob", roles.AGENT)
+
+
+@pytest.fixture
+def petra(db: None) -> User:
+    return staff_member("petra", roles.MANAGER)
+
+
+@pytest.fixture
+def mona(db: None) -> User:
+    return staff_member("mona", roles.MANAGER)
+
+
+@pytest.fixture
+def signed_in() -> Callable[..., Client]:
+    """A browser of this person or member of staff, who passed a second factor unless said otherwise."""
+
+    def sign_in(who: Subject | User, *, second_factor: bool = True) -> Client:
+        user = who if isinstance(who, User) else subjects.account_of(who, at=AT)
+        browser = Client()
+        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        if second_factor:
+            session = browser.session
+            session["account_authentication_methods"] = [{"method": "mfa", "at": AT.timestamp()}]
+            session["account_authentication_methods_user"] = str(user.pk)
+            session.save()
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def acme(world: None) -> Partner:
+    """A partner that speaks for everyone in every country, and names people by account or address."""
+    return partner("acme", recipients=["", "linkwell", "northlight"], schemes=["account", "email"])
+
+
+def partner(slug: str, *, recipients: list[str], schemes: list[str], jurisdictions: list[str] | None = None) -> Partner:
+    model = get_application_model()
+    application = model.objects.create(
+        name=slug,
+        client_id=slug,
+        client_secret="only-for-tests",
+        client_type=model.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=model.GRANT_CLIENT_CREDENTIALS,
+    )
+    return Partner.objects.create(
+        slug=slug,
+        name=slug.title(),
+        application=application,
+        recipients=recipients,
+        schemes=schemes,
+        jurisdictions=jurisdictions or [],
+    )
+
+
+def token_of(partner: Partner, scope: str) -> str:
+    """A bearer token of this partner with these scopes."""
+    token = get_access_token_model().objects.create(
+        application=partner.application,
+        token=f"token-{partner.slug}-{scope}",
+        scope=scope,
+        expires=datetime(2100, 1, 1, tzinfo=UTC),
+    )
+    return str(token.token)
+
+
+def write_parquet(folder: Path, rows: dict[str, list[object]], *, name: str = "part-0.parquet") -> Path:
+    """One Parquet file of these columns below `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(rows), folder / name, row_group_size=4)
+    return folder
+
+
+def dataset_of(
+    folder: Path, *, slug: str = "posts", purposes: tuple[str, ...] = ("ai-training",), owner: str = "linkwell"
+) -> Dataset:
+    """Register the folder, keyed by account in the column `author`."""
+    registration = registry.Registration(
+        slug=slug,
+        name=slug.title(),
+        owner=owner,
+        purposes=purposes,
+        location=str(folder),
+        key_column="author",
+        key_scheme="account",
+    )
+    return registry.register(registration=registration, by=BY, at=AT)
+
+
+def sequenced() -> int:
+    """Give every event its position; answers the head."""
+    sequencer.advance(at=AT)
+    return sequencer.head()
