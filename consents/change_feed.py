@@ -74,7 +74,7 @@ def _names(viewer: Viewer, ids: set[uuid.UUID]) -> dict[uuid.UUID, dict[str, str
     scheme = next((one for one in viewer.schemes if one not in CONTACT_SCHEMES), None)
     if scheme is not None:
         for pk, value in subjects.values(seen, scheme=scheme).items():
-            result[uuid.UUID(str(pk))] = {"scheme": scheme, "value": value}
+            result[pk] = {"scheme": scheme, "value": value}
     return result
 
 

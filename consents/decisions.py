@@ -143,7 +143,7 @@ def _replayed(events: Iterable[LedgerEvent]) -> dict[uuid.UUID, list[Held]]:
     latest: dict[tuple[object, ...], tuple[tuple[object, ...], Held]] = {}
     for event in events:
         slot = SLOT_OF[Action(event.action)]
-        key = (event.subject_id, slot, event.purpose, event.recipient, event.category)
+        key: tuple[object, ...] = (event.subject_id, slot, event.purpose, event.recipient, event.category)
         rank = (event.occurred_at, event.action in PROTECTIVE, event.transaction_id, event.pk)
         if key not in latest or rank > latest[key][0]:
             held = Held(

@@ -5,6 +5,7 @@ committed late. So the sequencer takes only events of transactions that no open 
 precede: those below `pg_snapshot_xmin`, the horizon. What is below the last horizon has its position already.
 """
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,6 +93,6 @@ def lag(*, at: datetime) -> Lag:
     return Lag(waiting=waiting.count(), seconds=max(seconds, 0.0))
 
 
-def position_of(event_id: object) -> int | None:
+def position_of(event_id: uuid.UUID) -> int | None:
     """The event's position, or None while it waits for one."""
     return Position.objects.filter(event_id=event_id).values_list("position", flat=True).first()

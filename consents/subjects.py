@@ -1,6 +1,7 @@
 """People: registering, finding, linking to an account, forgetting."""
 
 import re
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -147,26 +148,15 @@ def account_of(subject: Subject, *, at: datetime) -> User:
 
 def contact(subject: Subject, scheme: str = Scheme.EMAIL) -> str | None:
     """The person's address, opened for sending; None when there is none or they were erased."""
-    identifier = subject.identifiers.filter(scheme=scheme).first()
-    if identifier is None or identifier.sealed is None or subject.wrapped_key is None:
-        return None
-    return crypto.unseal_for(
-        subject.wrapped_key, identifier.sealed, subject_id=str(subject.pk), context=scheme.encode()
-    )
+    identifier = subject.identifiers.select_related("subject").filter(scheme=scheme).first()
+    return _opened(identifier) if identifier else None
 
 
-def values(subject_ids: Iterable[object], *, scheme: str) -> dict[object, str]:
+def values(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[uuid.UUID, str]:
     """What each person is called in `scheme`, by subject id; people without such a name are left out."""
     rows = Identifier.objects.filter(subject_id__in=list(subject_ids), scheme=scheme).select_related("subject")
-    return {
-        row.subject_id: row.value
-        if row.value is not None
-        else crypto.unseal_for(
-            row.subject.wrapped_key, row.sealed, subject_id=str(row.subject_id), context=scheme.encode()
-        )
-        for row in rows
-        if row.value is not None or (row.sealed is not None and row.subject.wrapped_key is not None)
-    }
+    opened = ((row.subject_id, row.value or _opened(row)) for row in rows)
+    return {subject_id: value for subject_id, value in opened if value is not None}
 
 
 def seal(subject: Subject, text: str, *, context: str) -> bytes:
@@ -176,7 +166,7 @@ def seal(subject: Subject, text: str, *, context: str) -> bytes:
     return crypto.seal_for(subject.wrapped_key, text, subject_id=str(subject.pk), context=context.encode())
 
 
-def unseal(subject: Subject, sealed: bytes, *, context: str) -> str | None:
+def unseal(subject: Subject, sealed: crypto.Sealed, *, context: str) -> str | None:
     """Open what `seal` made; None once the person was erased."""
     if subject.wrapped_key is None:
         return None
@@ -224,6 +214,15 @@ def _identifier(subject: Subject, one: Name) -> Identifier:
     else:
         identifier.value = one.value
     return identifier
+
+
+def _opened(identifier: Identifier) -> str | None:
+    wrapped, sealed = identifier.subject.wrapped_key, identifier.sealed
+    if wrapped is None or sealed is None:
+        return identifier.value
+    return crypto.unseal_for(
+        wrapped, sealed, subject_id=str(identifier.subject_id), context=identifier.scheme.encode()
+    )
 
 
 def _taken(names: Sequence[Name]) -> set[tuple[str, bytes]]:

@@ -32,7 +32,7 @@ class Lease:
 _CLAIM = """
 UPDATE downstream_propagation AS mine
    SET status = %(working)s, fencing_token = fencing_token + 1, attempts = attempts + 1,
-       lease_holder = %(holder)s, lease_until = clock_timestamp() + %(length)s
+       lease_holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
  WHERE mine.id = (
        SELECT id FROM downstream_propagation
         WHERE id = %(id)s AND status = ANY(%(due)s) AND next_try_at <= clock_timestamp()
@@ -41,7 +41,7 @@ UPDATE downstream_propagation AS mine
 RETURNING mine.fencing_token, mine.attempts
 """
 _EXTEND = """
-UPDATE downstream_propagation SET lease_until = clock_timestamp() + %(length)s
+UPDATE downstream_propagation SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
  WHERE id = %(id)s AND fencing_token = %(token)s AND status = %(working)s
 """
 
@@ -56,7 +56,7 @@ def claim(*, propagation_id: uuid.UUID, holder: str) -> Lease | None:
                 "holder": holder,
                 "working": Status.WORKING,
                 "due": sorted(DUE),
-                "length": settings.LEASE,
+                "seconds": settings.LEASE.total_seconds(),
             },
         )
         row = cursor.fetchone()
@@ -72,7 +72,7 @@ def extend(lease: Lease) -> None:
                 "id": lease.propagation_id,
                 "token": lease.token,
                 "working": Status.WORKING,
-                "length": settings.LEASE,
+                "seconds": settings.LEASE.total_seconds(),
             },
         )
         if cursor.rowcount != 1:

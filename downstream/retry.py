@@ -15,5 +15,5 @@ def delay(*, attempts: int, permanent: bool, jitter: float) -> timedelta | None:
     """
     if permanent or attempts >= BUDGET:
         return None
-    wait = min(_FIRST * 2 ** (attempts - 1), _LONGEST)
+    wait = min(_FIRST * float(2 ** (attempts - 1)), _LONGEST)
     return wait / 2 + wait / 2 * jitter

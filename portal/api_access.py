@@ -1,6 +1,6 @@
 """Who may call the API and how often: OAuth scopes, and limits per client."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -17,16 +17,17 @@ class PartnerHasScope(BasePermission):
     message = "This token lacks the scope that the call needs."
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        token = request.auth
-        if token is None:
-            return False
-        return bool(token.allow_scopes([view.required_scope]))  # type: ignore[attr-defined]
+        token: Any = request.auth
+        return token is not None and bool(token.allow_scopes([view.required_scope]))  # type: ignore[attr-defined]
 
 
 class ClientThrottle(SimpleRateThrottle):
     """So many calls a minute for each client; the answer says how many are left (RateLimit fields)."""
 
     scope = "client"
+    num_requests: int
+    duration: int
+    history: list[float]
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         application = getattr(request.auth, "application_id", None)
@@ -34,9 +35,10 @@ class ClientThrottle(SimpleRateThrottle):
 
     def fields(self) -> dict[str, str]:
         """`RateLimit-Policy` and `RateLimit` (IETF draft ratelimit-headers)."""
-        if not getattr(self, "history", None) and not hasattr(self, "now"):
+        if not hasattr(self, "history"):
+            # refused before it was counted: no token
             return {}
-        left = max(int(self.num_requests or 0) - len(self.history), 0)
+        left = max(self.num_requests - len(self.history), 0)
         return {
             "RateLimit-Policy": f'"client";q={self.num_requests};w={self.duration}',
             "RateLimit": f'"client";r={left};t={self.duration}',

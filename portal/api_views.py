@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.views import APIView
 
@@ -17,7 +16,7 @@ class PartnerView(APIView):
             self._throttles = super().get_throttles()
         return self._throttles
 
-    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         for throttle in self.get_throttles():
             for name, value in throttle.fields().items():

@@ -22,6 +22,9 @@ _VERSION = b"\x01"
 _NONCE_BYTES = 12
 KEY_BYTES = 32
 
+Sealed = bytes | memoryview
+"""What the database hands back for a sealed value."""
+
 
 class CryptoError(DomainError):
     """A sealed value cannot be opened."""
@@ -63,7 +66,7 @@ def seal(plain: bytes, *, context: bytes) -> bytes:
     return _seal(plain, key=key, key_id=key_id, context=context)
 
 
-def unseal(sealed: bytes, *, context: bytes) -> bytes:
+def unseal(sealed: Sealed, *, context: bytes) -> bytes:
     """Decrypt what `seal` made. Raises CryptoError when the key is unknown or the value was altered."""
     key_id, body = _split(sealed)
     key = settings.FIELD_KEYS.keys.get(key_id)
@@ -77,13 +80,13 @@ def new_subject_key(*, subject_id: str) -> bytes:
     return seal(os.urandom(KEY_BYTES), context=_subject_context(subject_id))
 
 
-def seal_for(wrapped: bytes, plain: str, *, subject_id: str, context: bytes) -> bytes:
+def seal_for(wrapped: Sealed, plain: str, *, subject_id: str, context: bytes) -> bytes:
     """Encrypt a person's value under that person's key."""
     key = unseal(wrapped, context=_subject_context(subject_id))
     return _seal(plain.encode(), key=key, key_id="", context=context)
 
 
-def unseal_for(wrapped: bytes, sealed: bytes, *, subject_id: str, context: bytes) -> str:
+def unseal_for(wrapped: Sealed, sealed: Sealed, *, subject_id: str, context: bytes) -> str:
     """Decrypt what `seal_for` made. Raises CryptoError."""
     key = unseal(wrapped, context=_subject_context(subject_id))
     return _open(_split(sealed)[1], key=key, context=context).decode()
@@ -105,7 +108,7 @@ def _seal(plain: bytes, *, key: bytes, key_id: str, context: bytes) -> bytes:
     return _VERSION + bytes([len(name)]) + name + nonce + AESGCM(key).encrypt(nonce, plain, context)
 
 
-def _split(sealed: bytes) -> tuple[str, bytes]:
+def _split(sealed: Sealed) -> tuple[str, bytes]:
     sealed = bytes(sealed)
     if len(sealed) < 2 or sealed[:1] != _VERSION:
         raise CryptoError("unknown_format", "This value was not sealed by this version of Heed.")

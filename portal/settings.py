@@ -33,7 +33,7 @@ if LOCAL:
 
 
 def _required(name: str, remedy: str) -> str:
-    value = env.str(name, "")
+    value: str = env.str(name, "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {remedy}")
     return value

@@ -40,7 +40,7 @@ class Request(models.Model):
     )
     carried_out_at = models.DateTimeField(_("carried out"), null=True, blank=True)
     carried_out_by = models.CharField(max_length=120, blank=True)
-    event_id = models.UUIDField(null=True, editable=False)
+    event_id = models.UUIDField(null=True, editable=False, help_text=_("The erasure's place in the ledger."))
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_note", "jurisdiction"})

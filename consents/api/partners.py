@@ -1,5 +1,7 @@
 """The partner behind a call, and what its registration lets it see."""
 
+from typing import Any
+
 from rest_framework.request import Request
 
 from consents import jurisdictions, purposes, subjects
@@ -15,7 +17,8 @@ class PartnerError(DomainError):
 
 def of(request: Request) -> Partner:
     """The calling partner. Raises PartnerError when the client belongs to none."""
-    partner = Partner.objects.filter(application_id=request.auth.application_id).first()
+    token: Any = request.auth
+    partner = Partner.objects.filter(application_id=token.application_id).first()
     if partner is None:
         raise PartnerError(
             "client_without_partner", "This client is not registered as a partner; ask the privacy team."

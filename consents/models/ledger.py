@@ -12,7 +12,8 @@ from consents.vocabulary import EVERY, Action, Kind, Slot, Source
 from portal.append_only import AppendOnly
 
 
-class TransactionId(models.Field):  # type: ignore[type-arg] -- subscripting needs django-stubs at run time
+# subscripting needs django-stubs at run time
+class TransactionId(models.Field):  # type: ignore[type-arg]
     """PostgreSQL's 64-bit transaction id (xid8), which never wraps."""
 
     def db_type(self, connection: Any) -> str:

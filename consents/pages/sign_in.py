@@ -28,7 +28,7 @@ class RequestCodeForm(RequestLoginCodeForm):  # type: ignore[misc]
 
 
 def _account(email: str) -> User | None:
-    staff = User.objects.filter(email__iexact=email, is_active=True).first()
+    staff: User | None = User.objects.filter(email__iexact=email, is_active=True).first()
     if staff is not None:
         return staff
     try:

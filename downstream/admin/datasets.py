@@ -73,8 +73,11 @@ class PropagationAdmin(ReadOnlyAdmin):
         return run.targets.count()
 
     def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        failed = Propagation.objects.filter(pk=object_id, status__in=[Status.FAILED, Status.STOPPED])
-        return request.user.has_perm(RETRY) and (object_id is None or failed.exists())
+        if not request.user.has_perm(RETRY):
+            return False
+        if object_id is None:
+            return True
+        return Propagation.objects.filter(pk=object_id, status__in=[Status.FAILED, Status.STOPPED]).exists()
 
     @action(
         description=gettext_lazy("Try again now"),

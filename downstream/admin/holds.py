@@ -97,13 +97,13 @@ class HoldAdmin(ReadOnlyAdmin):
         return redirect(reverse("admin:consents_hold_change", args=[hold.pk]))
 
     def has_ask_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        asked = Hold.objects.filter(pk=object_id, lifted_at__isnull=True, lift_asked_at__isnull=True)
-        return request.user.has_perm("consents.lift_hold") and (object_id is None or asked.exists())
+        open_holds = Hold.objects.filter(lifted_at__isnull=True, lift_asked_at__isnull=True)
+        return _may_lift(request) and (object_id is None or open_holds.filter(pk=object_id).exists())
 
     def has_lift_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        asked = Hold.objects.filter(pk=object_id, lifted_at__isnull=True, lift_asked_at__isnull=False)
-        asked = asked.exclude(lift_asked_by=by(request))
-        return request.user.has_perm("consents.lift_hold") and (object_id is None or asked.exists())
+        asked = Hold.objects.filter(lifted_at__isnull=True, lift_asked_at__isnull=False)
+        by_others = asked.exclude(lift_asked_by=by(request))
+        return _may_lift(request) and (object_id is None or by_others.filter(pk=object_id).exists())
 
     @action(
         description=gettext_lazy("Ask to lift"),
@@ -145,6 +145,10 @@ class HoldAdmin(ReadOnlyAdmin):
             done=_("The hold is lifted."),
             then=reverse("admin:consents_hold_change", args=[object_id]),
         )
+
+
+def _may_lift(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("consents.lift_hold"))
 
 
 def _arrival(dataset: Dataset, position: int | None) -> str:

@@ -117,7 +117,7 @@ def _check(event: LedgerEvent, names: dict[str, str], held: dict[str, int], step
     """Look once more with another reader, and compare with what the receipts say."""
     for dataset in _datasets():
         left = _rows(dataset, names)
-        receipt = RemovalReceipt.objects.filter(dataset=dataset, subject_id=event.subject_id).last()
+        receipt = RemovalReceipt.objects.filter(dataset=dataset, subject_id=event.subject_id or "").last()
         if left or receipt is None or receipt.rows_removed != held[dataset.slug]:
             raise Failed(f"{dataset.slug}: {left} rows left, receipt {receipt}.")
         step(

@@ -3,6 +3,7 @@
 The identifiers are needed to find the rows, so they are destroyed last.
 """
 
+import uuid
 from datetime import datetime
 
 from django.db import transaction
@@ -22,15 +23,16 @@ def carry_out(*, subject: Subject, by: str, at: datetime) -> LedgerEvent:
     return ledger.append(kind=Kind.ERASURE, by=by, at=at, details={}, subject=subject)
 
 
-def is_verified(*, subject: Subject, event_id: object) -> bool:
+def is_verified(*, subject: Subject, event_id: uuid.UUID | None) -> bool:
     """Whether the erasure reached every dataset and was looked at again there."""
-    position = sequencer.position_of(event_id)
+    position = sequencer.position_of(event_id) if event_id else None
     return position is not None and propagation.arrived(subject_id=subject.pk, position=position)
 
 
-def stops(*, subject: Subject, event_id: object, at: datetime) -> list[journeys.Stop]:
+def stops(*, subject: Subject, event_id: uuid.UUID | None, at: datetime) -> list[journeys.Stop]:
     """How far the erasure is in each dataset, whatever its purpose."""
-    return journeys.everywhere(subject_id=subject.pk, position=sequencer.position_of(event_id), at=at)
+    position = sequencer.position_of(event_id) if event_id else None
+    return journeys.everywhere(subject_id=subject.pk, position=position, at=at)
 
 
 def finish(*, subject: Subject, by: str, at: datetime) -> None:
