@@ -19,6 +19,7 @@ from .failures import EngineError, explain
 from .places import Place
 
 _START_SECONDS = 60.0  # crash recovery may take a while
+_FOUND_SECONDS = 5.0  # for one that runs already, unless whoever started it was killed over it
 _STOP_SECONDS = 15.0  # for each signal
 _PAUSE = 0.02
 
@@ -45,14 +46,13 @@ class Engine:
 
 def ensure(engine: Engine, place: Place) -> None:
     """Have this engine run and answer, starting it if need be. Raises EngineError."""
-    # Whoever started it may have been killed before it was ready.
-    if _wait_until_ready(engine, place):
+    if _wait_until_ready(engine, place, seconds=_FOUND_SECONDS):
         return
     stop(engine, place)
     for path in engine.leftovers:
         path.unlink(missing_ok=True)
     _spawn(engine, place)
-    if not _wait_until_ready(engine, place):
+    if not _wait_until_ready(engine, place, seconds=_START_SECONDS):
         log = engine.log(place)
         stop(engine, place)
         raise explain(engine.name, f"{log.read_text(errors='replace')[-1500:]}\n(from {log})")
@@ -112,9 +112,9 @@ def _spawn(engine: Engine, place: Place) -> None:
         os.close(held)
 
 
-def _wait_until_ready(engine: Engine, place: Place) -> bool:
+def _wait_until_ready(engine: Engine, place: Place, *, seconds: float) -> bool:
     """Wait until it answers; False when it has ended or the time is over."""
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end and is_alive(engine, place):
         if engine.is_ready():
             return True

