@@ -1,0 +1,25 @@
+"""Connectors: how Heed reaches the datasets of one kind. `base` says what every connector promises.
+
+A connector's module is imported on first use and offers `connect(location, key_column, options)`.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from downstream.connectors.base import Connector, ConnectorError
+
+KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
+"""What a dataset may be registered as: kind → module."""
+
+# kept apart: a dataset that lives in a process's memory can be opened by tests, never registered
+_DOUBLES = {"memory": "downstream.connectors.memory"}
+
+
+def open_connector(kind: str, location: str, key_column: str, options: Mapping[str, Any]) -> Connector:
+    """The connector to one dataset; nothing is looked at yet. Raises ConnectorError."""
+    module = (KINDS | _DOUBLES).get(kind)
+    if module is None:
+        raise ConnectorError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", permanent=True)
+    connector: Connector = import_module(module).connect(location, key_column, options)
+    return connector

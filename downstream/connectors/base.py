@@ -1,0 +1,128 @@
+"""What every connector promises, in steps whose results the caller stores between them.
+
+The order is: sweep, find, then per unit stage and commit, then verify. A unit is what is swapped atomically: one
+file here, one commit of a table format elsewhere. Whoever dies between two steps leaves each unit either old or
+new; `unit_state` tells the next one which. `tests/downstream/connectors/contract.py` holds a connector to this.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from downstream.engines.errors import ConnectorError
+
+__all__ = [
+    "Connector",
+    "ConnectorError",
+    "Description",
+    "Manifest",
+    "StagedUnit",
+    "UnitFinding",
+    "UnitState",
+    "Verification",
+]
+
+UnitState = Literal["old", "new", "changed", "missing"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is there, as staff see it."""
+
+    format: str
+    files: int
+    rows: int
+    size: int
+    schema: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which version of the dataset is there: the digest names its units and their content."""
+
+    files: int
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class UnitFinding:
+    """A unit that holds rows of the keys. The keys are personal data: not for logs."""
+
+    unit: str
+    fingerprint: str
+    rows: int
+    matching: int
+    rows_per_key: dict[str, int] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class StagedUnit:
+    """A new version beside the old one, verified and on disk. Plain values without any key, to be stored."""
+
+    unit: str
+    temporary: str
+    fingerprint: str
+    sha256_before: str
+    sha256_after: str
+    size_before: int
+    size_after: int
+    rows_before: int
+    rows_after: int
+    rows_removed: int
+    digest: str
+    """Order-independent, over all rows that stay; it was equal before and after."""
+    links: int
+    """Names that the old file had; with more than one, its bytes stay reachable by the others."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a fresh scan of everything that readers read has found."""
+
+    rows_found: int
+    rows: int
+    files: int
+    digest: str
+
+
+class Connector(Protocol):
+    """Every method raises ConnectorError; `permanent` says whether a person has to act."""
+
+    def describe(self) -> Description:
+        """Look at everything and refuse what could not be carried out later: the connection test."""
+
+    def manifest(self) -> Manifest:
+        """Name the version that is there; units that cannot be read are named too."""
+
+    def sweep(self) -> list[str]:
+        """Remove what died runs left behind, by name; call it before anything else of a run.
+
+        It also disarms a holder that lost its lease but still runs: what it staged is gone.
+        """
+
+    def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
+        """Units that hold rows of the keys, one after the other; writes nothing.
+
+        Nothing found is a success. A unit that cannot be read or rewritten does not keep the others from
+        being found: the error is raised at the end.
+        """
+
+    def stage(self, finding: UnitFinding, keys: Collection[str], *, token: str) -> StagedUnit:
+        """Make the unit's new version beside the old one, and verify it; on error nothing is left.
+
+        `token` tells whose it is, letters, digits and dashes; it is part of a name on disk.
+        """
+
+    def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
+        """Swap the new version in, unless the unit has changed since it was found.
+
+        `fence` is called right before and raises where the lease is lost. On error the new version is
+        thrown away. Where it is in place already, nothing happens.
+        """
+
+    def unit_state(self, staged: StagedUnit) -> UnitState:
+        """Which version is in place, by content; "new" is answered only when it is there to stay."""
+
+    def verify(self, keys: Collection[str]) -> Verification:
+        """Look again at everything that readers read, from scratch."""

@@ -1,0 +1,203 @@
+"""A dataset in the process's own memory: the double that keeps every promise of a connector.
+
+For tests of what uses connectors. It goes with the process, so it cannot be registered as a dataset.
+"""
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from downstream.connectors.base import (
+    ConnectorError,
+    Description,
+    Manifest,
+    StagedUnit,
+    UnitFinding,
+    UnitState,
+    Verification,
+)
+from downstream.engines.key_columns import form_of
+from downstream.fault_points import reach
+
+
+@dataclass
+class Place:
+    """What is at one location: units by name, how often each was written, and what is staged."""
+
+    units: dict[str, pa.Table] = field(default_factory=dict)
+    writes: Counter[str] = field(default_factory=Counter)
+    staged: dict[str, pa.Table] = field(default_factory=dict)
+
+    def put(self, unit: str, table: pa.Table) -> None:
+        self.units[unit] = table
+        self.writes[unit] += 1
+
+
+PLACES: dict[str, Place] = {}
+"""Everything there is, by location; tests fill and empty it."""
+
+
+def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Memory":
+    """The connector to one place. It has no options."""
+    if options:
+        raise ConnectorError("invalid_options", "A dataset in memory has no options.", permanent=True)
+    return Memory(location, key_column)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Implements `downstream.connectors.base.Connector`."""
+
+    location: str
+    key_column: str
+
+    def describe(self) -> Description:
+        place = self._place()
+        for unit in place.units:
+            self._matches(unit, ())
+        return Description(
+            format="memory",
+            files=len(place.units),
+            rows=self.manifest().rows,
+            size=sum(table.nbytes for table in place.units.values()),
+            schema=str(next(iter(place.units.values())).schema.remove_metadata()),
+        )
+
+    def manifest(self) -> Manifest:
+        units = self._place().units
+        content = "".join(f"{unit}\0{_sha256(units[unit])}\n" for unit in sorted(units))
+        return Manifest(
+            files=len(units),
+            rows=sum(table.num_rows for table in units.values()),
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+        )
+
+    def sweep(self) -> list[str]:
+        place = self._place()
+        swept = sorted(place.staged)
+        place.staged.clear()
+        return swept
+
+    def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
+        place = self._place()
+        failures = []
+        for unit in sorted(place.units):
+            fingerprint = str(place.writes[unit])
+            try:
+                rows_per_key = self._count(unit, keys)
+            except ConnectorError as failure:
+                failures.append(failure)
+                continue
+            if rows_per_key:
+                rows = place.units[unit].num_rows
+                yield UnitFinding(unit, fingerprint, rows, sum(rows_per_key.values()), rows_per_key)
+        if failures:
+            raise failures[0]
+
+    def stage(self, finding: UnitFinding, keys: Collection[str], *, token: str) -> StagedUnit:
+        place = self._place()
+        if str(place.writes[finding.unit]) != finding.fingerprint or finding.unit not in place.units:
+            raise _changed(finding.unit)
+        reach("stage.before_write")
+        old = place.units[finding.unit]
+        new = old.filter(pc.invert(self._matches(finding.unit, keys)))
+        temporary = f".heed-{token}-{secrets.token_hex(8)}.tmp"
+        place.staged[temporary] = new
+        reach("stage.after_write")
+        reach("stage.after_fsync")
+        return StagedUnit(
+            unit=finding.unit,
+            temporary=temporary,
+            fingerprint=finding.fingerprint,
+            sha256_before=_sha256(old),
+            sha256_after=_sha256(new),
+            size_before=old.nbytes,
+            size_after=new.nbytes,
+            rows_before=old.num_rows,
+            rows_after=new.num_rows,
+            rows_removed=old.num_rows - new.num_rows,
+            digest=_digest(new),
+            links=1,
+        )
+
+    def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
+        place = self._place()
+        try:
+            if str(place.writes[staged.unit]) != staged.fingerprint and self.unit_state(staged) == "new":
+                return
+            fence()
+            if staged.unit not in place.units or str(place.writes[staged.unit]) != staged.fingerprint:
+                raise _changed(staged.unit)
+            if staged.temporary not in place.staged:
+                raise ConnectorError(
+                    "fence_lost", f"Another worker swept the new version of {staged.unit}.", permanent=False
+                )
+            reach("commit.before_rename")
+            place.put(staged.unit, place.staged[staged.temporary])
+            reach("commit.after_rename")
+            reach("commit.after_dirsync")
+        finally:
+            place.staged.pop(staged.temporary, None)
+
+    def unit_state(self, staged: StagedUnit) -> UnitState:
+        table = self._place().units.get(staged.unit)
+        if table is None:
+            return "missing"
+        digest = _sha256(table)
+        if digest == staged.sha256_after:
+            return "new"
+        return "old" if digest == staged.sha256_before else "changed"
+
+    def verify(self, keys: Collection[str]) -> Verification:
+        manifest = self.manifest()
+        found = sum(sum(self._count(unit, keys).values()) for unit in self._place().units)
+        return Verification(rows_found=found, rows=manifest.rows, files=manifest.files, digest=manifest.digest)
+
+    def _place(self) -> Place:
+        place = PLACES.get(self.location)
+        if place is None:
+            raise ConnectorError("dataset_missing", f"There is nothing at {self.location}.", permanent=True)
+        if not place.units:
+            raise ConnectorError("dataset_empty", f"{self.location} holds nothing.", permanent=True)
+        return place
+
+    def _column(self, unit: str) -> "pa.ChunkedArray[Any]":
+        table = self._place().units[unit]
+        if self.key_column not in table.column_names:
+            raise ConnectorError("key_column_missing", f"{unit} has no column {self.key_column}.", permanent=True)
+        return table.column(self.key_column)
+
+    def _matches(self, unit: str, keys: Collection[str]) -> Any:
+        column = self._column(unit)
+        form = form_of(unit, self.key_column, column.type)
+        return form.matches(column, form.values(keys))
+
+    def _count(self, unit: str, keys: Collection[str]) -> dict[str, int]:
+        column = self._column(unit)
+        form = form_of(unit, self.key_column, column.type)
+        in_form: Any = pc.cast(column, form.arrow)
+        counts = Counter(in_form.to_pylist())
+        natives = {key: form.values([key]).to_pylist() for key in keys}
+        return {key: counts[one[0]] for key, one in natives.items() if one and counts[one[0]]}
+
+
+def _sha256(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def _digest(table: pa.Table) -> str:
+    rows = (hashlib.md5(repr(row).encode(), usedforsecurity=False).digest() for row in table.to_pylist())
+    return f"{table.num_rows}:{sum(int.from_bytes(row) for row in rows) % 2**128:032x}"
+
+
+def _changed(unit: str) -> ConnectorError:
+    return ConnectorError("source_changed", f"{unit} was changed by somebody else meanwhile.", permanent=False)

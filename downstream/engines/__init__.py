@@ -1,0 +1,22 @@
+"""Engines do the work on the data of files: find rows, rewrite a file, compare two.
+
+`open_engine` imports an engine on first use, so that none is needed but those in use.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from downstream.engines.base import Engine
+from downstream.engines.errors import ConnectorError
+
+ENGINES = {"embedded": "downstream.engines.embedded"}
+"""Name → module whose `from_options` answers the engine."""
+
+
+def open_engine(name: str, options: Mapping[str, Any]) -> Engine:
+    """The engine of this name, set up by the dataset's options. Raises ConnectorError."""
+    if name not in ENGINES:
+        raise ConnectorError("unknown_engine", f"An engine is one of: {', '.join(sorted(ENGINES))}.", permanent=True)
+    engine: Engine = import_module(ENGINES[name]).from_options(options)
+    return engine

@@ -1,0 +1,63 @@
+"""What an engine does for a connector: the work on the data of files, wherever it runs.
+
+A connector knows which files a dataset has and how one is swapped atomically; an engine finds rows in files,
+writes a file's new version and compares the two. Everything that goes in or comes out is plain data, so that an
+engine may carry it to another machine. An engine never renames, deletes or syncs anything.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file by the name people know it by (used in messages) and by where it is."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a file's own header says about it."""
+
+    rows: int
+    size: int
+    schema: str
+    key_family: str
+    key_type: str
+    token: str
+    """A digest of the header: equal for equal files, cheap because no data is read."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An old and a new file, looked at afresh and found to differ by the keys' rows only."""
+
+    rows_before: int
+    rows_after: int
+    digest: str
+    """Order-independent, over all rows that are not of the keys; it was equal in both."""
+
+
+class Engine(Protocol):
+    """Each method raises ConnectorError, and names the file in it."""
+
+    def inspect(self, file: DataFile, *, key_column: str) -> Shape:
+        """Look at one file's header and check that keys can be found in it."""
+
+    def check_rewritable(self, file: DataFile) -> None:
+        """Refuse a file whose new version could not be the same but for its rows."""
+
+    def locate(self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str]) -> Mapping[str, int]:
+        """Scan the key column of all files; rows of any of the keys by file name, where there are any."""
+
+    def count(self, file: DataFile, *, key_column: str, keys: Collection[str]) -> dict[str, int]:
+        """Rows of each key that is in this file."""
+
+    def rewrite(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> None:
+        """Write `source` without the rows of the keys to `target`, and change nothing else."""
+
+    def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
+        """Read both afresh, by another reader than the writer's; raises `verification_failed`."""

@@ -1,0 +1,65 @@
+"""The engine inside the worker's own process: pyarrow writes, DuckDB finds and compares."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from downstream.engines import parquet_checking, parquet_files, parquet_rewriting
+from downstream.engines.base import Comparison, DataFile, Shape
+from downstream.engines.duckdb_sessions import Limits
+from downstream.engines.errors import ConnectorError, reading
+from downstream.engines.key_columns import KeyForm
+
+
+@dataclass(frozen=True)
+class EmbeddedEngine:
+    """Implements `downstream.engines.base.Engine` for Parquet files."""
+
+    limits: Limits = field(default_factory=Limits)
+
+    def inspect(self, file: DataFile, *, key_column: str) -> Shape:
+        return parquet_files.inspect(file, key_column=key_column)
+
+    def check_rewritable(self, file: DataFile) -> None:
+        parquet_rewriting.check_rewritable(file)
+
+    def locate(self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str]) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for form, alike in self._by_form(files, key_column).items():
+            # one look at all of them uses every core; where it fails, a look at each tells which
+            with reading(alike[0].name if len(alike) == 1 else f"one of {len(alike)} files"):
+                found |= parquet_checking.locate(alike, key_column=key_column, form=form, keys=keys, limits=self.limits)
+        return found
+
+    def count(self, file: DataFile, *, key_column: str, keys: Collection[str]) -> dict[str, int]:
+        form = self._form(file, key_column)
+        return parquet_checking.count(file, key_column=key_column, form=form, keys=keys, limits=self.limits)
+
+    def rewrite(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> None:
+        parquet_rewriting.rewrite(source, target, key_column=key_column, keys=keys)
+
+    def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
+        return parquet_checking.compare(source, target, key_column=key_column, keys=keys, limits=self.limits)
+
+    def _form(self, file: DataFile, key_column: str) -> KeyForm:
+        with parquet_files.opened(file) as parquet:
+            return parquet_files.key_form(file, parquet, key_column)
+
+    def _by_form(self, files: Sequence[DataFile], key_column: str) -> dict[KeyForm, list[DataFile]]:
+        alike: dict[KeyForm, list[DataFile]] = {}
+        for file in files:
+            alike.setdefault(self._form(file, key_column), []).append(file)
+        return alike
+
+
+def from_options(options: Mapping[str, Any]) -> EmbeddedEngine:
+    """Set up by `memory_mb` and `threads`. Raises ConnectorError for values that cannot be."""
+    limits = Limits(
+        memory_mb=options.get("memory_mb", Limits.memory_mb), threads=options.get("threads", Limits.threads)
+    )
+    for name, value, least in (("memory_mb", limits.memory_mb, 64), ("threads", limits.threads, 1)):
+        if not isinstance(value, int) or value < least:
+            raise ConnectorError(
+                "invalid_options", f"The option {name} is a whole number of at least {least}.", permanent=True
+            )
+    return EmbeddedEngine(limits)
