@@ -21,6 +21,7 @@ from consents.models import Position, Subject
 from consents.vocabulary import ANYWHERE
 from downstream import leases, registry, retry
 from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.fault_points import reach
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
 from downstream.propagation_states import DUE, Status, UnitStatus
@@ -182,7 +183,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
             "Looking again found rows that were written meanwhile; trying again.",
             permanent=False,
         )
+    reach("settle.before")
     _settle(lease, rows_after=verification.rows, digest_after=verification.digest, at=clock())
+    reach("settle.after")
 
 
 def _resume(propagation: Propagation, connector: Connector, clock: "registry.Clock") -> None:

@@ -8,7 +8,7 @@ from consents import subjects
 from consents.models import Subject
 from portal import audit
 from portal.errors import Conflict, DomainError
-from requests_app import clock_of_law
+from requests_app import legal_clock
 from requests_app.models import Request, TimelineEntry
 from requests_app.states import OFFERED, Right
 
@@ -29,17 +29,13 @@ def receive(*, subject: Subject, right: str, note: str, by: str, at: datetime) -
         raise IntakeError("unknown_right", "Choose one of the rights on the page.", field="right")
     if len(note) > LONGEST_NOTE:
         raise IntakeError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
-    clock = clock_of_law.start(jurisdiction=subject.jurisdiction, right=right, received_at=at)
     request = Request(
         right=Right(right),
         subject=subject,
         jurisdiction=subject.jurisdiction,
         received_at=at,
-        rule=clock.rule,
-        rulebook_digest=clock.digest,
-        due_on=clock.due_on,
-        arithmetic=clock.arithmetic,
     )
+    legal_clock.set_at_receipt(request)
     if note.strip():
         request.sealed_note = subjects.seal(subject, note.strip(), context="request")
     try:

@@ -33,7 +33,7 @@ class Request(models.Model):
     rulebook_digest = models.CharField(max_length=64)
     received_at = models.DateTimeField(_("received"))
     due_on = models.DateField(_("due"))
-    arithmetic = models.JSONField(default=list, help_text=_("How the due date came about, in words."))
+    terms = models.JSONField(help_text=_("The rule as it stood at receipt, which counts to the end."))
     sealed_note = models.BinaryField(null=True, editable=False)
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

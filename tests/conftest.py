@@ -163,6 +163,6 @@ def dataset_of(
 
 
 def sequenced() -> int:
-    """Give every event its position; answers the head."""
+    """Give every committed event its position (needs `django_db(transaction=True)`); answers the head."""
     sequencer.advance(at=AT)
     return sequencer.head()

@@ -14,14 +14,12 @@ from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Kind
 from downstream.models import Dataset, RemovalReceipt
 from portal import references
+from portal.demo import browsing
+from portal.demo.browsing import Failed
 
 Say = Callable[[str], None]
 _PURPOSE = "ai-training"
 _WITHIN = 120.0
-
-
-class Failed(Exception):
-    """The opt-out did not arrive; the message says where it stuck."""
 
 
 def opt_out(*, base: str, say: Say) -> None:
@@ -34,22 +32,11 @@ def opt_out(*, base: str, say: Say) -> None:
     subject, email, account = _somebody()
     held = {dataset.slug: _rows(dataset, {"account": account, "email": email}) for dataset in _datasets()}
     step(f"chose a member of {subject.jurisdiction} who has not chosen; rows held: {held}")
-    browser = requests.Session()
-    _sign_in(browser, base, email)
+    browser = browsing.sign_in(base=base, email=email, mail_dir=Path(settings.MAIL_DIR))
     step("signed in with the code that came by mail")
-    page = browser.get(f"{base}/choices/", timeout=10)
-    token = _field(page.text, "csrfmiddlewaretoken")
-    answer = browser.post(
-        f"{base}/choices/choose/",
-        data={"csrfmiddlewaretoken": token, "purpose": _PURPOSE, "action": "deny"},
-        headers={"Referer": f"{base}/choices/", "HX-Request": "true"},
-        timeout=10,
-    )
-    found = re.search(r"R-[0-9A-Z]{26}", answer.text)
-    if answer.status_code != 200 or found is None:
-        raise Failed(f"The page answered {answer.status_code} without a receipt.")
-    step(f"said no to {_PURPOSE}; receipt {found.group()}")
-    event = LedgerEvent.objects.get(pk=references.decode("R", found.group()))
+    reference = browsing.say_no(browser, base=base, purpose=_PURPOSE)
+    step(f"said no to {_PURPOSE}; receipt {reference}")
+    event = LedgerEvent.objects.get(pk=references.decode("R", reference))
     _wait(browser, base, step)
     _check(event, {"account": account, "email": email}, held, step)
 
@@ -62,41 +49,6 @@ def _somebody() -> tuple[Subject, str, str]:
         if email and account:
             return subject, email, account
     raise Failed("Every member has chosen already: run `make clean` and begin anew.")
-
-
-def _sign_in(browser: requests.Session, base: str, email: str) -> None:
-    page = browser.get(f"{base}/account/login/", timeout=10)
-    before = {path.name for path in Path(settings.MAIL_DIR).glob("*.log")}
-    sent = browser.post(
-        f"{base}/account/login/code/",
-        data={"csrfmiddlewaretoken": _field(page.text, "csrfmiddlewaretoken"), "email": email},
-        headers={"Referer": f"{base}/account/login/"},
-        timeout=10,
-    )
-    code = _code_from_mail(before)
-    answer = browser.post(
-        f"{base}/account/login/code/confirm/",
-        data={"csrfmiddlewaretoken": _field(sent.text, "csrfmiddlewaretoken"), "code": code},
-        headers={"Referer": f"{base}/account/login/code/confirm/"},
-        timeout=10,
-    )
-    if "sessionid" not in browser.cookies or not answer.url.startswith(f"{base}/choices"):
-        raise Failed(f"Signing in ended at {answer.url} with {answer.status_code}.")
-
-
-def _code_from_mail(before: set[str]) -> str:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        for path in Path(settings.MAIL_DIR).glob("*.log"):
-            found = (
-                None
-                if path.name in before
-                else re.search(r"^\s*([A-Z0-9]{3}-?[A-Z0-9]{3})\s*$", path.read_text(), re.M)
-            )
-            if found:
-                return found.group(1)
-        time.sleep(0.05)
-    raise Failed("No mail with a code came within 10 s.")
 
 
 def _wait(browser: requests.Session, base: str, step: Say) -> None:
@@ -136,10 +88,3 @@ def _rows(dataset: Dataset, names: dict[str, str]) -> int:
     query = f'SELECT count(*) FROM read_parquet(?) WHERE "{column}" = ?'  # noqa: S608 -- a column's name, quoted
     row = duckdb.execute(query, [f"{dataset.location}/*.parquet", names[dataset.key_scheme]]).fetchone()
     return int(row[0]) if row else 0
-
-
-def _field(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}"[^>]*value="([^"]+)"', page)
-    if found is None:
-        raise Failed(f"A page came without its form ({name}).")
-    return found.group(1)

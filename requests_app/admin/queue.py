@@ -14,7 +14,7 @@ from consents import subjects
 from portal import audit, clock
 from portal.staff_dialogs import ConfirmForm
 from portal.staff_pages import ReadOnlyAdmin, attempt, by
-from requests_app import workflow
+from requests_app import legal_clock, workflow
 from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import Status
@@ -79,7 +79,7 @@ class RequestAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("how it was counted"))
     def counted(self, request: Request) -> str:
-        steps = [(step,) for step in request.arithmetic]
+        steps = [(step,) for step in legal_clock.arithmetic(request)]
         return format_html_join("\n", "<p>{}</p>", steps)
 
     @admin.display(description=gettext_lazy("what they wrote"))

@@ -14,7 +14,7 @@ from consents.pages.access import for_subject
 from downstream import journeys
 from portal import actors, clock, references
 from portal.errors import DomainError, NotFound
-from requests_app import intake, workflow
+from requests_app import intake, legal_clock, workflow
 from requests_app.models import Request
 from requests_app.pages.forms import RequestForm
 from requests_app.rights import erasure
@@ -75,7 +75,7 @@ def detail(request: HttpRequest, subject: Subject, reference: str) -> HttpRespon
         "requests/detail.html",
         {
             "data_request": _shown(mine),
-            "arithmetic": mine.arithmetic,
+            "arithmetic": legal_clock.arithmetic(mine),
             "timeline": [(entry.at, _HAPPENED.get(entry.code, entry.code)) for entry in mine.timeline.all()],
             "waiting_for": _waiting_for(mine),
             "systems": _systems(mine),

@@ -1,5 +1,0 @@
-"""placeholder"""
-
-
-def start(**k):
-    raise NotImplementedError
