@@ -17,6 +17,7 @@ from consents.regime import Regime
 from consents.vocabulary import EVERY, PROTECTIVE, SLOT_OF, Action, Default, Kind, LegalBasis, Slot
 
 _BATCH = 5_000
+_UNKNOWN = "Nobody is registered by this identifier."
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,11 @@ class _Trail:
 def decide(*, subject: Subject | None, question: Question, at: datetime, jurisdiction: str | None = None) -> Decision:
     """Decide for one person as of `at`, now or any past moment; nobody in the future.
 
-    For an unknown person (`subject` None) the stated `jurisdiction`'s default answers; without one, deny.
+    For an unknown person (`subject` None, or not registered yet at `at`) the stated `jurisdiction`'s default
+    answers; without one, deny.
     """
     standing = regime.at_moment(purpose=question.purpose, at=at)
-    if subject is None:
+    if subject is None or subject.registered_at > at:
         return _for_unknown(standing, question, jurisdiction)
     said = preferences([subject.pk], question=question, at=at)
     return evaluate(subject, said.get(subject.pk, ()), standing, question)
@@ -104,6 +106,8 @@ def decide_many(*, subjects: Iterable[Subject], question: Question, at: datetime
 def evaluate(subject: Subject, said: Sequence[Held], standing: Regime, question: Question) -> Decision:
     """The decision itself; reads nothing. `said` is what this person last said in each scope."""
     trail = _Trail()
+    if subject.registered_at > standing.at:
+        return trail.end(False, "unknown_subject", _UNKNOWN)
     if subject.erased_at is not None and subject.erased_at <= standing.at:
         return trail.end(False, "erased", "The person was erased.")
     trail.passed("known", "The person is registered.")
@@ -111,8 +115,8 @@ def evaluate(subject: Subject, said: Sequence[Held], standing: Regime, question:
     if hold is not None:
         return trail.end(False, "hold", f"Paused: {hold.reason}", hold=hold)
     trail.passed("no_hold", "No pause is in force.")
-    restriction = _most_specific(said, Slot.RESTRICTION, question)
-    if restriction is not None and restriction.action == Action.RESTRICT:
+    restriction = _restriction(said, question)
+    if restriction is not None:
         return trail.end(False, "restricted", "The person restricted the use of their data.", choice=restriction)
     trail.passed("no_restriction", "No restriction is in force.")
     rule = standing.rule_for(subject.jurisdiction, question.recipient)
@@ -171,7 +175,7 @@ def _batch(batch: list[Subject], standing: Regime, question: Question) -> Iterat
 def _for_unknown(standing: Regime, question: Question, jurisdiction: str | None) -> Decision:
     trail = _Trail()
     if jurisdiction is None:
-        return trail.end(False, "unknown_subject", "Nobody is registered by this identifier.")
+        return trail.end(False, "unknown_subject", _UNKNOWN)
     trail.passed("unknown_subject", f"Nobody is registered by this identifier; the rule for {jurisdiction} answers.")
     hold = standing.hold_for(jurisdiction, question.recipient)
     if hold is not None:
@@ -182,11 +186,11 @@ def _for_unknown(standing: Regime, question: Question, jurisdiction: str | None)
 def _by_choice(
     trail: _Trail, said: Sequence[Held], standing: Regime, question: Question, rule: Rule | None
 ) -> Decision | None:
-    own = _most_specific(said, Slot.CHOICE, question)
+    own = _choice(said, question)
     if own is not None and own.action in PROTECTIVE:
         return trail.end(False, "own_choice", "The person said no.", rule=rule, choice=own)
     for whole in purposes.lineage(question.purpose)[1:]:
-        above = _most_specific(said, Slot.CHOICE, Question(whole, question.recipient, question.category))
+        above = _choice(said, Question(whole, question.recipient, question.category))
         if above is not None and above.action in PROTECTIVE:
             return trail.end(False, "wider_choice", f"The person said no to {whole}.", rule=rule, choice=above)
     if own is None:
@@ -218,21 +222,31 @@ def _by_rule(trail: _Trail, standing: Regime, rule: Rule | None) -> Decision:
     return trail.end(rule.default == Default.ALLOW, "default", rule.explanation, rule=rule)
 
 
-def _most_specific(said: Sequence[Held], slot: str, question: Question) -> Held | None:
-    """Of what was said: for this recipient and category, then either, then all; restrictions also of every purpose."""
-    ranked = (
+def _choice(said: Sequence[Held], question: Question) -> Held | None:
+    """What was said about this very purpose: for this recipient and category, then either, then all."""
+    about = [held for held in said if (held.slot, held.purpose) == (Slot.CHOICE, question.purpose)]
+    for scope in _scopes(question):
+        for held in about:
+            if (held.recipient, held.category) == scope:
+                return held
+    return None
+
+
+def _restriction(said: Sequence[Held], question: Question) -> Held | None:
+    """Any restriction in scope, the nearest first; lifting one lifts no wider one."""
+    restricting = [held for held in said if held.action == Action.RESTRICT]
+    for purpose in (*purposes.lineage(question.purpose), EVERY):
+        for scope in _scopes(question):
+            for held in restricting:
+                if (held.purpose, (held.recipient, held.category)) == (purpose, scope):
+                    return held
+    return None
+
+
+def _scopes(question: Question) -> tuple[tuple[str, str], ...]:
+    return (
         (question.recipient, question.category),
         (question.recipient, EVERY),
         (EVERY, question.category),
         (EVERY, EVERY),
     )
-    about = {question.purpose, EVERY} if slot == Slot.RESTRICTION else {question.purpose}
-    for recipient, category in ranked:
-        for held in said:
-            if (held.slot, held.recipient, held.category) == (
-                slot,
-                recipient,
-                category,
-            ) and held.purpose in about:
-                return held
-    return None

@@ -64,7 +64,9 @@ def record(
     occurred_at = occurred_at or at
     check_times(occurred_at=occurred_at, at=at)
     _check_scope(scope, action)
-    if subject.erased_at is not None:
+    # locked, so that nothing is recorded about somebody who is being forgotten right now
+    subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
+    if subject.wrapped_key is None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     event = LedgerEvent(
         kind=Kind.CHOICE,
@@ -80,7 +82,9 @@ def record(
         recorded_at=at,
     )
     if origin.evidence:
-        event.evidence = _sealed(subject, origin.evidence)
+        event.evidence = crypto.seal_for(
+            subject.wrapped_key, origin.evidence, subject_id=str(subject.pk), context=b"evidence"
+        )
     event.save(force_insert=True)
     _bring_up_preference(event)
     audit.record(
@@ -151,12 +155,6 @@ def _check_scope(scope: Scope, action: Action) -> None:
         purposes.get(scope.purpose)
     purposes.check_recipient(scope.recipient)
     purposes.check_category(scope.category)
-
-
-def _sealed(subject: Subject, evidence: str) -> bytes | None:
-    if subject.wrapped_key is None:
-        return None
-    return crypto.seal_for(subject.wrapped_key, evidence, subject_id=str(subject.pk), context=b"evidence")
 
 
 # The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.

@@ -20,6 +20,8 @@ WITH fresh AS (
     SELECT event.id, row_number() OVER (ORDER BY event.transaction_id, event.id) AS step
       FROM consents_ledgerevent AS event
      WHERE event.transaction_id >= %(after)s::xid8 AND event.transaction_id < %(horizon)s::xid8
+           -- events of a restored cluster have ids that this cluster reaches only later
+       AND NOT EXISTS (SELECT FROM consents_position AS place WHERE place.event_id = event.id)
 ), placed AS (
     INSERT INTO consents_position (position, event_id, sequenced_at)
     SELECT %(head)s + step, id, %(at)s FROM fresh

@@ -3,6 +3,7 @@
 Alice and Grace are people, Bob an agent, Petra and Mona privacy managers, Charlie must see nothing, Acme a partner.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from oauth2_provider.models import get_access_token_model, get_application_model
 
 from consents import rules, sequencer, subjects
-from consents.models import Partner, Subject
+from consents.models import LedgerEvent, Partner, Subject
 from consents.subjects import Newcomer
 from downstream import registry
 from downstream.models import Dataset
@@ -163,6 +165,15 @@ def dataset_of(
 
 
 def sequenced() -> int:
-    """Give every committed event its position (needs `django_db(transaction=True)`); answers the head."""
-    sequencer.advance(at=AT)
-    return sequencer.head()
+    """Give every committed event its position (needs `django_db(transaction=True)`); answers the head.
+
+    Waits: transactions of other test processes hold the horizon back, as anybody's in one cluster do.
+    """
+    assert not connection.in_atomic_block, "what is not committed gets no position: use django_db(transaction=True)"
+    give_up = time.monotonic() + 60
+    while True:
+        sequencer.advance(at=AT)
+        if not LedgerEvent.objects.filter(placed__isnull=True).exists():
+            return sequencer.head()
+        assert time.monotonic() < give_up, "somebody's transaction stays open"
+        time.sleep(0.02)
