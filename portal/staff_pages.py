@@ -1,16 +1,19 @@
 """Bases of the staff's pages: nothing is edited in place, what changes goes through a domain call."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import messages
-from django.db.models import Model
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import ModelAdmin
 
 from portal import actors
 from portal.errors import DomainError
+
+M = TypeVar("M", bound=Model)
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -28,6 +31,14 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def found(rows: "QuerySet[M]", object_id: str) -> M | None:
+    """The row with this id, as it came in an address; None for one that is no id at all."""
+    try:
+        return rows.filter(pk=object_id).first()
+    except (ValidationError, ValueError):
+        return None
 
 
 def by(request: HttpRequest) -> str:

@@ -119,7 +119,8 @@ def running(folder: Path, *, redis_number: int) -> Iterator[Stack]:
 
 
 def _database_url() -> str:
-    given = connection.settings_dict
-    query = {key: given[key.upper()] for key in ("host", "port") if given.get(key.upper())}
-    login = quote(given["USER"]) + (f":{quote(given['PASSWORD'])}" if given.get("PASSWORD") else "")
-    return f"postgresql://{login}@/{given['NAME']}?{urlencode(query)}"
+    """The test database's address, with nothing but what libpq itself takes."""
+    given = connection.get_connection_params()
+    query = {key: given[key] for key in ("host", "port") if given.get(key)}
+    login = quote(given["user"]) + (f":{quote(given['password'])}" if given.get("password") else "")
+    return f"postgresql://{login}@/{given['dbname']}?{urlencode(query)}"

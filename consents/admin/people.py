@@ -12,7 +12,7 @@ from consents import subjects
 from consents.models import Partner, Preference, Subject
 from consents.vocabulary import Scheme
 from portal import audit, clock
-from portal.staff_pages import ReadOnlyAdmin, by
+from portal.staff_pages import ReadOnlyAdmin, by, found
 
 
 @admin.register(Subject)
@@ -37,7 +37,8 @@ class SubjectAdmin(ReadOnlyAdmin):
         return queryset.filter(wanted), True
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        audit.record(at=clock.now(), by=by(request), action="subject.look_at", of=("subject", object_id))
+        if found(self.get_queryset(request), object_id) is not None:
+            audit.record(at=clock.now(), by=by(request), action="subject.look_at", of=("subject", object_id))
         return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
     @admin.display(description=_("known as"))

@@ -13,7 +13,7 @@ from downstream.models import Dataset, Propagation, RemovalReceipt
 from downstream.propagation_states import Status
 from portal import clock
 from portal.staff_dialogs import ConfirmForm
-from portal.staff_pages import ReadOnlyAdmin, attempt, by
+from portal.staff_pages import ReadOnlyAdmin, attempt, by, found
 
 RETRY = "downstream.retry_propagation"
 
@@ -77,7 +77,8 @@ class PropagationAdmin(ReadOnlyAdmin):
             return False
         if object_id is None:
             return True
-        return Propagation.objects.filter(pk=object_id, status__in=[Status.FAILED, Status.STOPPED]).exists()
+        failed = Propagation.objects.filter(status__in=[Status.FAILED, Status.STOPPED])
+        return found(failed, object_id) is not None
 
     @action(
         description=gettext_lazy("Try again now"),

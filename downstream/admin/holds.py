@@ -20,7 +20,7 @@ from downstream.models import Dataset
 from portal import clock
 from portal.errors import DomainError
 from portal.staff_dialogs import ConfirmForm
-from portal.staff_pages import ReadOnlyAdmin, attempt, by
+from portal.staff_pages import ReadOnlyAdmin, attempt, by, found
 
 
 @admin.register(Hold)
@@ -98,12 +98,12 @@ class HoldAdmin(ReadOnlyAdmin):
 
     def has_ask_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         open_holds = Hold.objects.filter(lifted_at__isnull=True, lift_asked_at__isnull=True)
-        return _may_lift(request) and (object_id is None or open_holds.filter(pk=object_id).exists())
+        return _may_lift(request) and (object_id is None or found(open_holds, object_id) is not None)
 
     def has_lift_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         asked = Hold.objects.filter(lifted_at__isnull=True, lift_asked_at__isnull=False)
         by_others = asked.exclude(lift_asked_by=by(request))
-        return _may_lift(request) and (object_id is None or by_others.filter(pk=object_id).exists())
+        return _may_lift(request) and (object_id is None or found(by_others, object_id) is not None)
 
     @action(
         description=gettext_lazy("Ask to lift"),

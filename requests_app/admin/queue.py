@@ -1,5 +1,6 @@
 """The request queue and the page of one request."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +14,7 @@ from unfold.decorators import action, display
 from consents import subjects
 from portal import audit, clock
 from portal.staff_dialogs import ConfirmForm
-from portal.staff_pages import ReadOnlyAdmin, attempt, by
+from portal.staff_pages import ReadOnlyAdmin, attempt, by, found
 from requests_app import legal_clock, workflow
 from requests_app.models import Request
 from requests_app.rights import erasure
@@ -102,18 +103,15 @@ class RequestAdmin(ReadOnlyAdmin):
         return format_html_join("\n", "<p>{} · {} · {}</p>", rows)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        audit.record(at=clock.now(), by=by(request), action="request.look_at", of=("request", object_id))
+        if found(self.get_queryset(request), object_id) is not None:
+            audit.record(at=clock.now(), by=by(request), action="request.look_at", of=("request", object_id))
         return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
     def has_start_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm(CARRY_OUT) and (
-            object_id is None or workflow.can_move(Request.objects.get(pk=object_id), Status.IN_PROGRESS)
-        )
+        return _may(request, object_id, lambda one: workflow.can_move(one, Status.IN_PROGRESS))
 
     def has_carry_out_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm(CARRY_OUT) and (
-            object_id is None or workflow.can_carry_out(Request.objects.get(pk=object_id))
-        )
+        return _may(request, object_id, workflow.can_carry_out)
 
     @action(
         description=gettext_lazy("Start work"),
@@ -155,3 +153,11 @@ class RequestAdmin(ReadOnlyAdmin):
             done=_("The erasure is on its way. The request closes once every dataset is verified."),
             then=reverse("admin:requests_app_request_change", args=[object_id]),
         )
+
+
+def _may(request: HttpRequest, object_id: str | None, can: Callable[[Request], bool]) -> bool:
+    """Whether the role allows it, and the state of this request too."""
+    if object_id is None or not request.user.has_perm(CARRY_OUT):
+        return bool(request.user.has_perm(CARRY_OUT))
+    one = found(Request.objects.all(), object_id)
+    return one is not None and can(one)

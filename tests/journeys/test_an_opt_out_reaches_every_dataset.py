@@ -6,6 +6,7 @@ import pytest
 import requests
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group
+from django.urls import reverse
 
 from consents import holds
 from consents.models import Hold, LedgerEvent, Subject
@@ -49,8 +50,8 @@ def test_lifting_a_hold_restores_decisions_but_not_rows(house: Stack, registered
     without_gb = registered.authors_in("GB")
     assert registered.differences(without=without_gb) == (0, 0)
 
-    for user, action in ((first, "ask-to-lift"), (second, "lift")):
-        _press(_staff_browser(house, user), house, f"/admin/consents/hold/{hold.pk}/{action}/")
+    for user, action in ((first, "ask_to_lift"), (second, "lift")):
+        _press(_staff_browser(house, user), house, reverse(f"admin:consents_hold_{action}", args=[hold.pk]))
     hold.refresh_from_db()
     assert not hold.is_open
     author = min(without_gb)

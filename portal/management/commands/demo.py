@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from portal.demo import drive, people, processes, sample
+from portal.demo import browsing, drive, people, processes, sample
 from portal.demo.sample import PartnerSignIn
 from portal.demo_access import StaffSignIn
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                     self._welcome(base, staff, partner)
                     with contextlib.suppress(KeyboardInterrupt):
                         process.wait()
-        except (processes.DidNotStart, drive.Failed) as error:
+        except (processes.DidNotStart, browsing.Failed) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self._say("Stopped.")
