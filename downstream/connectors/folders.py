@@ -142,13 +142,11 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> list[str]:
-    """Remove our own temporary files at any depth; answers their names."""
-    swept = []
-    for parent, _, names in os.walk(folder, onerror=_raise):
-        for name in names:
-            if _TEMPORARY.fullmatch(name):
-                path = Path(parent, name)
-                path.unlink(missing_ok=True)
-                swept.append(path.relative_to(folder).as_posix())
-    return sorted(swept)
+def temporaries(folder: Path) -> list[Path]:
+    """Our own temporary files at any depth."""
+    return [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=_raise)
+        for name in sorted(names)
+        if _TEMPORARY.fullmatch(name)
+    ]

@@ -88,8 +88,12 @@ class ParquetFolder:
 
     def sweep(self) -> list[str]:
         place = folders.root(self._location)
+        with reading(self._location):
+            leftovers = folders.temporaries(place)
         with writing(self._location):
-            return folders.sweep(place)
+            for leftover in leftovers:
+                leftover.unlink(missing_ok=True)
+        return [folders.name_of(leftover, place) for leftover in leftovers]
 
     def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
         files = self._files()

@@ -62,7 +62,7 @@ def _of_reading(name: str, error: Exception) -> ConnectorError:
         return ConnectorError(
             "dataset_unreadable", f"{name} cannot be read now ({errno.errorcode.get(number, number)}).", permanent=False
         )
-    if isinstance(error, duckdb.ProgrammingError | duckdb.NotSupportedError | pa.ArrowNotImplementedError):
+    if isinstance(error, duckdb.BinderException | duckdb.NotSupportedError | pa.ArrowNotImplementedError):
         return ConnectorError(
             "unsupported_schema",
             f"{name} has columns of a name or type that cannot be handled ({type(error).__name__}); "
