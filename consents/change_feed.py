@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+
 from consents import jurisdictions, log, sequencer, subjects
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import CONTACT_SCHEMES, EVERY
@@ -45,6 +47,9 @@ def wait(*, viewer: Viewer, after: int, limit: int, seconds: float) -> Feed:
         if feed.changes or feed.more or time.monotonic() >= deadline:
             return feed
         after = feed.next
+        if not connection.in_atomic_block:
+            # back to the pool: a few who wait must not keep everybody else from the database
+            connection.close()
         time.sleep(_STEP)
 
 

@@ -1,12 +1,15 @@
 """People: registering, finding, linking to an account, forgetting."""
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from consents import jurisdictions, ledger
@@ -37,6 +40,11 @@ class Name:
         return crypto.blind_index(self.scheme, self.value)
 
     @property
+    def fingerprints(self) -> list[bytes]:
+        """Under every key of the ring, the current one first: what an older key wrote is found too."""
+        return crypto.blind_indexes(self.scheme, self.value)
+
+    @property
     def is_contact(self) -> bool:
         return self.scheme in CONTACT_SCHEMES
 
@@ -61,7 +69,7 @@ def name(scheme: str, value: str) -> Name:
             "invalid_identifier", f"An identifier has 1 to {_LONGEST} printable characters.", field="subject"
         )
     if scheme == Scheme.EMAIL:
-        value = value.lower()
+        value = unicodedata.normalize("NFC", value).lower()
         if not _ADDRESS.fullmatch(value):
             raise IdentifierError("invalid_identifier", "This is not a mail address.", field="subject")
     if scheme == Scheme.PHONE:
@@ -77,10 +85,15 @@ def find(wanted: Name) -> Subject | None:
     """The living person of that name, or None."""
     identifier = (
         Identifier.objects.select_related("subject")
-        .filter(scheme=wanted.scheme, fingerprint=wanted.fingerprint)
+        .filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints)
         .first()
     )
     return identifier.subject if identifier else None
+
+
+def was_erased(wanted: Name) -> bool:
+    """Whether this name belonged to somebody who was erased."""
+    return Suppressed.objects.filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints).exists()
 
 
 def get(wanted: Name) -> Subject:
@@ -107,20 +120,19 @@ def register(*, newcomer: Newcomer, by: str, at: datetime) -> Subject:
 
 @transaction.atomic
 def register_many(*, newcomers: Sequence[Newcomer], by: str, at: datetime) -> list[Subject]:
-    """Register people, leaving out those already known or erased; answers the new ones."""
+    """Register people, leaving out those already known or erased; answers the new ones.
+
+    Raises UnknownJurisdiction, and Conflict when somebody else registers one of them at this very moment.
+    """
     every_name = [one for newcomer in newcomers for one in newcomer.names]
     taken = _taken(every_name) | _suppressed(every_name)
     fresh: list[tuple[Subject, Newcomer]] = []
     for newcomer in newcomers:
-        fingerprints = {(one.scheme, one.fingerprint) for one in newcomer.names}
-        if not newcomer.names or fingerprints & taken:
+        if not newcomer.names or not taken.isdisjoint(newcomer.names):
             continue
-        taken |= fingerprints
+        taken |= set(newcomer.names)
         fresh.append((_subject(newcomer, at), newcomer))
-    Subject.objects.bulk_create([subject for subject, _ in fresh], batch_size=2_000)
-    Identifier.objects.bulk_create(
-        [_identifier(subject, one) for subject, newcomer in fresh for one in newcomer.names], batch_size=2_000
-    )
+    _insert(fresh)
     subjects = [subject for subject, _ in fresh]
     if subjects:
         # whoever is new may be one whose data is in a dataset already
@@ -134,8 +146,10 @@ def register_many(*, newcomers: Sequence[Newcomer], by: str, at: datetime) -> li
 
 @transaction.atomic
 def account_of(subject: Subject, *, at: datetime) -> User:
-    """The account with which this person signs in, made at the first time."""
+    """The account with which this person signs in, made at the first time. Raises Conflict(`erased`)."""
     locked = Subject.objects.select_for_update().get(pk=subject.pk)
+    if locked.erased_at is not None:
+        raise Conflict("erased", "This person was erased and has no account.")
     if locked.account is None:
         locked.account = User(username=f"person-{locked.pk}")
         locked.account.set_unusable_password()
@@ -220,16 +234,29 @@ def _opened(identifier: Identifier) -> str | None:
     wrapped, sealed = identifier.subject.wrapped_key, identifier.sealed
     if wrapped is None or sealed is None:
         return identifier.value
-    return crypto.unseal_for(
-        wrapped, sealed, subject_id=str(identifier.subject_id), context=identifier.scheme.encode()
-    )
+    return crypto.unseal_for(wrapped, sealed, subject_id=str(identifier.subject_id), context=identifier.scheme.encode())
 
 
-def _taken(names: Sequence[Name]) -> set[tuple[str, bytes]]:
-    found = Identifier.objects.filter(fingerprint__in=[one.fingerprint for one in names])
-    return {(scheme, bytes(print_)) for scheme, print_ in found.values_list("scheme", "fingerprint")}
+def _insert(fresh: Sequence[tuple[Subject, Newcomer]]) -> None:
+    identifiers = [_identifier(subject, one) for subject, newcomer in fresh for one in newcomer.names]
+    try:
+        with transaction.atomic():
+            Subject.objects.bulk_create([subject for subject, _ in fresh], batch_size=2_000)
+            Identifier.objects.bulk_create(identifiers, batch_size=2_000)
+    except IntegrityError as error:
+        raise Conflict("identifier_taken", "One of these names was taken just now; try again.") from error
 
 
-def _suppressed(names: Sequence[Name]) -> set[tuple[str, bytes]]:
-    found = Suppressed.objects.filter(fingerprint__in=[one.fingerprint for one in names])
-    return {(scheme, bytes(print_)) for scheme, print_ in found.values_list("scheme", "fingerprint")}
+def _taken(names: Sequence[Name]) -> set[Name]:
+    return _among(names, Identifier.objects.values_list("scheme", "fingerprint"))
+
+
+def _suppressed(names: Sequence[Name]) -> set[Name]:
+    return _among(names, Suppressed.objects.values_list("scheme", "fingerprint"))
+
+
+def _among(names: Sequence[Name], rows: "QuerySet[Any, tuple[str, Any]]") -> set[Name]:
+    """Those of the names whose fingerprint, under any key of the ring, is among the rows."""
+    by_print = {(one.scheme, print_): one for one in names for print_ in one.fingerprints}
+    found = rows.filter(fingerprint__in=[print_ for _, print_ in by_print])
+    return {by_print[scheme, bytes(print_)] for scheme, print_ in found if (scheme, bytes(print_)) in by_print}

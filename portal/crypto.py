@@ -94,8 +94,16 @@ def unseal_for(wrapped: Sealed, sealed: Sealed, *, subject_id: str, context: byt
 
 def blind_index(scheme: str, value: str) -> bytes:
     """Keyed fingerprint (HMAC-SHA-256, 32 bytes) by which a value is found without being readable."""
-    _, key = settings.INDEX_KEYS.current
-    return hmac.digest(key, f"{scheme}\0{value}".encode(), hashlib.sha256)
+    return blind_indexes(scheme, value)[0]
+
+
+def blind_indexes(scheme: str, value: str) -> list[bytes]:
+    """The fingerprint under each key of the ring, the current one first.
+
+    Old index keys stay in the ring: fingerprints of erased people cannot be made again from anything.
+    """
+    message = f"{scheme}\0{value}".encode()
+    return [hmac.digest(key, message, hashlib.sha256) for key in settings.INDEX_KEYS.keys.values()]
 
 
 def _subject_context(subject_id: str) -> bytes:
@@ -113,11 +121,12 @@ def _split(sealed: Sealed) -> tuple[str, bytes]:
     if len(sealed) < 2 or sealed[:1] != _VERSION:
         raise CryptoError("unknown_format", "This value was not sealed by this version of Heed.")
     end = 2 + sealed[1]
-    return sealed[2:end].decode(), sealed[end:]
+    return sealed[2:end].decode(errors="replace"), sealed[end:]
 
 
 def _open(body: bytes, *, key: bytes, context: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], context)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
+        # ValueError: what is left is too short to hold a nonce
         raise CryptoError("altered", "The value was altered, or belongs to another place or key.") from error

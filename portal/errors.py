@@ -23,5 +23,9 @@ class NotFound(DomainError):
     """What was named does not exist, or is not the asker's to see."""
 
 
+class Forbidden(DomainError):
+    """The asker is known, and it is not theirs to do."""
+
+
 class Conflict(DomainError):
     """The state of things does not allow it now."""

@@ -4,7 +4,6 @@ The remembered answer is written in the same transaction as the effect, so eithe
 A second caller with the same key waits on the unique index until the first has committed or failed.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
+from portal import crypto
 from portal.errors import DomainError
 from portal.models import RememberedAnswer
 
@@ -37,7 +37,8 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         raise IdempotencyError(
             "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
         )
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).digest()
+    # keyed: the request names a person, and a plain digest could be guessed
+    digest = crypto.blind_index("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
         mine, created = RememberedAnswer.objects.get_or_create(
             client=client, key=key, defaults={"request_digest": digest, "created_at": at}

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 _ADDRESS = re.compile(r"[^\s@\"'<>=:,;(\[{]+@[^\s@\"'<>,;)\]}]+\.[^\s@\"'<>,;)\]}]+")
 STRUCK = "[address]"
@@ -12,6 +13,16 @@ def strike(text: str) -> str:
     return _ADDRESS.sub(STRUCK, text)
 
 
+def _strike_all(value: Any) -> Any:
+    if isinstance(value, str):
+        return strike(value)
+    if isinstance(value, dict):
+        return {_strike_all(key): _strike_all(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_strike_all(one) for one in value]
+    return value if isinstance(value, int | float | bool | None) else strike(str(value))
+
+
 class WithoutAddresses(logging.Filter):
     """Strikes addresses out of the message, its arguments and the exception text.
 
@@ -20,7 +31,7 @@ class WithoutAddresses(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, dict):
-            record.msg = {key: strike(v) if isinstance(v, str) else v for key, v in record.msg.items()}
+            record.msg = _strike_all(record.msg)
         else:
             record.msg = strike(record.getMessage())
             record.args = None

@@ -11,10 +11,11 @@ from django.conf import settings
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from portal import demo_access
+from portal import demo_access, problems
 
 _SHOWN = 30
 
@@ -48,6 +49,24 @@ def dev_mail(request: HttpRequest) -> HttpResponse:
     mails = [mail for path in files[:_SHOWN] for mail in reversed(_mails(path))]
     context = {"mails": mails[:_SHOWN], "staff_codes": demo_access.staff_codes()}
     return render(request, "dev/mail.html", context)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404: a problem for programs, a page for people."""
+    if request.path.startswith("/api/"):
+        return _problem(404, "not_found", "There is nothing at this address.")
+    return defaults.page_not_found(request, exception)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """handler500; what went wrong is in the log, under the request's id."""
+    if request.path.startswith("/api/"):
+        return _problem(500, "failed", "Something went wrong here, and nothing was changed. Try again.")
+    return defaults.server_error(request)
+
+
+def _problem(status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(problems.body(status, code, detail), status=status, content_type=problems.MEDIA_TYPE)
 
 
 def _mails(path: Path) -> list[dict[str, Any]]:

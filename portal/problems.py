@@ -5,16 +5,13 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions, status
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from portal.errors import Conflict, DomainError, NotFound
+from portal.errors import Conflict, DomainError, Forbidden, NotFound
 from portal.idempotency import IdempotencyError
 
-
-class ProblemRenderer(JSONRenderer):
-    media_type = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -37,6 +34,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def _status_of(error: DomainError) -> int:
     if isinstance(error, NotFound):
         return status.HTTP_404_NOT_FOUND
+    if isinstance(error, Forbidden):
+        return status.HTTP_403_FORBIDDEN
     if isinstance(error, Conflict):
         return status.HTTP_409_CONFLICT
     if isinstance(error, IdempotencyError) and error.code == "idempotency_key_reused":
@@ -44,12 +43,22 @@ def _status_of(error: DomainError) -> int:
     return status.HTTP_400_BAD_REQUEST
 
 
+def body(code: int, slug: str, detail: str) -> dict[str, Any]:
+    """The members of a problem; `slug` is the stable code."""
+    return {
+        "type": "about:blank",
+        "title": slug.replace("_", " "),
+        "status": code,
+        "code": slug,
+        "detail": detail,
+    }
+
+
 def _response(code: int, slug: str, detail: str, errors: list[dict[str, str]] | None) -> Response:
-    body: dict[str, Any] = {"type": "about:blank", "title": slug.replace("_", " "), "status": code}
-    body |= {"code": slug, "detail": detail}
+    problem = body(code, slug, detail)
     if errors:
-        body["errors"] = errors
-    return Response(body, status=code, content_type="application/problem+json")
+        problem["errors"] = errors
+    return Response(problem, status=code, content_type=MEDIA_TYPE)
 
 
 def _field_errors(error: DomainError) -> list[dict[str, str]] | None:

@@ -7,6 +7,9 @@ from oauth2_provider import views as oauth2
 
 from portal import pages
 
+handler404 = "portal.pages.not_found"
+handler500 = "portal.pages.failed"
+
 urlpatterns = [
     path("healthz", pages.healthz, name="healthz"),
     path("readyz", pages.readyz, name="readyz"),

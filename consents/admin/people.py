@@ -1,5 +1,7 @@
 """Looking people up: by an exact identifier, each look in the audit trail."""
 
+import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
@@ -32,8 +34,8 @@ class SubjectAdmin(ReadOnlyAdmin):
             return queryset, False
         found = [_fingerprint(scheme, search_term) for scheme in (Scheme.ACCOUNT, Scheme.EMAIL)]
         wanted = Q(identifiers__fingerprint__in=[one for one in found if one])
-        if len(search_term) == 36:
-            wanted |= Q(pk=search_term)
+        with suppress(ValueError):
+            wanted |= Q(pk=uuid.UUID(search_term))
         return queryset.filter(wanted), True
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -7,11 +7,10 @@ from rest_framework.request import Request
 from consents import jurisdictions, purposes, subjects
 from consents.models import Partner, Subject
 from consents.subjects import Name
-from consents.vocabulary import EVERY
-from portal.errors import DomainError, NotFound
+from portal.errors import Forbidden, NotFound
 
 
-class PartnerError(DomainError):
+class PartnerError(Forbidden):
     """A call beyond the partner's registration."""
 
 
@@ -32,22 +31,21 @@ def sees(partner: Partner, subject: Subject) -> bool:
     )
 
 
-def find_subject(partner: Partner, wanted: Name) -> Subject | None:
-    """The person, as far as this partner may see them. Raises PartnerError for a scheme that is not its own."""
+def check_scheme(partner: Partner, wanted: Name) -> Name:
+    """The name, if the partner may name people so. Raises PartnerError."""
     if wanted.scheme not in partner.schemes:
         raise PartnerError(
             "scheme_not_yours",
             f"You may name people by: {', '.join(partner.schemes) or 'nothing'}.",
             field="subject",
         )
-    subject = subjects.find(wanted)
-    return subject if subject is not None and sees(partner, subject) else None
+    return wanted
 
 
 def get_subject(partner: Partner, wanted: Name) -> Subject:
-    """Like `find_subject`; somebody else's person is as unknown as nobody. Raises NotFound."""
-    subject = find_subject(partner, wanted)
-    if subject is None:
+    """The person; somebody else's is as unknown as nobody. Raises NotFound, PartnerError."""
+    subject = subjects.find(check_scheme(partner, wanted))
+    if subject is None or not sees(partner, subject):
         raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="subject")
     return subject
 
@@ -59,7 +57,3 @@ def check_recipient(partner: Partner, recipient: str) -> str:
         spoken = ", ".join(repr(one) for one in partner.recipients) or "none"
         raise PartnerError("recipient_not_yours", f"You speak for the recipients: {spoken}.", field="recipient")
     return recipient
-
-
-def may_see_recipient(partner: Partner, recipient: str) -> bool:
-    return recipient == EVERY or recipient in partner.recipients

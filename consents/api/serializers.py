@@ -1,11 +1,23 @@
 """Shapes of the API's messages."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
 from consents.vocabulary import EVERY, Action, Category
 from portal.api_views import StrictSerializer
+
+
+class ZonedTime(serializers.DateTimeField):
+    """A time that says its zone; guessing one would shift what people said."""
+
+    default_error_messages = {"no_zone": "State the time with its zone, as RFC 3339: 2026-03-02T12:00:00Z."}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("no_zone")
+        return super().enforce_timezone(value)
 
 
 class NamedSubject(StrictSerializer):
@@ -21,7 +33,7 @@ class ChoiceIn(StrictSerializer):
     subject = NamedSubject()
     purpose = serializers.CharField(max_length=80)
     action = serializers.ChoiceField(choices=Action.choices)
-    occurred_at = serializers.DateTimeField(help_text="RFC 3339 with zone; at most five minutes ahead of our clock")
+    occurred_at = ZonedTime(help_text="RFC 3339 with zone; at most five minutes ahead of our clock")
     recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
     category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
     notice = serializers.CharField(max_length=80, default="", allow_blank=True, help_text="The notice version shown")
@@ -44,7 +56,7 @@ class DecisionQuery(StrictSerializer):
     purpose = serializers.CharField(max_length=80)
     recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
     category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
-    at = serializers.DateTimeField(required=False, help_text="Any past moment; now if absent")
+    at = ZonedTime(required=False, help_text="Any past moment; now if absent")
     jurisdiction = serializers.CharField(max_length=6, required=False, help_text="Answers for people nobody registered")
 
 

@@ -99,17 +99,23 @@ class Decisions(PartnerView):
         at = asked.get("at", now)
         if at > now + clock.TOLERANCE:
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
+        # a partner's clock may run ahead; an answer as of then could not be replayed
+        at = min(at, now)
         purposes.get(asked["purpose"])
         question = decisions.Question(
             asked["purpose"], partners.check_recipient(partner, asked["recipient"]), asked["category"]
         )
-        jurisdiction = asked.get("jurisdiction")
-        decision = decisions.decide(
-            subject=partners.find_subject(partner, _named(asked["subject"])),
-            question=question,
-            at=at,
-            jurisdiction=jurisdictions.check(jurisdiction) if jurisdiction else None,
-        )
+        named = partners.check_scheme(partner, _named(asked["subject"]))
+        jurisdiction = jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None
+        subject = subjects.find(named)
+        if subject is None:
+            hidden = subjects.was_erased(named)
+        else:
+            hidden = not partners.sees(partner, subject)
+        if hidden:
+            # no default speaks for somebody whom the name means elsewhere, or meant until they were erased
+            subject = jurisdiction = None
+        decision = decisions.decide(subject=subject, question=question, at=at, jurisdiction=jurisdiction)
         return Response(_decision_out(decision, at))
 
 

@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from consents import decisions, jurisdictions, ledger, purposes, sequencer
+from consents import decisions, ledger, purposes, sequencer
 from consents.models import LedgerEvent, Notice, Purpose, Subject
 from consents.pages import cards
 from consents.pages.access import for_subject, subject_of
@@ -31,9 +32,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if purpose is None:
         return render(request, "consents/not_set_up.html")
     country = _country(request)
-    code = subject.jurisdiction if subject else country
     decision = decisions.decide(
-        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=code
+        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country
     )
     return render(
         request,
@@ -46,16 +46,19 @@ def home(request: HttpRequest) -> HttpResponse:
             "reasons": [cards.text(decision.decisive)],
             "purpose": purpose,
             "held": decision.hold is not None,
+            "notice": _latest_notice(purpose),
         },
     )
 
 
-def _country(request: HttpRequest) -> str:
-    try:
-        return jurisdictions.check(request.GET.get("country", "GB"))
-    except jurisdictions.UnknownJurisdiction:
-        messages.error(request, _("We do not know that country; here is the answer for the United Kingdom."))
-        return "GB"
+def _country(request: HttpRequest) -> str | None:
+    """The country that the reader chose; None before they did, or when there is none of that name."""
+    asked = request.GET.get("country", "").upper()
+    if asked in dict(country_names()):
+        return asked
+    if asked:
+        messages.error(request, _("We do not know that country. Pick one from the list."))
+    return None
 
 
 @require_GET
@@ -101,8 +104,14 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
 
 
 def _notice_shown(purpose: Purpose) -> str:
-    latest = Notice.objects.filter(slug=purpose.slug.partition("/")[0]).order_by("-version").first()
+    latest = _latest_notice(purpose)
     return f"{latest.slug}/{latest.version}" if latest else ""
+
+
+def _latest_notice(purpose: Purpose) -> Notice | None:
+    """The notice in force that tells people of this purpose, in the reader's language."""
+    told = Notice.objects.filter(slug=purpose.slug.partition("/")[0], effective_at__lte=clock.now())
+    return next(iter(_in_language(told)), None)
 
 
 @require_GET
@@ -140,16 +149,16 @@ def receipt(request: HttpRequest, subject: Subject, reference: str) -> HttpRespo
         raise Http404
     position = sequencer.position_of(event.pk)
     names = dict(Purpose.objects.values_list("slug", "name"))
-    rows = [
-        (_("Purpose"), _(names[event.purpose]) if event.purpose in names else _("every purpose")),
-        (_("Choice"), cards.action_label(event.action)),
-        (_("Recorded"), event.recorded_at),
-        (_("Made"), event.occurred_at),
-        (_("How"), Source(event.source).label),
-        (_("Notice shown"), event.notice or "–"),
-        (_("Place in the log"), position if position is not None else _("being assigned")),
-    ]
-    return render(request, "consents/receipt.html", {"reference": reference, "receipt": rows})
+    rows = {
+        _("Purpose"): _(names[event.purpose]) if event.purpose in names else _("every purpose"),
+        _("Choice"): cards.action_label(event.action),
+        _("Recorded"): date_format(event.recorded_at, "DATETIME_FORMAT"),
+        _("Made"): date_format(event.occurred_at, "DATETIME_FORMAT"),
+        _("How"): Source(event.source).label,
+        _("Notice shown"): event.notice or "–",
+        _("Place in the log"): position if position is not None else _("being assigned"),
+    }
+    return render(request, "consents/receipt.html", {"reference": ledger.reference(event.pk), "receipt": rows})
 
 
 @require_GET
