@@ -203,7 +203,8 @@ def _by_scope(listed: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     entries: dict[str, list[dict[str, Any]]] = {}
     for entry in listed:
         unknown = entry.keys() - _KEYS
-        if unknown or "scope" not in entry or not isinstance(entry.get("effective_from"), datetime.date):
+        has_both = type(entry.get("scope")) is str and type(entry.get("effective_from")) is datetime.date
+        if unknown or not has_both:
             what = f"unknown {', '.join(sorted(unknown))}" if unknown else "needs scope and effective_from"
             raise RulebookError("rule_malformed", f"Rule {entry.get('scope', '?')}: {what}.")
         entries.setdefault(entry["scope"], []).append(entry)
