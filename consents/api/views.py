@@ -108,10 +108,7 @@ class Decisions(PartnerView):
         named = partners.check_scheme(partner, _named(asked["subject"]))
         jurisdiction = jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None
         subject = subjects.find(named)
-        if subject is None:
-            hidden = subjects.was_erased(named)
-        else:
-            hidden = not partners.sees(partner, subject)
+        hidden = subjects.was_erased(named) if subject is None else not partners.sees(partner, subject)
         if hidden:
             # no default speaks for somebody whom the name means elsewhere, or meant until they were erased
             subject = jurisdiction = None
