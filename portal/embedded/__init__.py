@@ -76,9 +76,10 @@ def _joining(data: Path) -> Iterator[Place]:
     """Become a user of the place, alone in it for the moment. Every failure leaves as EngineError."""
     try:
         place = places.find(data)
-        places.make_folders(place)
-        servers.open_programs(place)
+        places.make_data_folder(place)
         with places.starting(place):
+            places.make_run_folders(place)
+            servers.open_programs(place)
             _join(place)
             engines.ensure(servers.watcher(place), place)
             yield place

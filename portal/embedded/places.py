@@ -65,7 +65,7 @@ def find(data: Path) -> Place:
         return place
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     # Not the temporary folder of the environment: all commands must agree on it.
-    short = Path(f"/tmp/heed-{place.owner}-{name}")  # noqa: S108  (make_folders keeps it private)
+    short = Path(f"/tmp/heed-{place.owner}-{name}")  # noqa: S108  (make_run_folders keeps it private)
     return Place(data=data, sockets=short, account=account)
 
 
@@ -91,17 +91,26 @@ def _account(data: Path) -> pwd.struct_passwd:
         ) from error
 
 
-def make_folders(place: Place) -> None:
-    """Make what is missing, readable by this user (and the account) only."""
-    for folder in (place.data, place.data / "locks", place.run, place.sockets):
-        if not folder.exists():
-            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            hand_over(folder, place)
+def make_data_folder(place: Place) -> None:
+    """Make the folder and its locks if they are missing, readable by this user (and the account) only."""
+    _make_missing(place, place.data, place.data / "locks")
+
+
+def make_run_folders(place: Place) -> None:
+    """Make the folders that running engines need. Only while `starting`: whoever stops them removes one."""
+    _make_missing(place, place.run, place.sockets)
     if place.sockets.is_symlink() or place.sockets.lstat().st_uid != place.owner:
         raise EngineError(f"{place.sockets} belongs to somebody else: remove it and run again.")
     place.sockets.chmod(0o700)
     if place.account:
         let_pass(place.run, account=place.account)
+
+
+def _make_missing(place: Place, *folders: Path) -> None:
+    for folder in folders:
+        if not folder.exists():
+            folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+            hand_over(folder, place)
 
 
 def hand_over(path: Path, place: Place) -> None:
