@@ -51,12 +51,15 @@ def load(*, path: Path, by: str, at: datetime) -> Imported:
 
 
 def _newcomers(rows: "csv.DictReader[str]", name: str) -> Iterator[Newcomer]:
-    columns = rows.fieldnames or []
-    missing = [column for column in _REQUIRED if column not in columns]
-    unknown = [column for column in columns if column not in _REQUIRED + _OPTIONAL]
-    if missing or unknown:
-        wrong = f"lacks {', '.join(missing)}" if missing else f"has the unknown {', '.join(unknown)}"
-        raise ImportRefused("wrong_columns", f"{name} {wrong}; columns are {', '.join(_REQUIRED + _OPTIONAL)}.")
+    columns = list(rows.fieldnames or [])
+    if not columns:
+        return
+    wrong = [f"lacks {column}" for column in _REQUIRED if column not in columns]
+    wrong += [f"has the unknown {column}" for column in columns if column not in _REQUIRED + _OPTIONAL]
+    wrong += [f"has {column} twice" for column in set(columns) if columns.count(column) > 1]
+    if wrong:
+        known = ", ".join(_REQUIRED + _OPTIONAL)
+        raise ImportRefused("wrong_columns", f"{name} {', '.join(wrong)}; columns are {known}.")
     for row in rows:
         try:
             yield _newcomer(row)
