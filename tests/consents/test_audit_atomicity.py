@@ -1,0 +1,99 @@
+"""Every write function writes its change and its audit entry together, or neither."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from consents import holds, ledger, notices, rules, subjects
+from consents.models import Subject
+from consents.vocabulary import Action, Source
+from tests.conftest import AT, BY, OTHER, person
+from tests.consents.asking import say, tables_as_text
+from tests.consents.test_notices import DRAFT
+from tests.consents.test_rules import PROPOSAL
+
+# each prepares, and answers the write that the audit trail will refuse
+Prepared = Callable[[], object]
+
+
+def recording(alice: Subject) -> Prepared:
+    return lambda: say(alice, Action.DENY)
+
+
+def withdrawing(alice: Subject) -> Prepared:
+    say(alice, Action.GRANT, "marketing")
+    return lambda: ledger.withdraw_everything(subject=alice, by=BY, at=AT)
+
+
+def opening(alice: Subject) -> Prepared:
+    return lambda: holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=AT)
+
+
+def asking_to_lift(alice: Subject) -> Prepared:
+    hold = holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=AT)
+    return lambda: holds.ask_to_lift(hold=hold, by=BY, at=AT)
+
+
+def lifting(alice: Subject) -> Prepared:
+    hold = holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=AT)
+    holds.ask_to_lift(hold=hold, by=BY, at=AT)
+    return lambda: holds.lift(hold=hold, by=OTHER, at=AT)
+
+
+def enacting(alice: Subject) -> Prepared:
+    return lambda: rules.enact(proposal=PROPOSAL, by=BY, at=AT)
+
+
+def loading(alice: Subject) -> Prepared:
+    return lambda: rules.load(path=rules.RULEBOOKS / "2024-09.toml", by=BY, at=AT)
+
+
+def publishing(alice: Subject) -> Prepared:
+    return lambda: notices.publish(draft=DRAFT, by=BY, at=AT)
+
+
+def registering(alice: Subject) -> Prepared:
+    return lambda: person("newcomer")
+
+
+def opening_an_account(alice: Subject) -> Prepared:
+    return lambda: subjects.account_of(alice, at=AT)
+
+
+def forgetting(alice: Subject) -> Prepared:
+    return lambda: subjects.forget(subject=alice, by=BY, at=AT)
+
+
+WRITES = [
+    *[recording, withdrawing, opening, asking_to_lift, lifting, enacting, loading, publishing],
+    *[registering, opening_an_account, forgetting],
+]
+
+
+@pytest.mark.parametrize("prepare", WRITES, ids=lambda one: one.__name__)
+def test_without_its_audit_entry_nothing_is_changed(alice: Subject, prepare: Callable[[Subject], Prepared]) -> None:
+    write = prepare(alice)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE portal_auditentry ADD CONSTRAINT no_more CHECK (false) NOT VALID")
+    before = tables_as_text()
+    with pytest.raises((DatabaseError, rules.RuleError)):
+        write()
+    assert tables_as_text() == before
+
+
+def test_the_same_writes_do_change_something_when_the_entry_is_written(alice: Subject) -> None:
+    for prepare in WRITES:
+        write, before = prepare(alice), tables_as_text()
+        write()
+        assert tables_as_text() != before, prepare.__name__
+
+
+def test_evidence_that_cannot_be_sealed_leaves_nothing(alice: Subject, settings: Any) -> None:
+    settings.FIELD_KEYS = type(settings.FIELD_KEYS)({"other": bytes(32)})
+    before = tables_as_text()
+    origin = ledger.Origin(source=Source.STAFF, by=BY, evidence="text")
+    with pytest.raises(Exception, match="No field key"):
+        ledger.record(subject=alice, scope=ledger.Scope("marketing"), action=Action.GRANT, origin=origin, at=AT)
+    assert tables_as_text() == before

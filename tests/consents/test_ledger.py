@@ -1,0 +1,176 @@
+"""Recording choices: the event, the preference, the order."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+from pytest_django import DjangoAssertNumQueries
+
+from consents import ledger, subjects
+from consents.ledger import ChoiceError, Origin, Scope
+from consents.models import LedgerEvent, Preference, Subject
+from consents.vocabulary import Action, Source
+from portal.errors import Conflict, DomainError
+from portal.models import AuditEntry
+from tests.conftest import AT, BY
+from tests.consents.asking import ask, say, why
+
+LATER = AT + timedelta(hours=1)
+
+
+def preference(subject: Subject) -> Preference:
+    return Preference.objects.get(subject=subject)
+
+
+def test_a_choice_is_an_event_a_preference_and_an_audit_entry(alice: Subject) -> None:
+    event = say(alice, Action.DENY, occurred_at=AT - timedelta(days=1))
+    assert (event.kind, event.action, event.subject_id) == ("choice", "deny", alice.pk)
+    assert (event.occurred_at, event.recorded_at) == (AT - timedelta(days=1), AT)
+    assert (preference(alice).action, preference(alice).event_id) == ("deny", event.pk)
+    trail = AuditEntry.objects.get(action="choice.deny")
+    assert (trail.object_id, trail.details["event"]) == (str(alice.pk), str(event.pk))
+
+
+def test_a_choice_costs_so_many_statements(alice: Subject, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    # savepoint, person, purpose, event, preference, audit, release
+    with django_assert_num_queries(7):
+        say(alice, Action.DENY)
+
+
+def test_a_newer_choice_takes_the_place_of_the_older(alice: Subject) -> None:
+    say(alice, Action.DENY)
+    say(alice, Action.GRANT, at=LATER)
+    assert preference(alice).action == "grant"
+    assert LedgerEvent.objects.filter(kind="choice").count() == 2
+
+
+def test_an_older_choice_that_comes_late_does_not_win(alice: Subject) -> None:
+    say(alice, Action.DENY)
+    say(alice, Action.GRANT, at=LATER, occurred_at=AT - timedelta(days=1))
+    assert preference(alice).action == "deny"
+    assert not ask(alice, at=LATER).allow
+
+
+@pytest.mark.parametrize("order", [(Action.GRANT, Action.DENY), (Action.DENY, Action.GRANT)])
+def test_of_two_at_the_same_moment_the_more_protective_wins(alice: Subject, order: tuple[Action, Action]) -> None:
+    for action in order:
+        say(alice, action)
+    assert preference(alice).action == "deny"
+
+
+def test_a_repeated_no_is_recorded_and_changes_nothing(alice: Subject) -> None:
+    say(alice, Action.DENY)
+    say(alice, Action.OBJECT, at=LATER)
+    assert preference(alice).action == "object"
+    assert why(ask(alice, at=LATER)) == (False, "own_choice")
+
+
+def test_choices_of_other_scopes_stand_beside_each_other(alice: Subject) -> None:
+    say(alice, Action.DENY)
+    say(alice, Action.GRANT, recipient="linkwell")
+    say(alice, Action.GRANT, category="posts")
+    say(alice, Action.RESTRICT)
+    say(alice, Action.RESTRICT, "")
+    assert Preference.objects.filter(subject=alice).count() == 5
+
+
+@pytest.mark.parametrize(
+    ("purpose", "recipient", "category", "action", "code"),
+    [
+        ("nothing", "", "", Action.DENY, "unknown_purpose"),
+        ("", "", "", Action.DENY, "unknown_purpose"),
+        ("ai-training", "nobody", "", Action.DENY, "unknown_recipient"),
+        ("ai-training", "", "thoughts", Action.DENY, "unknown_category"),
+        ("nothing", "", "", Action.RESTRICT, "unknown_purpose"),
+    ],
+)
+def test_a_choice_about_nothing_known_is_refused(
+    alice: Subject, purpose: str, recipient: str, category: str, action: Action, code: str
+) -> None:
+    with pytest.raises(DomainError) as refusal:
+        say(alice, action, purpose, recipient=recipient, category=category)
+    assert refusal.value.code == code
+    assert not LedgerEvent.objects.filter(kind="choice").exists()
+
+
+def test_a_clock_may_run_five_minutes_ahead_and_no_more(alice: Subject) -> None:
+    say(alice, Action.DENY, occurred_at=AT + timedelta(minutes=5))
+    with pytest.raises(ChoiceError) as refusal:
+        say(alice, Action.GRANT, occurred_at=AT + timedelta(minutes=5, seconds=1))
+    assert refusal.value.code == "time_in_future"
+    assert preference(alice).action == "deny"
+
+
+def test_a_time_without_zone_is_refused(alice: Subject) -> None:
+    with pytest.raises(ChoiceError) as refusal:
+        say(alice, Action.DENY, occurred_at=datetime(2026, 3, 1))  # noqa: DTZ001 -- what is refused
+    assert refusal.value.code == "time_without_zone"
+
+
+def test_evidence_is_sealed_under_the_persons_key(alice: Subject) -> None:
+    origin = Origin(source=Source.PARTNER, by="partner:acme", evidence="recording 7")
+    event = ledger.record(subject=alice, scope=Scope("marketing"), action=Action.GRANT, origin=origin, at=AT)
+    assert event.evidence is not None
+    assert b"recording" not in bytes(event.evidence)
+    assert subjects.unseal(alice, event.evidence, context="evidence") == "recording 7"
+
+
+def test_withdrawing_everything_closes_each_open_yes(alice: Subject) -> None:
+    say(alice, Action.GRANT, "marketing")
+    say(alice, Action.GRANT, recipient="linkwell")
+    say(alice, Action.DENY, "ai-training/affiliates")
+    assert ledger.withdraw_everything(subject=alice, by=BY, at=LATER) == 2
+    assert not Preference.objects.filter(action="grant").exists()
+    assert ledger.withdraw_everything(subject=alice, by=BY, at=LATER) == 0
+
+
+def test_a_yes_dated_ahead_of_our_clock_is_withdrawn_all_the_same(alice: Subject) -> None:
+    say(alice, Action.GRANT, "marketing", occurred_at=AT + timedelta(minutes=4))
+    ledger.withdraw_everything(subject=alice, by=BY, at=AT)
+    assert preference(alice).action == "withdraw"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_being_forgotten_is_not_written_about(alice: Subject) -> None:
+    """The choice was made with a copy of the person read before they were forgotten."""
+    told: list[str] = []
+
+    def choose() -> None:
+        try:
+            say(alice, Action.GRANT, "marketing")
+        except Conflict as refusal:
+            told.append(refusal.code)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        subjects.forget(subject=Subject.objects.get(), by=BY, at=AT)
+        thread = threading.Thread(target=choose)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(20)
+    assert told == ["erased"]
+    assert not LedgerEvent.objects.filter(kind="choice").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_choices_made_at_once_the_most_protective_stays(alice: Subject) -> None:
+    barrier = threading.Barrier(4)
+
+    def choose(action: Action) -> None:
+        try:
+            barrier.wait(10)
+            say(alice, action)
+        finally:
+            connection.close()
+
+    actions = [Action.GRANT, Action.DENY, Action.GRANT, Action.GRANT]
+    threads = [threading.Thread(target=choose, args=[action]) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert preference(alice).action == "deny"
+    assert LedgerEvent.objects.filter(kind="choice").count() == 4
