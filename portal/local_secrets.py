@@ -6,16 +6,24 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 NAMES = ("HEED_SECRET_KEY", "HEED_FIELD_KEYS", "HEED_INDEX_KEYS")
 
 
 def load_or_make(folder: Path) -> dict[str, str]:
     """Read `folder/secrets.env`, making it first if needed; two starts at once agree on one file."""
     path = folder / "secrets.env"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _make(path)
-    lines = path.read_text().splitlines()
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _make(path)
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be read or made ({error.strerror}): it belongs to whoever ran Heed here first. "
+            "Run as that user, or set HEED_DATA to a folder of your own."
+        ) from error
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
