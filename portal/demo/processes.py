@@ -37,9 +37,11 @@ def running(*, port: int, log: Path | None) -> Iterator["subprocess.Popen[bytes]
         "PYTHONUNBUFFERED": "1",
     }
     with (log or Path(os.devnull)).open("ab") as output:
-        # a session of its own: Ctrl-C reaches us alone, and we stop honcho, which stops its children
+        # a session of its own: Ctrl-C reaches us alone, and we stop honcho, which stops its children;
+        # were we killed, the closing of the pipe does it
         process = subprocess.Popen(
-            [sys.executable, "-m", "honcho", "start", "--no-colour"],
+            [sys.executable, "-m", "portal.demo.supervise"],
+            stdin=subprocess.PIPE,
             cwd=settings.BASE_DIR,
             env=environment,
             stdout=output if log else None,
@@ -62,6 +64,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def free_port(wanted: int) -> int:
