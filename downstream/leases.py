@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from downstream.models import Propagation
 from downstream.propagation_states import DUE, Status
@@ -110,5 +110,8 @@ def _beat(lease: Lease, done: threading.Event) -> None:
             except LeaseLost:
                 # the worker learns of it at its next fence
                 return
+            except DatabaseError:
+                # a connection that broke: the next beat takes a new one
+                connection.close()
     finally:
         connection.close()

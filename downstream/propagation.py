@@ -6,6 +6,7 @@ is still due and a dataset that is whole; the next holder finds out from the uni
 """
 
 import random
+import traceback
 import uuid
 from collections import Counter
 from dataclasses import asdict
@@ -14,13 +15,13 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from consents import decisions, log, sequencer, subjects
 from consents.models import Position, Subject
 from consents.vocabulary import ANYWHERE
 from downstream import leases, registry, retry
-from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.connectors.base import Connector, ConnectorError, StagedUnit, Verification
 from downstream.fault_points import reach
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
@@ -36,12 +37,23 @@ CARRY_OUT_TASK = "downstream.tasks.carry_out"
 def plan(*, at: datetime) -> list[Propagation]:
     """Plan a run for each dataset that is behind the log and has none open; answers the new ones.
 
-    Where nobody in the passed stretch is denied, the dataset's position simply moves on.
+    Where nobody in the passed stretch is denied, the dataset's position simply moves on. A dataset whose planning
+    fails does not keep the others from theirs: the first error is raised at the end.
     """
     head = sequencer.head()
     behind = Dataset.objects.living().filter(position__lt=head).exclude(propagations__in=Propagation.objects.open())
-    planned = [_plan_one(pk, head=head, at=at) for pk in behind.values_list("pk", flat=True)]
-    return [one for one in planned if one is not None]
+    planned: list[Propagation] = []
+    failures: list[Exception] = []
+    for pk in behind.values_list("pk", flat=True):
+        try:
+            one = _plan_one(pk, head=head, at=at)
+        except Exception as failure:
+            failures.append(failure)
+        else:
+            planned += [one] if one else []
+    if failures:
+        raise failures[0]
+    return planned
 
 
 @transaction.atomic
@@ -82,19 +94,32 @@ def denied_people(dataset: Dataset, *, after: int, until: int, at: datetime) -> 
 
     A person's rows leave when any purpose that the dataset serves is denied to its owner.
     """
+    at = _not_before_the_log(after=after, until=until, at=at)
     touched = log.touched(after=after, until=until, purposes=frozenset(dataset.purposes))
     if after == 0:
         # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
         touched.jurisdictions.add(ANYWHERE)
     codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
     covered = [code for code in codes if touched.covers(code)]
-    candidates = Subject.objects.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
+    # nothing names whoever was forgotten, and that happened only once they were out of every dataset
+    living = Subject.objects.filter(erased_at__isnull=True)
+    candidates = living.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
     denied = set(touched.erased)
     for purpose in dataset.purposes:
         question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
         answers = decisions.decide_many(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
         denied |= {subject.pk for subject, decision in answers if not decision.allow}
     return denied
+
+
+def _not_before_the_log(*, after: int, until: int, at: datetime) -> datetime:
+    """`at`, or the time of the stretch's latest entry where another machine's clock is ahead of ours.
+
+    A decision as of an earlier moment would not know that entry, and the log would pass over it for good.
+    """
+    stretch = Position.objects.filter(position__gt=after, position__lte=until)
+    latest = stretch.aggregate(at=Max("event__recorded_at"))["at"]
+    return max(at, latest) if latest else at
 
 
 def _deadline(dataset: Dataset, *, at: datetime) -> datetime:
@@ -146,7 +171,9 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock"
         # the type alone: messages of unknown errors may quote people's data
         message = f"Unexpected {type(error).__name__}; the worker's log has the place."
         _fail(lease, code="unexpected", message=message, permanent=False, at=clock())
-        logger.exception("propagation.unexpected", propagation=str(propagation_id))
+        # nor in the log, where logger.exception would print them
+        place = traceback.format_tb(error.__traceback__)
+        logger.error("propagation.unexpected", propagation=str(propagation_id), error=type(error).__name__, place=place)
         return False
     return True
 
@@ -157,8 +184,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     people = list(propagation.targets.filter(is_gap=False).values_list("subject_id", flat=True))
     named = subjects.values(people, scheme=propagation.dataset.key_scheme)
     by_key = {key: str(subject_id) for subject_id, key in named.items()}
-    _resume(propagation, connector, clock)
+    # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
+    _resume(lease, propagation, connector, clock)
     if not propagation.digest_before:
         propagation.digest_before = connector.manifest().digest
         Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
@@ -167,15 +195,10 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     for finding in connector.find(set(by_key)):
         leases.extend(lease)
         staged = connector.stage(finding, set(by_key), token=f"{propagation.pk.hex[-12:]}-{lease.token}")
-        unit = Unit.objects.create(
-            propagation=propagation,
-            name=finding.unit,
-            record=asdict(staged),
-            rows={by_key[key]: count for key, count in finding.rows_per_key.items()},
-            staged_at=clock(),
-        )
+        rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
+        unit = _write_down(lease, staged, rows, at=clock())
         connector.commit(staged, fence=lambda: leases.extend(lease))
-        _mark_committed(unit, at=clock())
+        _mark_committed(lease, unit, at=clock())
     verification = connector.verify(set(by_key))
     if verification.rows_found:
         raise ConnectorError(
@@ -184,27 +207,38 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
             permanent=False,
         )
     reach("settle.before")
-    _settle(lease, rows_after=verification.rows, digest_after=verification.digest, at=clock())
+    _settle(lease, looked_for=set(by_key.values()), verification=verification, at=clock())
     reach("settle.after")
 
 
-def _resume(propagation: Propagation, connector: Connector, clock: "registry.Clock") -> None:
+@transaction.atomic
+def _write_down(lease: Lease, staged: StagedUnit, rows: dict[str, int], *, at: datetime) -> Unit:
+    """The unit's record, only while the lease is ours: a zombie's would be taken for the next holder's."""
+    leases.extend(lease)
+    return Unit.objects.create(
+        propagation_id=lease.propagation_id, name=staged.unit, record=asdict(staged), rows=rows, staged_at=at
+    )
+
+
+def _resume(lease: Lease, propagation: Propagation, connector: Connector, clock: "registry.Clock") -> None:
     """Find out, for each file that an earlier holder had written, whether it was put in place."""
     for unit in propagation.units.filter(status=UnitStatus.STAGED):
         if connector.unit_state(StagedUnit(**unit.record)) == "new":
-            _mark_committed(unit, at=clock())
+            _mark_committed(lease, unit, at=clock())
         else:
             # the old file is in place (or changed since): its rows will be found again
             unit.delete()
 
 
-def _mark_committed(unit: Unit, *, at: datetime) -> None:
+@transaction.atomic
+def _mark_committed(lease: Lease, unit: Unit, *, at: datetime) -> None:
+    leases.extend(lease)
     unit.status, unit.committed_at = UnitStatus.COMMITTED, at
     unit.save(update_fields=["status", "committed_at"])
 
 
 @transaction.atomic
-def _settle(lease: Lease, *, rows_after: int, digest_after: str, at: datetime) -> None:
+def _settle(lease: Lease, *, looked_for: set[str], verification: Verification, at: datetime) -> None:
     propagation = leases.lock(lease)
     counts: Counter[str] = Counter()
     files: dict[str, list[dict[str, object]]] = {}
@@ -223,20 +257,21 @@ def _settle(lease: Lease, *, rows_after: int, digest_after: str, at: datetime) -
                 rows_removed=counts[str(target.subject_id)],
                 files=files.get(str(target.subject_id), []),
                 digest_before=propagation.digest_before,
-                digest_after=digest_after,
+                digest_after=verification.digest,
                 verified_at=at,
             )
-            for target in propagation.targets.filter(is_gap=False)
+            # whoever was forgotten since it was planned has their receipt from before; nobody looked for them now
+            for target in propagation.targets.filter(is_gap=False, subject_id__in=looked_for)
         ],
         batch_size=2_000,
     )
     propagation.status, propagation.verified_at = Status.VERIFIED, at
-    propagation.rows_after, propagation.digest_after = rows_after, digest_after
+    propagation.rows_after, propagation.digest_after = verification.rows, verification.digest
     propagation.reason_code = propagation.reason = ""
     propagation.lease_until = None
     propagation.save()
     Dataset.objects.filter(pk=propagation.dataset_id).update(
-        position=propagation.to_position, verified_at=at, row_count=rows_after
+        position=propagation.to_position, verified_at=at, row_count=verification.rows, file_count=verification.files
     )
     audit.record(
         at=at,

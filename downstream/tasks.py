@@ -15,9 +15,12 @@ from portal import clock
 def turn(**_: Any) -> None:
     """Plan what is behind, and hand what is due to the workers."""
     at = clock.now()
-    propagation.plan(at=at)
-    for propagation_id in propagation.hand_over(at=at):
-        current_app.send_task(propagation.CARRY_OUT_TASK, kwargs={"propagation_id": str(propagation_id)})
+    try:
+        propagation.plan(at=at)
+    finally:
+        # a dataset that cannot be planned does not keep the others' work from the workers
+        for propagation_id in propagation.hand_over(at=at):
+            current_app.send_task(propagation.CARRY_OUT_TASK, kwargs={"propagation_id": str(propagation_id)})
 
 
 @shared_task(name=propagation.CARRY_OUT_TASK)
