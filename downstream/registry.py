@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from consents import purposes
-from consents.models import Recipient
+from consents.models import Partner, Recipient
+from consents.vocabulary import Scheme
 from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, Description
 from downstream.models import Dataset
@@ -18,6 +19,8 @@ from portal.errors import Conflict, DomainError, NotFound
 
 Clock = Callable[[], datetime]
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
+_LONGEST_NAME, _LONGEST_LOCATION = 120, 1_000
+_LONGEST_DEADLINE = 24 * 366
 
 
 class RegistrationError(DomainError):
@@ -47,26 +50,69 @@ def connect(dataset: Dataset) -> Connector:
 
 
 def check(registration: Registration) -> Description:
-    """Test the connection and everything named. Raises RegistrationError, NotFound, ConnectorError; changes nothing."""
+    """Test the connection and everything named; changes nothing.
+
+    Raises RegistrationError, NotFound, Conflict(`slug_taken` | `location_taken`), ConnectorError.
+    """
+    _check_words(registration)
+    for slug in registration.purposes:
+        purposes.get(slug)
+    purposes.check_category(registration.category)
+    _check_scheme(registration.key_scheme)
+    if not Recipient.objects.filter(slug=registration.owner).exists():
+        raise NotFound("unknown_recipient", "The owner is no recipient that we know.", field="owner")
+    if Dataset.objects.filter(slug=registration.slug).exists():
+        raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
+    location = _resolved(registration.location)
+    _check_free(location)
+    return open_connector(registration.kind, str(location), registration.key_column, {}).describe()
+
+
+def _check_words(registration: Registration) -> None:
     if not _SLUG.fullmatch(registration.slug):
         raise RegistrationError("invalid_slug", "A slug is lower-case letters, digits and -.", field="slug")
+    for name in ("name", "public_name"):
+        if len(getattr(registration, name)) > _LONGEST_NAME:
+            raise RegistrationError("name_too_long", f"A name has at most {_LONGEST_NAME} characters.", field=name)
     if registration.kind not in KINDS:
         raise RegistrationError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", field="kind")
     if not registration.purposes:
         raise RegistrationError("purpose_missing", "Name at least one purpose that it serves.", field="purposes")
-    for slug in registration.purposes:
-        purposes.get(slug)
-    purposes.check_category(registration.category)
-    if not Recipient.objects.filter(slug=registration.owner).exists():
-        raise NotFound("unknown_recipient", "The owner is no recipient that we know.", field="owner")
-    if registration.deadline_hours < 1:
-        raise RegistrationError("invalid_deadline", "The deadline is at least one hour.", field="deadline_hours")
-    location = str(Path(registration.location).resolve())
-    if Dataset.objects.filter(slug=registration.slug).exists():
-        raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
-    if Dataset.objects.living().filter(location=location).exists():
-        raise Conflict("location_taken", "This place is registered already.", field="location")
-    return open_connector(registration.kind, location, registration.key_column, {}).describe()
+    if not 1 <= registration.deadline_hours <= _LONGEST_DEADLINE:
+        raise RegistrationError(
+            "invalid_deadline", f"The deadline is 1 to {_LONGEST_DEADLINE} hours.", field="deadline_hours"
+        )
+
+
+def _check_scheme(scheme: str) -> None:
+    """A mistyped scheme would name nobody, and no no would ever arrive."""
+    if scheme in Scheme.values or Partner.objects.filter(schemes__contains=[scheme]).exists():
+        return
+    known = ", ".join(Scheme.values)
+    raise RegistrationError("unknown_scheme", f"A scheme is one of {known}, or a partner's own.", field="key_scheme")
+
+
+def _resolved(location: str) -> Path:
+    """The place itself, links followed, so that it is one place by every name. Raises RegistrationError."""
+    if not location.strip():
+        raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
+    try:
+        resolved = Path(location).resolve()
+    except (OSError, RuntimeError, ValueError):
+        # links in a circle, or a name that no file can have
+        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
+    if len(str(resolved)) > _LONGEST_LOCATION:
+        raise RegistrationError(
+            "invalid_location", f"A path has at most {_LONGEST_LOCATION} characters.", field="location"
+        )
+    return resolved
+
+
+def _check_free(location: Path) -> None:
+    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
+    for slug, taken in Dataset.objects.living().values_list("slug", "location"):
+        if location.is_relative_to(taken) or Path(taken).is_relative_to(location):
+            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
 
 
 @transaction.atomic
@@ -76,7 +122,11 @@ def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
     Raises what `check` raises; nothing is written then.
     """
     dataset = unsaved(registration, check(registration), at=at)
-    dataset.save()
+    try:
+        with transaction.atomic():
+            dataset.save()
+    except IntegrityError as error:
+        raise Conflict("location_taken", "This slug or place was registered just now; try again.") from error
     audit.record(
         at=at,
         by=by,
@@ -96,7 +146,7 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         owner_id=registration.owner,
         purposes=list(registration.purposes),
         kind=registration.kind,
-        location=str(Path(registration.location).resolve()),
+        location=str(_resolved(registration.location)),
         key_column=registration.key_column,
         key_scheme=registration.key_scheme,
         category=registration.category,
