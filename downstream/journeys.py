@@ -4,8 +4,12 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
+from consents import holds
+from consents.decisions import Decision
+from consents.models import LedgerEvent, Subject
+from consents.vocabulary import Kind
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
 
@@ -24,6 +28,34 @@ class Stop:
     verified_at: datetime | None
     due_at: datetime | None
     reason_code: str = ""
+
+
+def origin(*, subject: Subject, decision: Decision) -> int | None:
+    """The log position from which a dataset knows of this no; None while one of its causes has none yet.
+
+    That is where its choice, hold or rule stands, and not before the person was registered: until then no run
+    could look for them.
+    """
+    registered = LedgerEvent.objects.filter(
+        kind=Kind.PEOPLE,
+        subject_id__isnull=True,
+        recorded_at=subject.registered_at,
+        details__jurisdictions__contains=[subject.jurisdiction],
+    )
+    causes = registered | LedgerEvent.objects.filter(_cause(decision))
+    positions = list(causes.values_list("placed__position", flat=True))
+    return None if None in positions else max(positions, default=0)
+
+
+def _cause(decision: Decision) -> Q:
+    if decision.choice is not None:
+        return Q(pk=decision.choice.event_id)
+    if decision.hold is not None:
+        return Q(pk=holds.opening_event(decision.hold))
+    rule = decision.rule
+    if rule is None:
+        return Q(pk__in=[])
+    return Q(kind=Kind.RULE, subject_id__isnull=True, recorded_at=rule.recorded_at, details__rule=rule.pk)
 
 
 def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: datetime) -> list[Stop]:

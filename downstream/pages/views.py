@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
-from consents import decisions, holds, ledger, purposes, sequencer
+from consents import decisions, ledger, purposes, sequencer
 from consents.decisions import Decision
 from consents.models import Purpose, Subject
 from consents.pages.access import for_subject
@@ -45,18 +45,15 @@ def journey(request: HttpRequest, subject: Subject, purpose: str) -> HttpRespons
 
 def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]:
     decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
-    event_id, position = _origin(decision)
     stops: list[Stop] = []
     if not decision.allow:
-        known = event_id is None or position is not None
-        stops = journeys.stops(
-            subject_id=subject.pk, purpose=purpose.slug, position=(position or 0) if known else None, at=at
-        )
+        position = journeys.origin(subject=subject, decision=decision)
+        stops = journeys.stops(subject_id=subject.pk, purpose=purpose.slug, position=position, at=at)
     moving = any(stop.state in journeys.MOVING for stop in stops)
     return {
         "purpose": purpose,
         "allow": decision.allow,
-        "choice": _choice(subject, decision, position),
+        "choice": _choice(decision),
         "reason": text(decision.decisive),
         "stops": [_shown(stop) for stop in stops],
         "moving": moving,
@@ -65,17 +62,7 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
     }
 
 
-def _origin(decision: Decision) -> tuple[object | None, int | None]:
-    """The ledger event behind a no, and its place in the log; a default has none."""
-    if decision.choice is not None:
-        return decision.choice.event_id, sequencer.position_of(decision.choice.event_id)
-    if decision.hold is not None:
-        event_id = holds.opening_event(decision.hold)
-        return event_id, sequencer.position_of(event_id)
-    return None, None
-
-
-def _choice(subject: Subject, decision: Decision, position: int | None) -> dict[str, Any] | None:
+def _choice(decision: Decision) -> dict[str, Any] | None:
     if decision.choice is None:
         return None
     held = decision.choice
@@ -83,7 +70,7 @@ def _choice(subject: Subject, decision: Decision, position: int | None) -> dict[
         "action_label": action_label(held.action),
         "recorded_at": held.occurred_at,
         "reference": ledger.reference(held.event_id),
-        "position": position,
+        "position": sequencer.position_of(held.event_id),
     }
 
 
