@@ -23,12 +23,16 @@ class IntakeError(DomainError):
 def receive(*, subject: Subject, right: str, note: str, by: str, at: datetime) -> Request:
     """Take in a request of a signed-in person, whose verified address needs no further proof.
 
-    Raises IntakeError(`unknown_right` | `note_too_long`) and Conflict(`already_open`).
+    Raises IntakeError(`unknown_right` | `note_too_long`) and Conflict(`already_open` | `erased`).
     """
     if right not in OFFERED:
         raise IntakeError("unknown_right", "Choose one of the rights on the page.", field="right")
     if len(note) > LONGEST_NOTE:
         raise IntakeError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
+    # locked, so that nobody is being forgotten right now
+    subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
+    if subject.erased_at is not None:
+        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     request = Request(
         right=Right(right),
         subject=subject,

@@ -11,6 +11,12 @@ from requests_app.models import Request
 
 @shared_task(name="requests_app.tasks.close_verified")
 def close_verified(**_: Any) -> None:
-    """Close the erasures that have arrived everywhere."""
+    """Close the erasures that have arrived everywhere; one that cannot be closed does not keep the others open."""
+    failures: list[Exception] = []
     for request in Request.objects.open().filter(carried_out_at__isnull=False):
-        workflow.close_if_verified(request=request, by=actors.SYSTEM, at=clock.now())
+        try:
+            workflow.close_if_verified(request=request, by=actors.SYSTEM, at=clock.now())
+        except Exception as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
