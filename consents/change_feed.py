@@ -11,8 +11,13 @@ from django.db import connection
 from consents import jurisdictions, log, sequencer, subjects
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import CONTACT_SCHEMES, EVERY
+from portal.errors import DomainError
 
 _STEP = 0.25
+
+
+class FeedError(DomainError):
+    """The feed cannot be followed from there."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,15 @@ def wait(*, viewer: Viewer, after: int, limit: int, seconds: float) -> Feed:
 
 
 def read(*, viewer: Viewer, after: int, limit: int) -> Feed:
-    """The next `limit` entries after a position, as far as they concern this viewer."""
+    """The next `limit` entries after a position, as far as they concern this viewer.
+
+    Raises FeedError(`position_unknown`) beyond the log's end, where a follower would wait for what it has missed.
+    """
     head = sequencer.head()
+    if after > head:
+        raise FeedError(
+            "position_unknown", f"The log ends at {head}; follow it from there, or from the beginning.", field="after"
+        )
     page = list(log.entries(after=after, until=head, limit=limit))
     named = _names(viewer, {event.subject_id for _, event in page if event.subject_id})
     changes = [

@@ -220,7 +220,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_access.ClientThrottle"],
     "DEFAULT_THROTTLE_RATES": {"client": env.str("HEED_RATE", "6000/min")},
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "portal.api_schema.PartnerSchema",
     "EXCEPTION_HANDLER": "portal.problems.handle",
     "UNAUTHENTICATED_USER": None,
 }

@@ -3,10 +3,12 @@
 Alice and Grace are people, Bob an agent, Petra and Mona privacy managers, Charlie must see nothing, Acme a partner.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +31,12 @@ AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BY = "staff:00000000-0000-0000-0000-000000000001"
 OTHER = "staff:00000000-0000-0000-0000-000000000002"
 WORLD = Path(__file__).parent / "world.toml"
+
+
+@pytest.fixture(autouse=True)
+def fast_hashes(settings: Any) -> None:
+    """Hashing a client's secret slowly is half of a test's time, and nobody attacks these."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -134,7 +142,7 @@ def token_of(partner: Partner, scope: str) -> str:
     """A bearer token of this partner with these scopes."""
     token = get_access_token_model().objects.create(
         application=partner.application,
-        token=f"token-{partner.slug}-{scope}",
+        token=secrets.token_urlsafe(),
         scope=scope,
         expires=datetime(2100, 1, 1, tzinfo=UTC),
     )

@@ -20,11 +20,12 @@ from consents.api.serializers import (
 )
 from consents.models import LedgerEvent, Partner
 from consents.vocabulary import Action, Source
-from portal import actors, clock, idempotency, nudge
+from portal import actors, clock, idempotency, nudge, problems
 from portal.api_views import PartnerView
 from portal.errors import DomainError
 
-_PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 429), Problem)
+# the type is drf-spectacular's: (status, media type) or status
+_PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 429)}
 
 
 class Choices(PartnerView):
@@ -32,7 +33,7 @@ class Choices(PartnerView):
 
     @extend_schema(
         request=ChoiceIn,
-        responses={201: ChoiceOut, 422: Problem, **_PROBLEMS},
+        responses={201: ChoiceOut, (422, problems.MEDIA_TYPE): Problem, **_PROBLEMS},
         parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
         summary="Record one choice of one person",
     )

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 
 from consents import change_feed, holds, subjects
-from consents.change_feed import Feed, Viewer
+from consents.change_feed import Feed, FeedError, Viewer
 from consents.holds import HoldScope
 from consents.models import Subject
 from consents.vocabulary import Action
@@ -99,7 +99,12 @@ def test_whoever_was_erased_has_no_name_left(start: int, alice: Subject) -> None
 
 def test_after_the_end_there_is_nothing_and_the_cursor_stays(start: int) -> None:
     assert read(EVERYTHING, start) == Feed(changes=[], next=start, more=False)
-    assert read(EVERYTHING, start + 50) == Feed(changes=[], next=start + 50, more=False)
+
+
+def test_beyond_the_end_nobody_waits_for_what_they_have_missed(start: int) -> None:
+    with pytest.raises(FeedError) as refusal:
+        read(EVERYTHING, start + 1)
+    assert refusal.value.code == "position_unknown"
 
 
 def test_waiting_in_vain_ends_in_time(start: int) -> None:

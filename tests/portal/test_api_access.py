@@ -1,0 +1,77 @@
+"""Tokens by client credentials, and nothing else."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from consents.models import Partner
+
+
+def asked(**fields: str) -> HttpResponse:
+    basic = base64.b64encode(b"acme:only-for-tests").decode()
+    sent = {"grant_type": "client_credentials", "scope": "decisions:read", **fields}
+    headers = {} if "client_id" in fields else {"authorization": f"Basic {basic}"}
+    return Client().post("/o/token/", sent, headers=headers)  # type: ignore[return-value]
+
+
+def body(response: HttpResponse) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(response.content)
+    return parsed
+
+
+def test_a_client_gets_a_token_for_the_scopes_it_asks_for(acme: Partner) -> None:
+    granted = body(asked())
+    assert (granted["scope"], granted["token_type"], granted["expires_in"]) == ("decisions:read", "Bearer", 3600)
+    query = {"subject": "account:nobody", "purpose": "ai-training"}
+    headers = {"authorization": f"Bearer {granted['access_token']}"}
+    assert Client().get("/api/v1/decisions", query, headers=headers).status_code == 200
+    assert Client().get("/api/v1/changes", headers=headers).status_code == 403
+
+
+def test_a_secret_may_come_in_the_body(acme: Partner) -> None:
+    assert asked(client_id="acme", client_secret="only-for-tests").status_code == 200
+
+
+def test_secrets_are_not_kept_readable(acme: Partner) -> None:
+    assert "only-for-tests" not in acme.application.client_secret
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "error"),
+    [
+        ({"client_id": "acme", "client_secret": "guessed"}, 401, "invalid_client"),
+        ({"client_id": "nobody", "client_secret": "only-for-tests"}, 401, "invalid_client"),
+        ({"client_id": "acme"}, 401, "invalid_client"),
+        ({"scope": "everything"}, 400, "invalid_scope"),
+        ({"grant_type": "password", "username": "u", "password": "p"}, 400, "invalid_grant"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, 400, "invalid_grant"),
+        ({"grant_type": "authorization_code", "code": "x"}, 400, "unauthorized_client"),
+        ({"grant_type": "made-up"}, 400, "unsupported_grant_type"),
+    ],
+)
+def test_whatever_else_is_refused(acme: Partner, fields: dict[str, str], status: int, error: str) -> None:
+    response = asked(**fields)
+    assert (response.status_code, body(response)["error"]) == (status, error)
+    assert "access_token" not in body(response)
+
+
+def test_a_token_without_scopes_opens_nothing(acme: Partner) -> None:
+    granted = body(asked(scope=""))
+    headers = {"authorization": f"Bearer {granted.get('access_token')}"}
+    assert Client().get("/api/v1/changes", headers=headers).status_code in {401, 403}
+
+
+def test_there_is_no_other_page_of_oauth(db: None) -> None:
+    for path in ("/o/authorize/", "/o/applications/", "/o/register/"):
+        assert Client().get(path).status_code == 404
+
+
+def test_a_revoked_token_opens_nothing(acme: Partner) -> None:
+    token = body(asked(scope="changes:read"))["access_token"]
+    sent = {"token": token, "client_id": "acme", "client_secret": "only-for-tests"}
+    assert Client().post("/o/revoke_token/", sent).status_code == 200
+    assert Client().get("/api/v1/changes", headers={"authorization": f"Bearer {token}"}).status_code == 401

@@ -1,0 +1,64 @@
+"""The API's description: valid, complete, and served from here."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    generated: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return generated
+
+
+def test_the_description_is_valid_openapi_3_1_and_nothing_was_guessed(schema: dict[str, Any]) -> None:
+    GENERATOR_STATS.reset()
+    with GENERATOR_STATS.silence():
+        fresh = SchemaGenerator().get_schema(request=None, public=True)
+        assert (dict(GENERATOR_STATS._warn_cache), dict(GENERATOR_STATS._error_cache)) == ({}, {})
+    validate_schema(fresh)
+    assert fresh["openapi"].startswith("3.1")
+
+
+def test_every_call_is_described_with_its_refusals(schema: dict[str, Any]) -> None:
+    calls = {(path, verb): call for path, verbs in schema["paths"].items() for verb, call in verbs.items()}
+    assert {("/api/v1/choices", "post"), ("/api/v1/decisions", "get"), ("/api/v1/changes", "get")} <= set(calls)
+    for call in calls.values():
+        assert {"400", "401", "403", "404", "429"} <= set(call["responses"])
+        assert call["summary"]
+    assert calls["/api/v1/decisions", "get"]["security"] == [{"oauth2": ["decisions:read"]}]
+    assert schema["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]["tokenUrl"] == "/o/token/"
+
+
+def test_refusals_are_described_as_problem_json(schema: dict[str, Any]) -> None:
+    refusal = schema["paths"]["/api/v1/choices"]["post"]["responses"]["422"]
+    assert list(refusal["content"]) == ["application/problem+json"]
+
+
+def test_the_description_is_served_to_anyone(db: None) -> None:
+    response = Client().get("/api/v1/schema/")
+    assert response.status_code == 200
+    assert b"/api/v1/choices" in response.content
+
+
+def test_the_documentation_page_loads_nothing_from_elsewhere(db: None) -> None:
+    response = Client().get("/api/v1/docs/")
+    assert response.status_code == 200
+    html = response.content.decode()
+    linked = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
+    assert linked
+    assert not [one for one in linked if re.match(r"(https?:)?//", one)]
+    assert not re.findall(r"https?://(?!localhost|testserver)[\w.]+\.\w+/[^\"' ]*\.(?:js|css|png)", html)
+
+
+def test_the_documentations_assets_are_here(db: None) -> None:
+    html = Client().get("/api/v1/docs/").content.decode()
+    assets = re.findall(r"""["']/static/([^"']+)""", html)
+    assert any(asset.endswith("swagger-ui-bundle.js") for asset in assets)
+    assert all(finders.find(asset) for asset in assets)
