@@ -196,9 +196,7 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
         leases.extend(lease)
         staged = connector.stage(finding, set(by_key), token=f"{propagation.pk.hex[-12:]}-{lease.token}")
         rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
-        unit = _write_down(lease, staged, rows, at=clock())
-        connector.commit(staged, fence=lambda: leases.extend(lease))
-        _mark_committed(lease, unit, at=clock())
+        _swap_in(lease, connector, staged, rows, clock)
     verification = connector.verify(set(by_key))
     if verification.rows_found:
         raise ConnectorError(
@@ -209,6 +207,16 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     reach("settle.before")
     _settle(lease, looked_for=set(by_key.values()), verification=verification, at=clock())
     reach("settle.after")
+
+
+def _swap_in(
+    lease: Lease, connector: Connector, staged: StagedUnit, rows: dict[str, int], clock: "registry.Clock"
+) -> None:
+    """Put the new version in place. Written down in the fence: from there on, and only then, it may be."""
+    written: list[Unit] = []
+    connector.commit(staged, fence=lambda: written.append(_write_down(lease, staged, rows, at=clock())))
+    for unit in written:
+        _mark_committed(lease, unit, at=clock())
 
 
 @transaction.atomic

@@ -1,54 +1,25 @@
 """Planning, claiming, carrying out and settling, on real files."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 from django.db import transaction
 from django.db.utils import InternalError, ProgrammingError
 
-from consents import holds, ledger, subjects
+from consents import holds, subjects
 from consents.models import Subject
-from consents.vocabulary import Action, Source
+from consents.vocabulary import Action
 from downstream import leases, propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import TRANSITIONS, Status
 from portal.errors import Conflict
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
+from tests.downstream.acting import LATER, authors, run_all, say
 
 # committed for real: the sequencer does not see what an open transaction wrote
 pytestmark = pytest.mark.django_db(transaction=True)
-
-LATER = AT + timedelta(minutes=1)
-
-
-@pytest.fixture
-def posts(alice: Subject, charlie: Subject, tmp_path: Path) -> Dataset:
-    """A verified dataset with rows of Alice, Charlie and somebody unknown."""
-    rows = {"author": ["m_alice", "m_charlie", "m_alice", "m_nobody", None], "text": ["a", "c", "b", "n", "x"]}
-    dataset = dataset_of(write_parquet(tmp_path / "posts", rows))  # type: ignore[arg-type]
-    sequenced()
-    run_all()
-    return dataset
-
-
-def say(subject: Subject, action: Action, purpose: str = "ai-training", *, at: datetime = LATER) -> None:
-    origin = ledger.Origin(source=Source.SELF_SERVICE, by=f"subject:{subject.pk}")
-    ledger.record(subject=subject, scope=ledger.Scope(purpose), action=action, origin=origin, at=at)
-    sequenced()
-
-
-def run_all() -> list[bool]:
-    propagation.plan(at=LATER)
-    ids = propagation.hand_over(at=LATER)
-    return [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: LATER) for one in ids]
-
-
-def authors(dataset: Dataset) -> list[str | None]:
-    found = duckdb.execute("SELECT author FROM read_parquet(?)", [f"{dataset.location}/*.parquet"])
-    return [row[0] for row in found.fetchall()]
 
 
 def test_a_no_takes_the_persons_rows_and_leaves_a_receipt(posts: Dataset, alice: Subject) -> None:

@@ -1,0 +1,116 @@
+"""Short ways of acting on datasets, and of looking into them with DuckDB alone."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from django.db import connection
+
+from consents import ledger
+from consents.models import Subject
+from consents.vocabulary import Action, Source
+from downstream import fault_points, propagation
+from downstream.models import Dataset, Propagation, RemovalReceipt
+from tests.conftest import AT, sequenced
+from tests.stack import wait_for
+
+LATER = AT + timedelta(minutes=1)
+
+
+def say(
+    subject: Subject,
+    action: Action,
+    purpose: str = "ai-training",
+    *,
+    at: datetime = LATER,
+    recipient: str = "",
+    category: str = "",
+) -> int:
+    """Record it and give it its position; answers the head."""
+    origin = ledger.Origin(source=Source.SELF_SERVICE, by=f"subject:{subject.pk}")
+    scope = ledger.Scope(purpose, recipient, category)
+    ledger.record(subject=subject, scope=scope, action=action, origin=origin, at=at)
+    return sequenced()
+
+
+def planned(*, at: datetime = LATER) -> Propagation:
+    """The one run that there is to plan."""
+    (run,) = propagation.plan(at=at)
+    return run
+
+
+def carry_out(run: Propagation, *, holder: str = "test", at: datetime = LATER) -> bool:
+    return propagation.carry_out(propagation_id=run.pk, holder=holder, clock=lambda: at)
+
+
+def run_all(*, at: datetime = LATER) -> list[bool]:
+    propagation.plan(at=at)
+    ids = propagation.hand_over(at=at)
+    return [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: at) for one in ids]
+
+
+def authors(dataset: Dataset) -> list[str | None]:
+    found = duckdb.execute("SELECT author FROM read_parquet(?)", [f"{dataset.location}/*.parquet"])
+    return [row[0] for row in found.fetchall()]
+
+
+def removed(subject: Subject) -> list[int]:
+    """Rows removed by receipt, in the order of receipts."""
+    receipts = RemovalReceipt.objects.filter(subject_id=subject.pk).order_by("position")
+    return list(receipts.values_list("rows_removed", flat=True))
+
+
+def leftovers(dataset: Dataset) -> list[str]:
+    return [path.name for path in Path(dataset.location).iterdir() if path.name.startswith(".")]
+
+
+def expire_leases() -> None:
+    Propagation.objects.update(lease_until=AT - timedelta(days=1))
+
+
+class Holder(threading.Thread):
+    """Does something beside the test, with a database connection of its own; `answer` is what came of it."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._act = act
+        self.answer: Any = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = self._act()
+        finally:
+            connection.close()
+
+    def ended(self) -> Any:
+        self.join(timeout=60)
+        assert not self.is_alive()
+        return self.answer
+
+
+@contextmanager
+def held_at(
+    point: str, act: Callable[[], Any], *, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Holder, Callable[[], Any]]]:
+    """A holder that sleeps at this fault point; the second answer wakes it and waits for its end."""
+    fault_points._reached.clear()
+    monkeypatch.setenv("HEED_FAULTS_ALLOWED", "1")
+    monkeypatch.setenv("HEED_FAULT_POINT", point)
+    monkeypatch.setenv("HEED_FAULT_WAIT", str(gate))
+    holder = Holder(act)
+
+    def wake() -> Any:
+        gate.touch()
+        return holder.ended()
+
+    try:
+        wait_for(gate.with_name(f"{gate.name}.reached").exists, within=30, what=f"a holder to reach {point}")
+        yield holder, wake
+    finally:
+        wake()
