@@ -45,9 +45,12 @@ class Card:
 
 
 def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
-    """The card of one purpose for one person (a handful of queries)."""
-    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
-    rule = regime.at_moment(purpose=purpose.slug, at=at).rule_for(subject.jurisdiction, "")
+    """The card of one purpose for one person (five queries)."""
+    question = decisions.Question(purpose.slug)
+    standing = regime.at_moment(purpose=purpose.slug, at=at)
+    said = decisions.preferences([subject.pk], question=question, at=at)
+    decision = decisions.evaluate(subject, said.get(subject.pk, ()), standing, question)
+    rule = standing.rule_for(subject.jurisdiction, question.recipient)
     own = subject.preferences.filter(slot="choice", purpose=purpose.slug, recipient="", category="").first()
     return Card(
         purpose=purpose,

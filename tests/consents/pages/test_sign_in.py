@@ -1,0 +1,177 @@
+"""Signing in with a code sent by mail, through the real pages."""
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from consents import subjects
+from consents.models import Subject
+from portal.models import User
+from tests.conftest import AT, BY
+from tests.consents.asking import tables_as_text
+
+ASK, CONFIRM = "/account/login/code/", "/account/login/code/confirm/"
+CODE = re.compile(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings: Any) -> None:
+    """Redis is shared with other tests; counts of attempts must not be."""
+    default = settings.CACHES["default"]
+    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+
+
+def ask(browser: Client, email: str) -> str:
+    """Ask for a code; answers the page that comes then."""
+    response = browser.post(ASK, {"email": email}, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def code() -> str:
+    found = CODE.search(str(mail.outbox[-1].body))
+    assert found, mail.outbox[-1].body
+    return found.group()
+
+
+def signed_in(browser: Client) -> bool:
+    return browser.get("/choices/").status_code == 200
+
+
+def test_a_person_signs_in_with_the_code_from_the_mail(alice: Subject) -> None:
+    browser = Client()
+    ask(browser, "Alice@Example.org")
+    assert mail.outbox[0].to == ["alice@example.org"]
+    response = browser.post(CONFIRM, {"code": code()})
+    assert (response.status_code, response["Location"]) == (302, "/choices/")
+    assert signed_in(browser)
+
+
+def test_a_code_serves_once(alice: Subject) -> None:
+    browser, other = Client(), Client()
+    ask(browser, "alice@example.org")
+    used = code()
+    browser.post(CONFIRM, {"code": used})
+    ask(other, "alice@example.org")
+    other.post(CONFIRM, {"code": used})
+    assert not signed_in(other)
+
+
+def test_a_code_serves_only_the_browser_that_asked(alice: Subject) -> None:
+    ask(Client(), "alice@example.org")
+    other = Client()
+    other.post(CONFIRM, {"code": code()})
+    assert not signed_in(other)
+
+
+def test_signing_in_leaves_no_readable_address_and_no_code_in_the_database(alice: Subject) -> None:
+    browser = Client()
+    ask(browser, "alice@example.org")
+    during = tables_as_text().lower()
+    browser.post(CONFIRM, {"code": code()})
+    for everything in (during, tables_as_text().lower()):
+        assert "example.org" not in everything
+        assert code().lower() not in everything
+        assert code().replace("-", "").lower() not in everything
+        assert b"alice@".hex() not in everything
+
+
+def test_an_unknown_address_gets_the_same_page(alice: Subject) -> None:
+    known = ask(Client(), "alice@example.org")
+    unknown = ask(Client(), "nobody@example.org")
+    assert plain(known) == plain(unknown)
+
+
+def plain(page: str) -> str:
+    return re.sub(r'(name="csrfmiddlewaretoken" value|nonce)="[^"]+"', "", page)
+
+
+def test_an_unknown_address_gets_a_mail_without_a_code(world: None) -> None:
+    ask(Client(), "nobody@example.org")
+    assert [message.to for message in mail.outbox] == [["nobody@example.org"]]
+    assert not CODE.search(str(mail.outbox[0].body))
+    assert not User.objects.exists()
+
+
+def test_an_erased_person_is_unknown(alice: Subject) -> None:
+    subjects.forget(subject=alice, by=BY, at=AT)
+    ask(Client(), "alice@example.org")
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("email", ["", "alice", "alice@", "alice@example", "a b@example.org"])
+def test_what_is_no_address_is_refused(world: None, email: str) -> None:
+    response = Client().post(ASK, {"email": email})
+    assert response.status_code in {200, 400}
+    assert not mail.outbox
+
+
+def test_three_wrong_codes_end_the_attempt(alice: Subject) -> None:
+    browser = Client()
+    ask(browser, "alice@example.org")
+    for _ in range(3):
+        browser.post(CONFIRM, {"code": "WRONG1"})
+    browser.post(CONFIRM, {"code": code()})
+    assert not signed_in(browser)
+
+
+def test_a_wrong_code_may_be_mistyped_once(alice: Subject) -> None:
+    browser = Client()
+    ask(browser, "alice@example.org")
+    page = browser.post(CONFIRM, {"code": "WRONG1"}).content.decode()
+    assert "Error:" in page
+    browser.post(CONFIRM, {"code": code()})
+    assert signed_in(browser)
+
+
+def test_a_code_is_asked_for_only_so_often(alice: Subject) -> None:
+    for _ in range(30):
+        Client().post(ASK, {"email": "alice@example.org"})
+    assert 0 < len(mail.outbox) < 30
+
+
+def test_nobody_signs_up(world: None) -> None:
+    response = Client().post("/account/signup/", {"email": "new@example.org"})
+    assert "No account to make here" in response.content.decode()
+    assert not User.objects.exists()
+
+
+def test_signing_out_takes_a_click(alice: Subject) -> None:
+    browser = Client()
+    ask(browser, "alice@example.org")
+    browser.post(CONFIRM, {"code": code()})
+    assert browser.get("/account/logout/").status_code == 200
+    assert signed_in(browser)
+    assert browser.post("/account/logout/")["Location"] == "/"
+    assert not signed_in(browser)
+
+
+def test_where_one_wanted_to_go_is_where_one_arrives(alice: Subject) -> None:
+    browser = Client()
+    browser.post(ASK, {"email": "alice@example.org", "next": "/history/"})
+    assert browser.post(CONFIRM, {"code": code(), "next": "/history/"})["Location"] == "/history/"
+
+
+def test_nobody_is_sent_to_another_site(alice: Subject) -> None:
+    browser = Client()
+    browser.post(ASK, {"email": "alice@example.org", "next": "https://evil.example/"})
+    response = browser.post(CONFIRM, {"code": code(), "next": "https://evil.example/"})
+    assert response["Location"] == "/choices/"
+
+
+def test_staff_sign_in_by_their_business_address(bob: User) -> None:
+    browser = Client()
+    ask(browser, "BOB@staff.example")
+    response = browser.post(CONFIRM, {"code": code()})
+    assert response["Location"] == "/admin/"
+
+
+def test_staff_who_were_switched_off_are_unknown(bob: User) -> None:
+    User.objects.update(is_active=False)
+    browser = Client()
+    ask(browser, "bob@staff.example")
+    assert not CODE.search(str(mail.outbox[0].body))
