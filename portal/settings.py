@@ -242,6 +242,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- workers -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+# A person waits while their nudge is sent: a broker that is away is found out at once, and beat turns anyway.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 1}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -326,7 +328,11 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["personal"]},
     },
     "root": {"handlers": ["console"], "level": env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING")},
-    "loggers": {"django_structlog": {"level": env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING")}},
+    "loggers": {
+        # at DEBUG it quotes a page's variables, and those are somebody's
+        "django.template": {"level": "INFO"},
+        "django_structlog": {"level": env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING")},
+    },
 }
 structlog.configure(
     processors=[

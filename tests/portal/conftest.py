@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 
 from portal.logs import WithoutAddresses
 
@@ -26,5 +27,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def _loggers() -> list[logging.Logger]:
-    every = logging.getLogger().manager.loggerDict.values()
-    return [one for one in every if isinstance(one, logging.Logger)]
+    """All but those that the settings never let go below INFO."""
+    kept = {name for name, logger in settings.LOGGING["loggers"].items() if logger["level"] == "INFO"}
+    every = logging.getLogger().manager.loggerDict
+    return [one for name, one in every.items() if isinstance(one, logging.Logger) and name not in kept]
