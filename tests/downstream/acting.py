@@ -1,5 +1,7 @@
 """Short ways of acting on datasets, and of looking into them with DuckDB alone."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from consents.vocabulary import Action, Source
 from downstream import fault_points, propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from tests.conftest import AT, sequenced
-from tests.stack import wait_for
+from tests.stack import Stack, wait_for
 
 LATER = AT + timedelta(minutes=1)
 
@@ -71,6 +73,20 @@ def leftovers(dataset: Dataset) -> list[str]:
 
 def expire_leases() -> None:
     Propagation.objects.update(lease_until=AT - timedelta(days=1))
+
+
+def worker(run: Propagation, *how: str, folder: Path) -> "subprocess.Popen[str]":
+    """A process on the test's database that carries the run out; see `a_worker`."""
+    command = [sys.executable, "-m", "tests.downstream.a_worker", str(run.pk), *how]
+    environment = {**Stack(folder, redis_number=13).environment, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def verified(process: "subprocess.Popen[str]") -> bool:
+    """Whether the worker brought the run to its end."""
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    return said.splitlines()[-1] == "True"
 
 
 class Holder(threading.Thread):

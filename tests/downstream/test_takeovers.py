@@ -103,7 +103,9 @@ def test_a_zombie_that_renames_while_the_next_holder_begins_is_counted(
     posts: Dataset, alice: Subject, run: Propagation, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It passed its fence before the lease ran out: what it puts in place before the sweep counts, after it nothing."""
-    zombie = held_at("commit.before_rename", lambda: carry_out(run, holder="zombie"), gate=gate, monkeypatch=monkeypatch)
+    zombie = held_at(
+        "commit.before_rename", lambda: carry_out(run, holder="zombie"), gate=gate, monkeypatch=monkeypatch
+    )
     with zombie as (_, wake):
         expire_leases()
 
