@@ -178,7 +178,9 @@ def test_a_no_to_one_recipient_reaches_its_datasets_alone(posts: Dataset, alice:
 def test_a_no_to_one_category_reaches_its_datasets_alone(posts: Dataset, alice: Subject, tmp_path: Path) -> None:
     about = {}
     for category in ("posts", "profile"):
-        about[category] = dataset_of(folder_of(tmp_path, "alice", "zoe", called=f"of-{category}"), slug=f"of-{category}")
+        about[category] = dataset_of(
+            folder_of(tmp_path, "alice", "zoe", called=f"of-{category}"), slug=f"of-{category}"
+        )
         Dataset.objects.filter(pk=about[category].pk).update(category=category)
     sequenced()
     run_all()
