@@ -2,10 +2,12 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
     name = "portal"
+    verbose_name = _("House")
 
     def ready(self) -> None:
         from portal import checks  # noqa: F401 -- registering the system checks

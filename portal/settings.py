@@ -13,6 +13,7 @@ import environ
 import structlog
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from portal import crypto, embedded, local_secrets
@@ -189,11 +190,29 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-UNFOLD = {
+UNFOLD: dict[str, Any] = {
     "SITE_TITLE": f"Heed – {SITE_NAME}",
     "SITE_HEADER": "Heed",
     "SITE_SUBHEADER": SITE_NAME,
-    "SITE_SYMBOL": "verified_user",
+    "SITE_SYMBOL": "hearing",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("heed/favicon.svg")}],
+    "STYLES": [lambda request: static("heed/staff.css")],
+    # the blue of people's pages
+    "COLORS": {
+        "primary": {
+            "50": "#f3f6fc",
+            "100": "#e8eef9",
+            "200": "#cddbf4",
+            "300": "#9dbdf5",
+            "400": "#6d98e4",
+            "500": "#3f70c6",
+            "600": "#1f4fa3",
+            "700": "#1a428a",
+            "800": "#18386f",
+            "900": "#152d57",
+            "950": "#10203c",
+        },
+    },
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "requests_app.dashboard.callback",
@@ -280,6 +299,8 @@ DEFAULT_FROM_EMAIL = env.str("HEED_MAIL_FROM", "privacy@linkwell.example")
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
+# "24 Nov 2026" in English, which reads the same on both sides of the Atlantic
+FORMAT_MODULE_PATH = ["portal.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

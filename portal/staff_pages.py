@@ -1,19 +1,30 @@
-"""Bases of the staff's pages: nothing is edited in place, what changes goes through a domain call."""
+"""Bases of the staff's pages: nothing is edited in place, what changes goes through a domain call.
 
-from collections.abc import Callable
+Also the few pieces that these pages are written with: badges, lines, who acted.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.contrib import messages
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 from unfold.admin import ModelAdmin
 
 from portal import actors
 from portal.errors import DomainError
+from portal.models import User
 
 M = TypeVar("M", bound=Model)
+_NAMES_KEPT_SECONDS = 60
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -31,6 +42,12 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Titled by what is listed, not by what Django would have the reader select."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        shown = super().changelist_view(request, {"title": title, **(extra_context or {})})
+        return shown  # type: ignore[no-any-return]
 
 
 def found(rows: "QuerySet[M]", object_id: str) -> M | None:
@@ -54,3 +71,40 @@ def attempt(request: HttpRequest, act: Callable[[], Any], *, done: str, then: st
     except DomainError as error:
         messages.error(request, error.message)
     return HttpResponseClientRedirect(then)
+
+
+def badge(kind: str, text: str) -> SafeString:
+    """A state in words and colour: info, success, warning or danger. Looks the same in lists and on detail pages."""
+    return SafeString(render_to_string("unfold/helpers/label.html", {"type": kind, "text": text}))
+
+
+def lines(rows: Iterable[tuple[Any, ...]], *, otherwise: str = "–") -> SafeString:
+    """One line for each row, its parts beside each other."""
+    shown = [(format_html_join("", "<span>{}</span>", ((part,) for part in row)),) for row in rows]
+    if not shown:
+        return format_html("{}", otherwise)
+    return format_html('<div class="lines">{}</div>', format_html_join("", '<div class="line">{}</div>', shown))
+
+
+def unbroken(text: str) -> SafeString:
+    """A reference or id that must stay on one line."""
+    return format_html('<span class="reference">{}</span>', text)
+
+
+def named(actor: str) -> str:
+    """Who acted, as colleagues call them: ledger and audit hold only `kind:id`."""
+    kind, _colon, identifier = actor.partition(":")
+    if kind == "staff":
+        return str(cache.get_or_set(f"staff-name:{identifier}", lambda: _username(identifier), _NAMES_KEPT_SECONDS))
+    words = {
+        "subject": _("the person"),
+        "system": "Heed",
+        "command": _("command %s") % identifier,
+        "partner": _("partner %s") % identifier,
+    }
+    return words.get(kind, actor or "–")
+
+
+def _username(identifier: str) -> str:
+    user = found(User.objects.all(), identifier)
+    return user.username if user else _("a former member of staff")

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.sites import UnfoldAdminSite
 
 from portal.accounts import signed_in_with_second_factor
@@ -16,6 +17,8 @@ from portal.accounts import signed_in_with_second_factor
 
 class StaffSite(UnfoldAdminSite):  # type: ignore[misc]
     """Refuses a session that did not pass a second factor, and says how to get one."""
+
+    index_title = gettext_lazy("Today")
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(super().has_permission(request)) and signed_in_with_second_factor(request)

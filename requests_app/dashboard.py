@@ -1,9 +1,12 @@
 """The staff's first page: what is due, what is behind, what is paused; each number opens its list."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from consents import sequencer
@@ -11,54 +14,84 @@ from consents.models import Hold
 from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Status as Run
 from portal import clock
+from portal.staff_pages import badge, unbroken
+from requests_app import remaining
 from requests_app.models import Request
+
+_SOONEST = 6
+Tile = tuple[str, int, str, bool]
+"""What is counted, the number, the list behind it, whether it is an alarm."""
 
 
 def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK: adds the tiles (a fixed, small number of counting queries)."""
+    """unfold's DASHBOARD_CALLBACK: adds tiles and two tables (a fixed, small number of queries)."""
     at = clock.now()
     head = sequencer.head()
+    context["today"] = at
+    context["tiles"] = [*_request_tiles(at), *_data_tiles(at, head)]
+    context["due_next"] = _due_next(at)
+    context["arrivals"] = _arrivals(head)
+    return context
+
+
+def _request_tiles(at: datetime) -> list[Tile]:
+    queue = reverse("admin:requests_app_request_changelist")
+    every = Request.objects.open()
+    overdue = every.filter(due_on__lt=at.date()).count()
+    return [
+        (_("Open requests"), every.count(), f"{queue}?clock=open", False),
+        (_("Overdue requests"), overdue, f"{queue}?clock=overdue", overdue > 0),
+        (_("Holds in force"), Hold.objects.in_force(at).count(), reverse("admin:consents_hold_changelist"), False),
+    ]
+
+
+def _data_tiles(at: datetime, head: int) -> list[Tile]:
+    runs = reverse("admin:downstream_propagation_changelist")
     lag = sequencer.lag(at=at)
-    queue, runs = (
-        reverse("admin:requests_app_request_changelist"),
-        reverse("admin:downstream_propagation_changelist"),
-    )
-    open_requests = Request.objects.open()
+    behind = Dataset.objects.living().filter(position__lt=head).count()
     late = Propagation.objects.open().filter(deadline__lt=at).count()
     stopped = Propagation.objects.filter(status=Run.STOPPED).count()
-    context["tiles"] = [
-        (_("Open requests"), open_requests.count(), f"{queue}?o=4", False),
+    gaps = Target.objects.filter(is_gap=True).count()
+    return [
+        (_("Datasets behind the log"), behind, reverse("admin:downstream_dataset_changelist"), False),
+        (_("Propagations past their deadline"), late, f"{runs}?status__exact=failed", late > 0),
+        (_("Propagations that wait for you"), stopped, f"{runs}?status__exact=stopped", stopped > 0),
+        (_("People whom a dataset cannot name"), gaps, runs, gaps > 0),
         (
-            _("Overdue requests"),
-            overdue := open_requests.filter(due_on__lt=at.date()).count(),
-            f"{queue}?o=4",
-            overdue > 0,
-        ),
-        (
-            _("Holds in force"),
-            Hold.objects.in_force(at).count(),
-            reverse("admin:consents_hold_changelist"),
-            False,
-        ),
-        (
-            _("Datasets behind the log"),
-            Dataset.objects.living().filter(position__lt=head).count(),
-            reverse("admin:downstream_dataset_changelist"),
-            False,
-        ),
-        (_("Propagations late"), late, runs, late > 0),
-        (_("Propagations that wait for a person"), stopped, f"{runs}?status__exact=stopped", stopped > 0),
-        (
-            _("People a dataset cannot tell"),
-            gaps := Target.objects.filter(is_gap=True).count(),
-            runs,
-            gaps > 0,
-        ),
-        (
-            _("Events without a position"),
+            _("Events without a place in the log"),
             lag.waiting,
             reverse("admin:consents_ledgerevent_changelist"),
             lag.seconds > 60,
         ),
     ]
-    return context
+
+
+def _due_next(at: datetime) -> dict[str, Any]:
+    soonest = Request.objects.open().select_related("assigned_to").order_by("due_on", "id")[:_SOONEST]
+    rows = [
+        [
+            _link("admin:requests_app_request_change", one.pk, unbroken(one.reference)),
+            badge(*remaining.in_words(one, today=at.date())),
+            one.assigned_to.username if one.assigned_to else "–",
+        ]
+        for one in soonest
+    ]
+    return {"headers": [_("Request"), _("Due"), _("Assigned to")], "rows": rows}
+
+
+def _arrivals(head: int) -> dict[str, Any]:
+    rows = [
+        [
+            _link("admin:downstream_dataset_change", dataset.pk, dataset.name),
+            badge("success", _("up to date"))
+            if dataset.position >= head
+            else badge("warning", _("%d behind") % (head - dataset.position)),
+            f"{dataset.row_count:,}",
+        ]
+        for dataset in Dataset.objects.living()
+    ]
+    return {"headers": [_("Dataset"), _("State"), _("Rows")], "rows": rows}
+
+
+def _link(view: str, pk: object, text: str) -> SafeString:
+    return format_html('<a class="text-link" href="{}">{}</a>', reverse(view, args=[pk]), text)

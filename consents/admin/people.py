@@ -5,27 +5,44 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consents import subjects
-from consents.models import Partner, Preference, Subject
+from consents.models import Identifier, Partner, Preference, Purpose, Subject
 from consents.vocabulary import Scheme
 from portal import audit, clock
-from portal.staff_pages import ReadOnlyAdmin, by, found
+from portal.countries import name_of
+from portal.staff_pages import ReadOnlyAdmin, badge, by, found, lines
+
+_SCHEMES = {str(scheme.value): scheme.label for scheme in Scheme}
 
 
 @admin.register(Subject)
 class SubjectAdmin(ReadOnlyAdmin):
-    list_display = ("id", "jurisdiction", "registered_at", "erased_at")
+    list_display = ("reference", "lives_in", "registered_at", "erased_at")
     list_filter = ("jurisdiction",)
     search_fields = ("identifiers__value",)
     search_help_text = _("An account reference, a mail address, or an id – exactly as it is; each look is recorded")
-    fields = ("id", "jurisdiction", "locale", "is_minor", "registered_at", "erased_at", "known_as", "says")
-    readonly_fields = ("known_as", "says")
+    fields = ("known_as", "lives_in", "locale", "is_minor", "says", "registered_at", "erased_at", "id")
+    readonly_fields = ("known_as", "lives_in", "says")
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subject]:
+        every: QuerySet[Subject] = super().get_queryset(request)
+        accounts = Identifier.objects.filter(subject_id=OuterRef("pk"), scheme=Scheme.ACCOUNT)
+        return every.annotate(account_reference=Subquery(accounts.values("value")[:1]))
+
+    @admin.display(description=_("account reference"), ordering="account_reference")
+    def reference(self, subject: Any) -> str:
+        return subject.account_reference or str(subject.pk)
+
+    @admin.display(description=_("lives in"), ordering="jurisdiction")
+    def lives_in(self, subject: Subject) -> str:
+        return name_of(subject.jurisdiction)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subject], search_term: str
@@ -46,14 +63,27 @@ class SubjectAdmin(ReadOnlyAdmin):
     @admin.display(description=_("known as"))
     def known_as(self, subject: Subject) -> str:
         schemes = subject.identifiers.values_list("scheme", flat=True)
-        named = [(scheme, subjects.values([subject.pk], scheme=scheme).get(subject.pk, "–")) for scheme in schemes]
-        return format_html_join("\n", "<p>{}: {}</p>", named) or "–"
+        named = [
+            (_SCHEMES.get(scheme, scheme), subjects.values([subject.pk], scheme=scheme).get(subject.pk, "–"))
+            for scheme in schemes
+        ]
+        return lines(named)
 
     @admin.display(description=_("says"))
     def says(self, subject: Subject) -> str:
         held = Preference.objects.filter(subject=subject).order_by("purpose")
-        rows = [(one.purpose or "*", one.get_action_display(), f"{one.recorded_at:%Y-%m-%d %H:%M}") for one in held]
-        return format_html_join("\n", "<p>{}: {} ({})</p>", rows) or "–"
+        names = dict(Purpose.objects.values_list("slug", "name"))
+        return lines(
+            [
+                (
+                    names.get(one.purpose, one.purpose) or gettext("every purpose"),
+                    badge("default", one.get_action_display()),
+                    date_format(one.recorded_at, "DATETIME_FORMAT"),
+                )
+                for one in held
+            ],
+            otherwise=gettext("nothing: the defaults of where they live count"),
+        )
 
 
 def _fingerprint(scheme: str, term: str) -> bytes | None:
@@ -65,4 +95,18 @@ def _fingerprint(scheme: str, term: str) -> bytes | None:
 
 @admin.register(Partner)
 class PartnerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "slug", "recipients", "jurisdictions", "schemes")
+    list_display = ("name", "slug", "speaks_for", "sees", "names_by")
+    fields = ("name", "slug", "speaks_for", "sees", "names_by")
+    readonly_fields = ("speaks_for", "sees", "names_by")
+
+    @admin.display(description=_("speaks for"))
+    def speaks_for(self, partner: Partner) -> str:
+        return ", ".join(one or gettext("all recipients together") for one in partner.recipients) or "–"
+
+    @admin.display(description=_("sees people of"))
+    def sees(self, partner: Partner) -> str:
+        return ", ".join(name_of(one) for one in partner.jurisdictions) or gettext("everywhere")
+
+    @admin.display(description=_("names people by"))
+    def names_by(self, partner: Partner) -> str:
+        return ", ".join(str(_SCHEMES.get(one, one)) for one in partner.schemes) or "–"

@@ -3,24 +3,36 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule
-from portal.staff_pages import ReadOnlyAdmin
+from consents.vocabulary import ANYWHERE, Kind
+from portal.countries import name_of
+from portal.staff_pages import ReadOnlyAdmin, named
 
 
 @admin.register(Rule)
 class RuleAdmin(ReadOnlyAdmin):
     list_display = (
         "purpose",
-        "jurisdiction",
-        "recipient",
+        "place",
+        "receiver",
         "default",
         "legal_basis",
         "effective_from",
         "effective_to",
     )
     list_filter = ("purpose", "default", "legal_basis")
+    list_select_related = ("purpose",)
+
+    @admin.display(description=_("where"), ordering="jurisdiction")
+    def place(self, rule: Rule) -> str:
+        return gettext("everywhere else") if rule.jurisdiction == ANYWHERE else name_of(rule.jurisdiction)
+
+    @admin.display(description=_("recipient"), ordering="recipient")
+    def receiver(self, rule: Rule) -> str:
+        return rule.recipient or gettext("every recipient")
 
 
 @admin.register(Notice)
@@ -41,7 +53,7 @@ class RecipientAdmin(ReadOnlyAdmin):
 
 @admin.register(LedgerEvent)
 class LedgerEventAdmin(ReadOnlyAdmin):
-    list_display = ("place", "kind", "action", "purpose", "source", "actor", "recorded_at")
+    list_display = ("place", "kind", "action", "purpose", "door", "who", "recorded_at")
     list_filter = ("kind", "action", "source")
     search_fields = ("=subject_id",)
     exclude = ("evidence",)
@@ -55,3 +67,12 @@ class LedgerEventAdmin(ReadOnlyAdmin):
     def place(self, event: LedgerEvent) -> str:
         placed = getattr(event, "placed", None)
         return str(placed.position) if placed else "…"
+
+    @admin.display(description=_("came"), ordering="source")
+    def door(self, event: LedgerEvent) -> str:
+        """Only people's choices come through a door; the rest is of our own making."""
+        return str(event.get_source_display()) if event.kind == Kind.CHOICE else "–"
+
+    @admin.display(description=_("who"), ordering="actor")
+    def who(self, event: LedgerEvent) -> str:
+        return named(event.actor)

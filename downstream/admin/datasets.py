@@ -1,76 +1,140 @@
 """Datasets, the queue of propagations with their failures, and removal receipts."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.decorators import action, display
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 
 from consents import sequencer
+from consents.models import Identifier, Purpose
+from consents.vocabulary import Scheme
 from downstream import propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from downstream.propagation_states import Status
 from portal import clock
 from portal.staff_dialogs import ConfirmForm
-from portal.staff_pages import ReadOnlyAdmin, attempt, by, found
+from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found
 
 RETRY = "downstream.retry_propagation"
+_KINDS = {
+    Status.PLANNED: "info",
+    Status.WORKING: "info",
+    Status.FAILED: "warning",
+    Status.STOPPED: "danger",
+    Status.VERIFIED: "success",
+}
 
 
 @admin.register(Dataset)
 class DatasetAdmin(ReadOnlyAdmin):
-    list_display = ("name", "owner", "purposes", "row_count", "file_count", "freshness", "verified_at")
+    empty_title = gettext_lazy("No dataset is registered")
+    empty_text = gettext_lazy("An operator registers one with manage.py register_dataset.")
+    list_display = ("name", "owner", "serves", "freshness", "row_count", "file_count", "verified_at")
     search_fields = ("name", "slug")
-
-    @display(
-        description=gettext_lazy("state"),
-        label={"verified": "success", "behind": "warning", "stopped": "danger", "retired": "info"},
+    list_select_related = ("owner",)
+    fields = (
+        "name",
+        "public_name",
+        "freshness",
+        "owner",
+        "serves",
+        "category",
+        "location",
+        "kind",
+        "engine",
+        "key_column",
+        "key_scheme",
+        "deadline_hours",
+        "position",
+        "row_count",
+        "file_count",
+        "registered_at",
+        "verified_at",
+        "retired_at",
     )
-    def freshness(self, dataset: Dataset) -> tuple[str, str]:
+    readonly_fields = ("freshness", "serves")
+
+    @admin.display(description=gettext_lazy("serves"))
+    def serves(self, dataset: Dataset) -> str:
+        names = dict(Purpose.objects.values_list("slug", "name"))
+        return ", ".join(names.get(slug, slug) for slug in dataset.purposes)
+
+    @admin.display(description=gettext_lazy("state"))
+    def freshness(self, dataset: Dataset) -> str:
         if dataset.retired_at:
-            return "retired", _("retired")
+            return badge("default", _("retired"))
         if dataset.propagations.filter(status=Status.STOPPED).exists():
-            return "stopped", _("stopped: waits for a person")
+            return badge("danger", _("stopped: waits for you"))
         behind = sequencer.head() - dataset.position
-        return ("behind", _("%d behind the log") % behind) if behind else ("verified", _("verified up to date"))
+        return badge("warning", _("%d behind the log") % behind) if behind else badge("success", _("up to date"))
 
 
 @admin.register(Propagation)
 class PropagationAdmin(ReadOnlyAdmin):
-    list_display = (
+    list_display = ("dataset", "state", "reason", "people", "stretch", "planned", "done")
+    list_filter = ("status", "dataset")
+    list_select_related = ("dataset",)
+    fields = (
         "dataset",
-        "from_position",
-        "to_position",
         "state",
+        "reason",
+        "reason_code",
+        "attempts",
+        "next_try_at",
         "people",
+        "cannot_name",
+        "stretch",
         "planned_at",
         "deadline",
         "verified_at",
-        "reason",
+        "rows_after",
+        "digest_before",
+        "digest_after",
     )
-    list_filter = ("status", "dataset")
-    list_select_related = ("dataset",)
-    exclude = ("fencing_token", "lease_holder", "handed_over_at")
+    readonly_fields = ("state", "people", "cannot_name", "stretch")
     actions_detail = ("retry_now",)
 
-    @display(
-        description=gettext_lazy("status"),
-        label={
-            "planned": "info",
-            "working": "info",
-            "failed": "warning",
-            "stopped": "danger",
-            "verified": "success",
-        },
-    )
-    def state(self, run: Propagation) -> tuple[str, str]:
-        late = _(" – late") if run.is_late(clock.now()) else ""
-        return run.status, f"{run.get_status_display()}{late}"
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Propagation]:
+        every: QuerySet[Propagation] = super().get_queryset(request)
+        gaps = Count("targets", filter=Q(targets__is_gap=True))
+        return every.annotate(targeted=Count("targets"), gaps=gaps)
 
-    @admin.display(description=gettext_lazy("people"))
-    def people(self, run: Propagation) -> int:
-        return run.targets.count()
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def state(self, run: Propagation) -> str:
+        late = run.is_late(clock.now())
+        words = _("%s – late") % run.get_status_display() if late else run.get_status_display()
+        return badge("danger" if late else _KINDS[Status(run.status)], words)
+
+    @admin.display(description=gettext_lazy("people"), ordering="targeted")
+    def people(self, run: Any) -> int:
+        return int(run.targeted)
+
+    @admin.display(description=gettext_lazy("people it cannot name"))
+    def cannot_name(self, run: Any) -> int:
+        return int(run.gaps)
+
+    @admin.display(description=gettext_lazy("places in the log"), ordering="to_position")
+    def stretch(self, run: Propagation) -> str:
+        return format_html('<span class="nowrap">{} → {}</span>', run.from_position, run.to_position)
+
+    @admin.display(description=gettext_lazy("planned"), ordering="planned_at")
+    def planned(self, run: Propagation) -> str:
+        return format_html('<span class="nowrap">{}</span>', date_format(run.planned_at, "DATETIME_FORMAT"))
+
+    @admin.display(description=gettext_lazy("verified"), ordering="verified_at")
+    def done(self, run: Propagation) -> str:
+        if run.verified_at is None:
+            due = date_format(run.deadline, "DATETIME_FORMAT")
+            return format_html('<span class="nowrap">{}</span>', _("due by %s") % due)
+        return format_html('<span class="nowrap">{}</span>', date_format(run.verified_at, "DATETIME_FORMAT"))
 
     def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         if not request.user.has_perm(RETRY):
@@ -84,6 +148,7 @@ class PropagationAdmin(ReadOnlyAdmin):
         description=gettext_lazy("Try again now"),
         icon="refresh",
         permissions=["retry"],
+        variant=ActionVariant.PRIMARY,
         dialog={
             "title": gettext_lazy("Try this propagation again"),
             "description": gettext_lazy(
@@ -105,8 +170,32 @@ class PropagationAdmin(ReadOnlyAdmin):
 
 @admin.register(RemovalReceipt)
 class RemovalReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("verified_at", "dataset", "subject_id", "rows_found", "rows_removed", "position")
+    list_display = ("verified_at", "dataset", "person", "rows_found", "rows_removed", "position")
     list_filter = ("dataset",)
     search_fields = ("=subject_id",)
+    search_help_text = gettext_lazy("A person's id, as their page shows it")
     list_select_related = ("dataset",)
     show_full_result_count = False
+    fields = (
+        "dataset",
+        "person",
+        "rows_found",
+        "rows_removed",
+        "verified_at",
+        "position",
+        "propagation_id",
+        "digest_before",
+        "digest_after",
+        "files",
+    )
+    readonly_fields = ("person",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RemovalReceipt]:
+        every: QuerySet[RemovalReceipt] = super().get_queryset(request)
+        accounts = Identifier.objects.filter(subject_id=OuterRef("subject_id"), scheme=Scheme.ACCOUNT)
+        return every.annotate(account=Subquery(accounts.values("value")[:1]))
+
+    @admin.display(description=gettext_lazy("person"), ordering="account")
+    def person(self, receipt: Any) -> str:
+        address = reverse("admin:consents_subject_change", args=[receipt.subject_id])
+        return format_html('<a class="text-link" href="{}">{}</a>', address, receipt.account or receipt.subject_id)

@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminSelectMultipleWidget,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -19,7 +19,7 @@ class HoldForm(forms.Form):
         Purpose.objects.all(),
         label=_("Purposes"),
         required=False,
-        widget=UnfoldAdminSelectMultipleWidget,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("None chosen: every purpose."),
     )
     jurisdictions = forms.CharField(
@@ -33,7 +33,7 @@ class HoldForm(forms.Form):
         max_length=120,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Such as ICO"),
+        help_text=_("Who asked for it, such as ICO; empty if nobody did."),
     )
     reason = forms.CharField(
         label=_("Reason"),

@@ -1,5 +1,6 @@
 """Holds: opening one with its effect shown first, following it, lifting it with two people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,38 +9,39 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.decorators import action, display
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 
 from consents import holds, sequencer
-from consents.models import Hold
+from consents.models import Hold, Purpose
 from downstream.admin.forms import HoldForm
-from downstream.models import Dataset
+from downstream.models import Dataset, Propagation
+from downstream.propagation_states import Status
 from portal import clock
+from portal.countries import name_of
 from portal.errors import DomainError
 from portal.staff_dialogs import ConfirmForm
-from portal.staff_pages import ReadOnlyAdmin, attempt, by, found
+from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named
 
 
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
+    add_label = gettext_lazy("Open a hold")
+    empty_title = gettext_lazy("No hold was ever opened")
+    empty_text = gettext_lazy("Open one when a use of data has to stop for a country at once.")
     list_display = ("scope", "authority", "state", "opened_at", "lifted_at")
     fields = (
         "scope",
         "authority",
         "reason",
         "state",
-        "opened_at",
-        "opened_by",
         "arrival",
-        "lift_asked_at",
-        "lift_asked_by",
-        "lifted_at",
-        "lifted_by",
+        "happened",
     )
-    readonly_fields = ("scope", "state", "arrival")
+    readonly_fields = ("scope", "state", "arrival", "happened")
     actions_detail = ("ask_to_lift", "lift")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -47,24 +49,31 @@ class HoldAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("scope"))
     def scope(self, hold: Hold) -> str:
-        purposes = ", ".join(hold.purposes) or _("every purpose")
-        places = ", ".join(hold.jurisdictions) or _("everywhere")
-        return f"{purposes} · {places}"
+        return _scope_in_words(holds.HoldScope(hold.purposes, hold.jurisdictions, hold.recipients))
 
-    @display(description=gettext_lazy("state"), label={"open": "warning", "asked": "info", "lifted": "success"})
-    def state(self, hold: Hold) -> tuple[str, str]:
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, hold: Hold) -> str:
         if not hold.is_open:
-            return "lifted", _("lifted")
-        return ("asked", _("in force; lifting asked for")) if hold.lift_asked_at else ("open", _("in force"))
+            return badge("default", _("lifted"))
+        return badge("warning", _("in force; lifting asked for") if hold.lift_asked_at else _("in force"))
 
     @admin.display(description=gettext_lazy("where it has arrived"))
     def arrival(self, hold: Hold) -> str:
         position = sequencer.position_of(holds.opening_event(hold))
-        rows = [(dataset.name, _arrival(dataset, position)) for dataset in Dataset.objects.living()]
-        return format_html_join("\n", "<p>{}: {}</p>", rows) or _("no dataset is registered")
+        rows = [(dataset.name, *_arrival(dataset, position)) for dataset in _datasets(hold.purposes)]
+        return lines(rows, otherwise=_("no dataset serves these purposes"))
+
+    @admin.display(description=gettext_lazy("what happened"))
+    def happened(self, hold: Hold) -> str:
+        told = [
+            (hold.opened_at, _("opened"), hold.opened_by),
+            (hold.lift_asked_at, _("asked to lift"), hold.lift_asked_by),
+            (hold.lifted_at, _("lifted"), hold.lifted_by),
+        ]
+        return lines((date_format(at, "DATETIME_FORMAT"), what, named(who)) for at, what, who in told if at)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """First the effect, then the deed: the second submit carries `confirmed`."""
+        """First the effect, then the deed: the second submit carries `confirmed`, and what it opens is fixed there."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = HoldForm(request.POST or None)
@@ -73,7 +82,7 @@ class HoldAdmin(ReadOnlyAdmin):
             try:
                 if "confirmed" in request.POST:
                     return self._open(request, form)
-                effect = _effect(form)
+                effect = None if "edit" in request.POST else _effect(form)
             except DomainError as error:
                 form.add_error(None, error.message)
         context = {
@@ -108,6 +117,7 @@ class HoldAdmin(ReadOnlyAdmin):
     @action(
         description=gettext_lazy("Ask to lift"),
         permissions=["ask"],
+        variant=ActionVariant.PRIMARY,
         dialog={
             "title": gettext_lazy("Ask to lift this hold"),
             "description": gettext_lazy("A second person has to lift it. Until then everything stays as it is."),
@@ -127,6 +137,7 @@ class HoldAdmin(ReadOnlyAdmin):
     @action(
         description=gettext_lazy("Lift"),
         permissions=["lift"],
+        variant=ActionVariant.DANGER,
         dialog={
             "title": gettext_lazy("Lift this hold"),
             "description": gettext_lazy(
@@ -151,23 +162,38 @@ def _may_lift(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("consents.lift_hold"))
 
 
-def _arrival(dataset: Dataset, position: int | None) -> str:
+def _scope_in_words(scope: holds.HoldScope) -> str:
+    names = dict(Purpose.objects.values_list("slug", "name"))
+    purposes = ", ".join(names.get(slug, slug) for slug in scope.purposes) or _("every purpose")
+    places = ", ".join(name_of(code) for code in scope.jurisdictions) or _("everywhere")
+    recipients = f" · {', '.join(scope.recipients)}" if scope.recipients else ""
+    return f"{purposes} · {places}{recipients}"
+
+
+def _arrival(dataset: Dataset, position: int | None) -> tuple[str, str]:
+    """(badge, reason) of one dataset on the hold's way."""
     if position is not None and dataset.position >= position:
-        return _("verified")
-    current = dataset.propagations.open().first()
+        return badge("success", _("verified")), ""
+    current: Propagation | None = dataset.propagations.open().first()
     if current is None:
-        return _("waiting")
-    return f"{current.get_status_display()} {current.reason}"
+        return badge("info", _("waiting")), ""
+    failed = current.status in {Status.FAILED, Status.STOPPED}
+    return badge("danger" if failed else "info", current.get_status_display()), current.reason
 
 
 def _effect(form: HoldForm) -> dict[str, Any]:
     scope = holds.check(form.scope(), reason=form.cleaned_data["reason"])
-    datasets = [
-        dataset
-        for dataset in Dataset.objects.living()
-        if not scope.purposes or any(_serves(dataset, purpose) for purpose in scope.purposes)
-    ]
-    return {"people": holds.people_in(scope), "datasets": datasets}
+    return {
+        "people": holds.people_in(scope),
+        "scope": _scope_in_words(scope),
+        "datasets": _datasets(scope.purposes),
+    }
+
+
+def _datasets(purposes: Sequence[str]) -> list[Dataset]:
+    """The living datasets that serve one of the purposes or a part of it; no purpose stands for all."""
+    living = Dataset.objects.living()
+    return [one for one in living if not purposes or any(_serves(one, purpose) for purpose in purposes)]
 
 
 def _serves(dataset: Dataset, purpose: str) -> bool:

@@ -1,0 +1,9 @@
+"""Consents as Django and the staff's pages call it."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ConsentsConfig(AppConfig):
+    name = "consents"
+    verbose_name = _("Choices")
