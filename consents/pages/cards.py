@@ -31,6 +31,7 @@ class Card:
     allow: bool
     headline: str
     reasons: list[str]
+    why_unchosen: str
     since: datetime | None
     default_text: str
     default_reason: str
@@ -57,6 +58,8 @@ def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
         allow=decision.allow,
         headline=_("On: your data is used for this.") if decision.allow else _("Off: your data is not used for this."),
         reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code == "stale_consent"],
+        # without a choice of its own it may follow from a wider one, or from a restriction
+        why_unchosen=text(decision.decisive) if own is None and decision.choice is not None else "",
         since=own.recorded_at if own else None,
         default_text=_("on unless refused") if rule and rule.default == Default.ALLOW else _("off unless agreed"),
         default_reason=_(rule.explanation) if rule else "",

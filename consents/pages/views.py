@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
 from consents import decisions, ledger, purposes, sequencer
@@ -148,12 +149,13 @@ def receipt(request: HttpRequest, subject: Subject, reference: str) -> HttpRespo
     if event is None:
         raise Http404
     position = sequencer.position_of(event.pk)
+    moment = pgettext("date format", "j F Y, H:i T")
     names = dict(Purpose.objects.values_list("slug", "name"))
     rows = {
         _("Purpose"): _(names[event.purpose]) if event.purpose in names else _("every purpose"),
         _("Choice"): cards.action_label(event.action),
-        _("Recorded"): date_format(event.recorded_at, "DATETIME_FORMAT"),
-        _("Made"): date_format(event.occurred_at, "DATETIME_FORMAT"),
+        _("Recorded"): date_format(event.recorded_at, moment),
+        _("Made"): date_format(event.occurred_at, moment),
         _("How"): Source(event.source).label,
         _("Notice shown"): event.notice or "–",
         _("Place in the log"): position if position is not None else _("being assigned"),

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from consents import decisions, ledger, purposes, sequencer
@@ -75,7 +75,6 @@ def _choice(decision: Decision) -> dict[str, Any] | None:
 
 
 def _shown(stop: Stop) -> dict[str, Any]:
-    rows = ngettext("%(count)d row removed", "%(count)d rows removed", stop.rows_removed) % {"count": stop.rows_removed}
     return {
         "name": stop.dataset.public_name,
         "owner": stop.dataset.owner.name,
@@ -84,7 +83,6 @@ def _shown(stop: Stop) -> dict[str, Any]:
         "rows_removed": stop.rows_removed,
         "verified_at": stop.verified_at,
         "due_at": stop.due_at,
-        "checked_text": rows if stop.state == journeys.REMOVED else "",
     }
 
 
@@ -93,7 +91,12 @@ def _summary(decision: Decision, stops: list[Stop]) -> str:
         return _("Your data may be used for this, so there is nothing on its way.")
     if not stops:
         return _("No dataset is used for this purpose.")
-    done = sum(stop.state not in journeys.MOVING for stop in stops)
-    if done == len(stops):
+    counts = {"done": sum(stop.state not in journeys.MOVING for stop in stops), "all": len(stops)}
+    arrived = counts["done"] == counts["all"]
+    if decision.choice is None:
+        if arrived:
+            return _("Every dataset follows, and we looked again.")
+        return _("%(done)d of %(all)d datasets follow already.") % counts
+    if arrived:
         return _("Your no has arrived everywhere, and we looked again.")
-    return _("Your no has arrived in %(done)d of %(all)d datasets.") % {"done": done, "all": len(stops)}
+    return _("Your no has arrived in %(done)d of %(all)d datasets.") % counts

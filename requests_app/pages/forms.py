@@ -13,11 +13,12 @@ class RequestForm(forms.Form):
     right = forms.ChoiceField(
         label=_("What do you want?"),
         choices=[(right.value, right.label) for right in OFFERED],
+        initial=OFFERED[0] if len(OFFERED) == 1 else None,
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose what you want."), "invalid_choice": _("Choose one of these.")},
     )
     note = forms.CharField(
-        label=_("Anything we should know (you may leave this empty)"),
+        label=_("Anything we should know"),
         required=False,
         max_length=LONGEST_NOTE,
         widget=forms.Textarea(attrs={"rows": 4}),
