@@ -233,6 +233,19 @@ class TestOfThePast:
         assert ask(alice, at=AT + DAY).allow
         assert not ask(alice, at=AT + 2 * DAY).allow
 
+    def test_what_came_late_and_was_older_does_not_count_looking_back_either(self, alice: Subject) -> None:
+        say(alice, Action.DENY, at=AT)
+        say(alice, Action.GRANT, at=AT + DAY, occurred_at=AT - DAY)
+        assert not ask(alice, at=AT + DAY).allow
+        say(alice, Action.OBJECT, at=AT + 2 * DAY)
+        assert not ask(alice, at=AT + DAY).allow
+
+    def test_of_two_at_the_same_moment_the_more_protective_counts_looking_back_too(self, alice: Subject) -> None:
+        say(alice, Action.DENY, at=AT)
+        say(alice, Action.GRANT, at=AT + DAY, occurred_at=AT)
+        say(alice, Action.OBJECT, at=AT + 2 * DAY)
+        assert not ask(alice, at=AT + DAY).allow
+
     def test_a_restriction_since_lifted_still_stood_then(self, alice: Subject) -> None:
         say(alice, Action.RESTRICT, at=AT + DAY)
         say(alice, Action.UNRESTRICT, at=AT + 2 * DAY)

