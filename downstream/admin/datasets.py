@@ -79,7 +79,7 @@ class DatasetAdmin(ReadOnlyAdmin):
 
 @admin.register(Propagation)
 class PropagationAdmin(ReadOnlyAdmin):
-    list_display = ("dataset", "state", "reason", "people", "stretch", "planned", "done")
+    list_display = ("dataset", "state", "why", "people", "done")
     list_filter = ("status", "dataset")
     list_select_related = ("dataset",)
     fields = (
@@ -125,9 +125,9 @@ class PropagationAdmin(ReadOnlyAdmin):
     def stretch(self, run: Propagation) -> str:
         return format_html('<span class="nowrap">{} → {}</span>', run.from_position, run.to_position)
 
-    @admin.display(description=gettext_lazy("planned"), ordering="planned_at")
-    def planned(self, run: Propagation) -> str:
-        return format_html('<span class="nowrap">{}</span>', date_format(run.planned_at, "DATETIME_FORMAT"))
+    @admin.display(description=gettext_lazy("reason"), ordering="reason_code")
+    def why(self, run: Propagation) -> str:
+        return format_html('<div class="why">{}</div>', run.reason or "–")
 
     @admin.display(description=gettext_lazy("verified"), ordering="verified_at")
     def done(self, run: Propagation) -> str:

@@ -76,7 +76,7 @@ class ClockFilter(admin.SimpleListFilter):
 class RequestAdmin(ReadOnlyAdmin):
     empty_title = gettext_lazy("No request yet")
     empty_text = gettext_lazy("People make them on their pages; each appears here with its deadline.")
-    list_display = ("request", "state", "due", "lives_in", "received_on", "handled_by")
+    list_display = ("asked", "state", "due", "lives_in", "received_on", "handled_by")
     list_filter = (ClockFilter, "status", "right", "jurisdiction")
     list_select_related = ("assigned_to",)
     # what is open before what is closed, the most urgent first
@@ -100,7 +100,7 @@ class RequestAdmin(ReadOnlyAdmin):
     actions_detail = ("start", "carry_out")
 
     @admin.display(description=gettext_lazy("request"), ordering="right")
-    def request(self, request: Request) -> str:
+    def asked(self, request: Request) -> str:
         return format_html("{}<br>{}", request.get_right_display(), unbroken(request.reference))
 
     @admin.display(description=gettext_lazy("reference"))
@@ -110,7 +110,8 @@ class RequestAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, request: Request) -> str:
         leaving = bool(request.carried_out_at) and not request.is_closed
-        return badge(_KINDS[Status(request.status)], _("leaving the datasets") if leaving else request.get_status_display())
+        words = _("leaving the datasets") if leaving else request.get_status_display()
+        return badge(_KINDS[Status(request.status)], words)
 
     @admin.display(description=gettext_lazy("due"), ordering="due_on")
     def due(self, request: Request) -> str:
