@@ -33,6 +33,9 @@ _STATES = {
 @require_GET
 @for_subject
 def journey(request: HttpRequest, subject: Subject, purpose: str) -> HttpResponse:
+    if "\0" in purpose:
+        # the database would not take it as text at all
+        raise Http404
     try:
         asked = purposes.get(purpose)
     except NotFound as error:

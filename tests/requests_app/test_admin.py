@@ -1,0 +1,156 @@
+"""The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from consents.models import LedgerEvent, Subject
+from portal.models import AuditEntry, User
+from portal.roles import AUDITOR
+from requests_app.models import Request
+from requests_app.states import Status
+from tests.conftest import staff_member
+from tests.requests_app.asking import IN_STATE, received, started
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SignIn = Callable[..., Client]
+LIST = "/admin/requests_app/request/"
+BAD_IDS = ("nonsense", "0", "00000000-0000-0000-0000-000000000000", "x" * 200, "_5B_00")
+
+
+def page_of(request: Request) -> str:
+    return reverse("admin:requests_app_request_change", args=[request.pk])
+
+
+def do(browser: Client, action: str, pk: object) -> Any:
+    return browser.post(reverse(f"admin:requests_app_request_{action}", args=[pk]), {"_form_submitted": "True"})
+
+
+def test_an_agent_starts_and_carries_out(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    browser = signed_in(bob)
+    assert do(browser, "start", request.pk)["HX-Redirect"] == page_of(request)
+    request.refresh_from_db()
+    assert (request.status, request.assigned_to) == (Status.IN_PROGRESS, bob)
+    assert do(browser, "carry_out", request.pk)["HX-Redirect"] == page_of(request)
+    request.refresh_from_db()
+    assert request.carried_out_by == f"staff:{bob.pk}"
+    assert "on its way" in browser.get(page_of(request)).content.decode()
+
+
+def test_a_dialog_that_was_only_opened_does_nothing(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    answer = signed_in(bob).get(reverse("admin:requests_app_request_start", args=[request.pk]))
+    assert answer.status_code == 200
+    request.refresh_from_db()
+    assert request.status == Status.RECEIVED
+
+
+@pytest.mark.parametrize("action", ["start", "carry_out"])
+@pytest.mark.parametrize("state", IN_STATE)
+def test_an_action_that_the_state_forbids_changes_nothing(
+    alice: Subject, bob: User, petra: User, signed_in: SignIn, action: str, state: str
+) -> None:
+    if (action, state) in {("start", "received"), ("carry_out", "in_progress")}:
+        return
+    request = IN_STATE[state](alice, petra)
+    before = Request.objects.values().get(), LedgerEvent.objects.count()
+    browser = signed_in(bob)
+    assert do(browser, action, request.pk).status_code == 403
+    assert (Request.objects.values().get(), LedgerEvent.objects.count()) == before
+    # neither is it offered
+    page = browser.get(page_of(request)).content.decode()
+    assert reverse(f"admin:requests_app_request_{action}", args=[request.pk]) not in page
+
+
+@pytest.mark.parametrize("action", ["start", "carry_out"])
+def test_an_auditor_looks_and_changes_nothing(alice: Subject, bob: User, signed_in: SignIn, action: str) -> None:
+    request = received(alice) if action == "start" else started(alice, bob)
+    before = Request.objects.values().get()
+    browser = signed_in(staff_member("ada", AUDITOR))
+    assert browser.get(page_of(request)).status_code == 200
+    assert do(browser, action, request.pk).status_code == 403
+    assert Request.objects.values().get() == before
+
+
+@pytest.mark.parametrize("path", [LIST, "page"])
+def test_staff_without_a_role_see_nothing(alice: Subject, signed_in: SignIn, path: str) -> None:
+    request = received(alice)
+    browser = signed_in(staff_member("nemo", None))
+    assert browser.get(page_of(request) if path == "page" else path).status_code == 403
+    assert do(browser, "start", request.pk).status_code == 403
+
+
+def test_people_do_not_come_in(alice: Subject, signed_in: SignIn) -> None:
+    assert signed_in(alice).get(LIST, follow=True).status_code == 403
+
+
+def test_without_a_second_factor_staff_do_not_come_in(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    browser = signed_in(bob, second_factor=False)
+    assert browser.get(page_of(request)).status_code == 302
+    assert do(browser, "start", request.pk).status_code == 302
+    request.refresh_from_db()
+    assert request.status == Status.RECEIVED
+
+
+@pytest.mark.parametrize("name", BAD_IDS)
+def test_a_bad_id_is_not_found(world: None, bob: User, signed_in: SignIn, name: str) -> None:
+    browser = signed_in(bob)
+    assert browser.get(f"{LIST}{name}/change/").status_code in {302, 404}
+    for action in ("start", "carry_out"):
+        assert do(browser, action, name).status_code in {302, 403, 404}
+    assert not AuditEntry.objects.filter(action="request.look_at").exists()
+
+
+def test_each_look_at_a_request_is_in_the_trail(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice, note="7 Acacia Road")
+    page = signed_in(bob).get(page_of(request)).content.decode()
+    assert "7 Acacia Road" in page
+    look = AuditEntry.objects.get(action="request.look_at")
+    assert (look.actor, look.object_id) == (f"staff:{bob.pk}", str(request.pk))
+
+
+def test_the_list_opens_no_note(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice, note="7 Acacia Road")
+    page = signed_in(bob).get(LIST).content.decode()
+    assert request.reference in page
+    assert "Acacia" not in page
+
+
+@pytest.mark.parametrize("state", IN_STATE)
+def test_each_state_has_its_page(alice: Subject, bob: User, signed_in: SignIn, state: str) -> None:
+    request = IN_STATE[state](alice, bob)
+    browser = signed_in(bob)
+    assert browser.get(page_of(request)).status_code == 200
+    assert browser.get(LIST).status_code == 200
+    assert browser.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("path", [f"{LIST}add/", "delete"])
+def test_nothing_is_added_or_deleted_by_hand(alice: Subject, petra: User, signed_in: SignIn, path: str) -> None:
+    request = received(alice)
+    address = path if path.startswith("/") else page_of(request).replace("change", path)
+    assert signed_in(petra).post(address, {"post": "yes"}).status_code in {302, 403, 404, 405}
+    assert Request.objects.count() == 1
+
+
+def test_the_status_cannot_be_edited_in_place(alice: Subject, petra: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    answer = signed_in(petra).post(page_of(request), {"status": Status.FULFILLED})
+    assert answer.status_code in {302, 403}
+    request.refresh_from_db()
+    assert request.status == Status.RECEIVED
+
+
+def test_a_post_from_elsewhere_changes_nothing(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = signed_in(bob).cookies
+    assert do(strict, "start", request.pk).status_code == 403
+    request.refresh_from_db()
+    assert request.status == Status.RECEIVED
