@@ -24,7 +24,6 @@ _SCHEMES = {str(scheme.value): scheme.label for scheme in Scheme}
 @admin.register(Subject)
 class SubjectAdmin(ReadOnlyAdmin):
     list_display = ("reference", "lives_in", "registered_at", "erased_at")
-    list_filter = ("jurisdiction",)
     search_fields = ("identifiers__value",)
     search_help_text = _("An account reference, a mail address, or an id – exactly as it is; each look is recorded")
     fields = ("known_as", "lives_in", "locale", "is_minor", "says", "registered_at", "erased_at", "id")
@@ -48,12 +47,16 @@ class SubjectAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Subject], search_term: str
     ) -> tuple[QuerySet[Subject], bool]:
         if not search_term:
-            return queryset, False
+            # people are looked up one by one, never leafed through
+            return queryset.none(), False
         found = [_fingerprint(scheme, search_term) for scheme in (Scheme.ACCOUNT, Scheme.EMAIL)]
         wanted = Q(identifiers__fingerprint__in=[one for one in found if one])
         with suppress(ValueError):
             wanted |= Q(pk=uuid.UUID(search_term))
-        return queryset.filter(wanted), True
+        looked_up = queryset.filter(wanted).distinct()
+        for pk in looked_up.values_list("pk", flat=True):
+            audit.record(at=clock.now(), by=by(request), action="subject.look_up", of=("subject", pk))
+        return looked_up, False
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         if found(self.get_queryset(request), object_id) is not None:

@@ -46,10 +46,20 @@ def test_each_look_at_a_person_is_in_the_trail(alice: Subject, bob: User, signed
     assert (look.actor, look.object_id) == (f"staff:{bob.pk}", str(alice.pk))
 
 
-def test_the_list_shows_no_addresses(alice: Subject, bob: User, signed_in: SignIn) -> None:
+def test_nobody_is_listed_before_somebody_was_named(alice: Subject, bob: User, signed_in: SignIn) -> None:
     page = found(signed_in(bob), "")
+    assert str(alice.pk) not in page
+    assert "m_alice" not in page
+    assert not AuditEntry.objects.filter(action="subject.look_up").exists()
+
+
+def test_looking_somebody_up_is_in_the_trail_and_shows_no_address(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    page = found(signed_in(bob), "alice@example.org")
     assert str(alice.pk) in page
-    assert "alice@" not in page
+    assert "alice@" not in page.replace('value="alice@example.org"', "")
+    look = AuditEntry.objects.filter(action="subject.look_up").first()
+    assert look is not None
+    assert (look.actor, look.object_id) == (f"staff:{bob.pk}", str(alice.pk))
 
 
 @pytest.mark.parametrize("name", ["nonsense", "00000000-0000-0000-0000-000000000000"])
