@@ -96,9 +96,12 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
     except DomainError as error:
         return render(request, "400.html", {"problem": error.message}, status=400)
     nudge.after_commit(ledger.SEQUENCE_TASK)
-    card = cards.of(subject, purpose, at=clock.now())
+    at = clock.now()
+    card = cards.of(subject, purpose, at=at)
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "consents/_card.html", {"card": card, "just_now": True})
+        parts = Purpose.objects.filter(slug__startswith=f"{purpose.slug}/").prefetch_related("recipients")
+        followers = [cards.of(subject, part, at=at) for part in parts]
+        return render(request, "consents/_answered.html", {"card": card, "followers": followers})
     messages.success(request, _("Saved. Your receipt: %(reference)s") % {"reference": card.reference})
     return redirect(f"{reverse('choices')}#{purpose.slug}")
 
