@@ -86,11 +86,10 @@ def _arrivals(head: int) -> dict[str, Any]:
             badge("success", _("up to date"))
             if dataset.position >= head
             else badge("warning", _("%d behind") % (head - dataset.position)),
-            f"{dataset.row_count:,}",
         ]
         for dataset in Dataset.objects.living()
     ]
-    return {"headers": [_("Dataset"), _("State"), _("Rows")], "rows": rows}
+    return {"headers": [_("Dataset"), _("State")], "rows": rows}
 
 
 def _link(view: str, pk: object, text: str) -> SafeString:

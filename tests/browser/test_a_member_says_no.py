@@ -57,13 +57,16 @@ def test_a_no_on_a_phone_is_answered_in_place_and_watched_to_its_removal(
     expect(page.locator(".stop--removed")).to_have_count(3, timeout=30_000)
     expect(page.get_by_text("Your no has arrived everywhere, and we looked again.")).to_have_count(2)
     assert page.evaluate("window.stillHere"), "the page was loaded anew"
-    picture(page, "journey")
 
     page.get_by_role("link", name="History").click()
     page.get_by_role("link", name=reference).click()
     expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     expect(page.locator("main")).to_contain_text(reference)
     expect(page.locator("main")).to_contain_text(TRAINING)
+
+    wide = visit(people.MEMBER, viewport={"width": 820, "height": 1020})
+    wide.goto("/choices/ai-training/journey/")
+    picture(wide, "journey")
 
 
 def test_the_keyboard_alone_says_no_and_keeps_its_place(visit: Visit) -> None:
@@ -101,11 +104,14 @@ def test_without_scripts_the_same_is_done_by_pages(house: Stack, visit: Visit) -
     expect(page.locator(".stop--removed, .stop--not_in")).to_have_count(3)
 
 
-def test_choices_are_drawn_for_the_dark_too(visit: Visit, picture: Picture) -> None:
+def test_a_no_to_the_whole_shows_at_its_parts_and_in_the_dark(visit: Visit, picture: Picture) -> None:
     page = visit(DARK, color_scheme="dark")
     page.goto("/choices/")
     card = _card(page)
     _answer(card, "No").click()
     expect(card).to_contain_text(OFF)
+    # a part follows the whole, without having been asked about
+    expect(_card(page, "Let affiliates train AI with my data")).to_contain_text("You switched off the wider purpose")
+    expect(_card(page, "Let affiliates train AI with my data")).to_contain_text(OFF)
     _bring_to_top(card)
     picture(page, "choices-desktop-dark")

@@ -32,8 +32,8 @@ class Watch:
             self.complaints.append(f"{response.status} {response.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
-        # violations of the content policy arrive here as errors
-        if message.type in {"error", "warning"}:
+        # violations of the content policy arrive here as errors; so does each form that was rightly refused
+        if message.type in {"error", "warning"} and "the server responded with a status of 400" not in message.text:
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
 
     def _broke(self, error: WebError) -> None:

@@ -1,0 +1,74 @@
+"""The pages that people and staff see, each by the address under which one member or colleague finds it."""
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.urls import reverse
+
+from consents import ledger, subjects
+from consents.models import Hold, LedgerEvent, Notice, Partner, Purpose, Rule, Subject
+from consents.vocabulary import Action, Kind, Source
+from downstream.models import Dataset, Propagation, RemovalReceipt
+from portal import actors, clock
+from portal.models import AuditEntry, User
+from requests_app import intake
+from requests_app.models import Request
+from requests_app.states import Right
+
+MEMBER = "m_us005@linkwell.example"
+SHOWN: tuple[type[Model], ...] = (
+    *(Request, Hold, Subject, Dataset, Propagation, RemovalReceipt),
+    *(Purpose, Rule, Notice, LedgerEvent, AuditEntry, Partner, User),
+)
+"""What staff have pages for."""
+
+
+def before_signing_in() -> list[str]:
+    """What anybody sees."""
+    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", "/dev/mail/"]
+
+
+def of_member() -> list[str]:
+    """What MEMBER sees, who said no and asked for an erasure (both done here where they are not yet)."""
+    subject = subjects.get(subjects.name("email", MEMBER))
+    said, asked = _no_of(subject), _request_of(subject)
+    return [
+        "/",
+        "/choices/",
+        "/choices/ai-training/journey/",
+        "/choices/personalisation/journey/",
+        "/history/",
+        f"/receipts/{ledger.reference(said.pk)}/",
+        "/requests/",
+        "/requests/new/",
+        f"/requests/{asked.reference}/",
+        "/account/logout/",
+    ]
+
+
+def _no_of(subject: Subject) -> LedgerEvent:
+    found = LedgerEvent.objects.filter(subject_id=subject.pk, kind=Kind.CHOICE).first()
+    if found is not None:
+        return found
+    origin = ledger.Origin(source=Source.SELF_SERVICE, by=actors.subject(subject.pk))
+    scope = ledger.Scope("ai-training")
+    return ledger.record(subject=subject, scope=scope, action=Action.DENY, origin=origin, at=clock.now())
+
+
+def _request_of(subject: Subject) -> Request:
+    found = Request.objects.filter(subject=subject).first()
+    by = actors.subject(subject.pk)
+    return found or intake.receive(subject=subject, right=Right.ERASURE, note="", by=by, at=clock.now())
+
+
+def of_staff() -> list[str]:
+    """Every list of the staff's site, and the page of one row of each that has any."""
+    return ["/admin/", *(_address(model, "changelist") for model in SHOWN), *_rows(), _address(Hold, "add")]
+
+
+def _rows() -> list[str]:
+    firsts = {model: model._default_manager.first() for model in SHOWN if model is not User}
+    return [_address(model, "change", quote(row.pk)) for model, row in firsts.items() if row is not None]
+
+
+def _address(model: type[Model], page: str, *arguments: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)

@@ -1,0 +1,38 @@
+"""The words and pieces that staff's pages are written with."""
+
+import uuid
+
+import pytest
+
+from portal import actors
+from portal.models import User
+from portal.staff_pages import badge, lines, named
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        (actors.SYSTEM, "Heed"),
+        (actors.subject(uuid.uuid4()), "the person"),
+        (actors.partner("acme"), "partner acme"),
+        (actors.command("demo"), "command demo"),
+        ("", "–"),
+    ],
+)
+def test_who_acted_is_told_without_an_id(actor: str, words: str) -> None:
+    assert named(actor) == words
+
+
+def test_a_colleague_is_called_by_name(bob: User) -> None:
+    assert named(actors.staff(bob.pk)) == "bob"
+
+
+@pytest.mark.parametrize("gone", [str(uuid.uuid4()), "no-id"])
+def test_a_colleague_who_is_gone_is_told_as_such(db: None, gone: str) -> None:
+    assert named(actors.staff(gone)) == "a former member of staff"
+
+
+def test_what_is_shown_is_escaped() -> None:
+    assert "&lt;script&gt;" in badge("info", "<script>")
+    assert "&lt;script&gt;" in lines([("<script>",)])
+    assert lines([], otherwise="<none>") == "&lt;none&gt;"

@@ -1,0 +1,31 @@
+"""The staff's first page and the queue that it leads to."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from consents.models import Subject
+from portal import clock
+from portal.models import User
+from requests_app import intake
+from requests_app.models import Request
+from requests_app.states import Right
+
+SignIn = Callable[..., Client]
+
+
+@pytest.mark.parametrize(("left", "listed"), [(30, {"open"}), (5, {"open", "soon"}), (-1, {"open", "overdue"})])
+def test_each_number_opens_the_list_that_it_counted(
+    alice: Subject, petra: User, signed_in: SignIn, left: int, listed: set[str]
+) -> None:
+    asked = intake.receive(subject=alice, right=Right.ERASURE, note="", by=f"subject:{alice.pk}", at=clock.now())
+    Request.objects.update(due_on=clock.now().date() + timedelta(days=left))
+    browser = signed_in(petra)
+    assert asked.reference in browser.get("/admin/").content.decode()
+    lists = {
+        name: browser.get("/admin/requests_app/request/", {"clock": name}).content.decode()
+        for name in ("open", "soon", "overdue")
+    }
+    assert {name for name, page in lists.items() if asked.reference in page} == listed
