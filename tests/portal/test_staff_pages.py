@@ -1,6 +1,5 @@
 """The words and pieces that staff's pages are written with."""
 
-
 import pytest
 
 from portal import actors
