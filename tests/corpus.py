@@ -48,7 +48,7 @@ def _made_up(place: Path) -> Path:
             "text": " ".join(chance.choices(["fix", "the", "tests", "and", "docs", "of", "a", "release"], k=9)),
         }
         for rank, author in enumerate(authors)
-        for _ in range(max(1, 4_000 // (rank + 1)))
+        for _ in range(max(1, 1_400 // (rank + 1)))
     ]
     chance.shuffle(rows)
     table = pa.Table.from_pylist(rows)

@@ -230,7 +230,12 @@ class ParquetFolder:
 
     def _verified(self, source: DataFile, temporary: Path, finding: UnitFinding, keys: Collection[str]) -> StagedUnit:
         old = Path(source.path)
-        compared = self._engine.compare(source, str(temporary), key_column=self._key_column, keys=keys)
+        try:
+            compared = self._engine.compare(source, str(temporary), key_column=self._key_column, keys=keys)
+        except ConnectorError:
+            # two versions differ also where somebody replaced the old one meanwhile: then try again
+            self._check_unchanged(old, source.name, finding.fingerprint)
+            raise
         removed = compared.rows_before - compared.rows_after
         with reading(source.name):
             staged = StagedUnit(
