@@ -25,6 +25,7 @@ from downstream import registry
 from downstream.models import Dataset
 from portal import roles
 from portal.models import User
+from tests import corpus
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 """A Monday at noon: the moment at which the cast acts where a test does not say otherwise."""
@@ -185,3 +186,8 @@ def sequenced() -> int:
             return sequencer.head()
         assert time.monotonic() < give_up, "somebody's transaction stays open"
         time.sleep(0.02)
+
+
+def pytest_report_header() -> str:
+    """Which corpus the journeys work on."""
+    return f"corpus: {corpus.PLACE if corpus.is_real() else 'made up, because HEED_CORPUS names none'}"
