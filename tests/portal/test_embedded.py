@@ -156,7 +156,9 @@ def test_the_last_user_stops_them_before_it_returns(data: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_they_end_with_their_last_user_however_it_ends(data: Path, how: signal.Signals) -> None:
     # Python tells of a Ctrl-C on its error output, which is as it should be.
-    quiet = "sys.stderr = open(os.devnull, 'w')\n"
+    # A run in the background ignores it, and its children would too.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    quiet = heard + "sys.stderr = open(os.devnull, 'w')\n"
     with using(data, then=quiet + STAY) as user:
         user.process.send_signal(how)
         user.process.wait(30)

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.LOCAL:
             raise CommandError("The demo is for try-out installations; HEED_ENV says production.")
-        signal.signal(signal.SIGTERM, _as_interrupt)
+        # also where whoever started us in the background had Ctrl-C ignored
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, _as_interrupt)
         started = time.monotonic()
         self._say("PostgreSQL and Redis are up. Bringing the database up to date …")
         call_command("migrate", verbosity=0)
