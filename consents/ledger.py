@@ -68,7 +68,7 @@ def record(
     subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     if subject.wrapped_key is None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
-    event = LedgerEvent(
+    event = LedgerEvent.objects.create(
         kind=Kind.CHOICE,
         subject_id=subject.pk,
         purpose=scope.purpose,
@@ -78,14 +78,10 @@ def record(
         source=origin.source,
         actor=origin.by,
         notice=origin.notice,
+        evidence=_sealed(origin.evidence, subject.pk, subject.wrapped_key),
         occurred_at=occurred_at,
         recorded_at=at,
     )
-    if origin.evidence:
-        event.evidence = crypto.seal_for(
-            subject.wrapped_key, origin.evidence, subject_id=str(subject.pk), context=b"evidence"
-        )
-    event.save(force_insert=True)
     _bring_up_preference(event)
     audit.record(
         at=at,
@@ -155,6 +151,12 @@ def _check_scope(scope: Scope, action: Action) -> None:
         purposes.get(scope.purpose)
     purposes.check_recipient(scope.recipient)
     purposes.check_category(scope.category)
+
+
+def _sealed(evidence: str, subject_id: uuid.UUID, wrapped: crypto.Sealed) -> bytes | None:
+    if not evidence:
+        return None
+    return crypto.seal_for(wrapped, evidence, subject_id=str(subject_id), context=b"evidence")
 
 
 # The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.

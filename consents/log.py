@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from consents import jurisdictions
+from consents import jurisdictions, purposes
 from consents.models import LedgerEvent, Position
 from consents.vocabulary import ANYWHERE, EVERY, Kind
 
@@ -52,4 +52,4 @@ def touched(*, after: int, until: int, purposes: frozenset[str]) -> Touched:
 
 def _bears_on(event: LedgerEvent, wanted: frozenset[str]) -> bool:
     named = set(event.details.get("purposes") or [event.purpose])
-    return EVERY in named or any(purpose == one or purpose.startswith(f"{one}/") for purpose in wanted for one in named)
+    return EVERY in named or any(purposes.covers(one, purpose) for purpose in wanted for one in named)

@@ -1,10 +1,8 @@
 """Purposes and recipients, looked up by name with clear refusals."""
 
 from consents.models import Purpose, Recipient
-from consents.vocabulary import CONTACT_SCHEMES, EVERY, Category
+from consents.vocabulary import EVERY, Category
 from portal.errors import DomainError, NotFound
-
-__all__ = ["CONTACT_SCHEMES", "check_category", "check_recipient", "get", "lineage"]
 
 
 def get(slug: str) -> Purpose:
@@ -22,6 +20,11 @@ def lineage(slug: str) -> tuple[str, ...]:
     """
     parts = slug.split("/")
     return tuple("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+
+
+def covers(scope: str, slug: str) -> bool:
+    """Whether what is said of the purpose `scope` holds for `slug`: itself, or a part of it."""
+    return scope in lineage(slug)
 
 
 def check_recipient(slug: str) -> str:

@@ -184,6 +184,7 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     people = list(propagation.targets.filter(is_gap=False).values_list("subject_id", flat=True))
     named = subjects.values(people, scheme=propagation.dataset.key_scheme)
     by_key = {key: str(subject_id) for subject_id, key in named.items()}
+    keys = set(by_key)
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)
@@ -192,12 +193,12 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
         Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
             digest_before=propagation.digest_before
         )
-    for finding in connector.find(set(by_key)):
+    for finding in connector.find(keys):
         leases.extend(lease)
-        staged = connector.stage(finding, set(by_key), token=f"{propagation.pk.hex[-12:]}-{lease.token}")
+        staged = connector.stage(finding, keys, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
         rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
         _swap_in(lease, connector, staged, rows, clock)
-    verification = connector.verify(set(by_key))
+    verification = connector.verify(keys)
     if verification.rows_found:
         raise ConnectorError(
             "rows_came_back",

@@ -1,6 +1,6 @@
 """A purpose as a person sees it: state, reasons, and what a switch would do."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -42,7 +42,6 @@ class Card:
     hold_reason: str
     choice: str | None
     reference: str | None
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:

@@ -20,7 +20,7 @@ from downstream import propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from downstream.propagation_states import Status
 from portal import clock
-from portal.staff_dialogs import ConfirmForm
+from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found
 
 RETRY = "downstream.retry_propagation"
@@ -149,14 +149,11 @@ class PropagationAdmin(ReadOnlyAdmin):
         icon="refresh",
         permissions=["retry"],
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": gettext_lazy("Try this propagation again"),
-            "description": gettext_lazy(
-                "It begins where it stopped, with a fresh number of attempts. What is in place stays."
-            ),
-            "form_class": ConfirmForm,
-            "form_submit_text": gettext_lazy("Try again"),
-        },
+        dialog=asking(
+            title=gettext_lazy("Try this propagation again"),
+            says=gettext_lazy("It begins where it stopped, with a fresh number of attempts. What is in place stays."),
+            button=gettext_lazy("Try again"),
+        ),
     )
     def retry_now(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         run = Propagation.objects.get(pk=object_id)

@@ -23,7 +23,7 @@ from downstream.propagation_states import Status
 from portal import clock
 from portal.countries import name_of
 from portal.errors import DomainError
-from portal.staff_dialogs import ConfirmForm
+from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named
 
 
@@ -118,12 +118,11 @@ class HoldAdmin(ReadOnlyAdmin):
         description=gettext_lazy("Ask to lift"),
         permissions=["ask"],
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": gettext_lazy("Ask to lift this hold"),
-            "description": gettext_lazy("A second person has to lift it. Until then everything stays as it is."),
-            "form_class": ConfirmForm,
-            "form_submit_text": gettext_lazy("Ask"),
-        },
+        dialog=asking(
+            title=gettext_lazy("Ask to lift this hold"),
+            says=gettext_lazy("A second person has to lift it. Until then everything stays as it is."),
+            button=gettext_lazy("Ask"),
+        ),
     )
     def ask_to_lift(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         hold = Hold.objects.get(pk=object_id)
@@ -138,15 +137,14 @@ class HoldAdmin(ReadOnlyAdmin):
         description=gettext_lazy("Lift"),
         permissions=["lift"],
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": gettext_lazy("Lift this hold"),
-            "description": gettext_lazy(
+        dialog=asking(
+            title=gettext_lazy("Lift this hold"),
+            says=gettext_lazy(
                 "Decisions follow rules and choices again at once. Rows that were removed stay removed; "
                 "objections that people made meanwhile stay in force."
             ),
-            "form_class": ConfirmForm,
-            "form_submit_text": gettext_lazy("Lift the hold"),
-        },
+            button=gettext_lazy("Lift the hold"),
+        ),
     )
     def lift(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         hold = Hold.objects.get(pk=object_id)
@@ -193,8 +191,4 @@ def _effect(form: HoldForm) -> dict[str, Any]:
 def _datasets(purposes: Sequence[str]) -> list[Dataset]:
     """The living datasets that serve one of the purposes or a part of it; no purpose stands for all."""
     living = Dataset.objects.living()
-    return [one for one in living if not purposes or any(_serves(one, purpose) for purpose in purposes)]
-
-
-def _serves(dataset: Dataset, purpose: str) -> bool:
-    return any(one == purpose or one.startswith(f"{purpose}/") for one in dataset.purposes)
+    return [one for one in living if not purposes or any(one.serves(purpose) for purpose in purposes)]

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from consents import purposes
 from consents.vocabulary import Category
 
 
@@ -16,7 +17,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 
     def serving(self, purpose: str) -> "DatasetQuerySet":
         """Datasets that serve this purpose or a part of it."""
-        wanted = [one for one in self.purposes_in_use() if one == purpose or one.startswith(f"{purpose}/")]
+        wanted = [one for one in self.purposes_in_use() if purposes.covers(purpose, one)]
         return self.filter(purposes__overlap=wanted)
 
     def purposes_in_use(self) -> set[str]:
@@ -77,3 +78,7 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def serves(self, purpose: str) -> bool:
+        """Whether it serves this purpose or a part of it."""
+        return any(purposes.covers(purpose, one) for one in self.purposes)

@@ -20,7 +20,7 @@ from consents.vocabulary import Scheme
 from downstream import journeys
 from portal import audit, clock
 from portal.countries import name_of
-from portal.staff_dialogs import ConfirmForm
+from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named, unbroken
 from requests_app import legal_clock, remaining, workflow
 from requests_app.models import Request
@@ -182,12 +182,11 @@ class RequestAdmin(ReadOnlyAdmin):
         description=gettext_lazy("Start work"),
         permissions=["start"],
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": gettext_lazy("Start work on this request"),
-            "description": gettext_lazy("It is assigned to you, and the person sees that somebody took it up."),
-            "form_class": ConfirmForm,
-            "form_submit_text": gettext_lazy("Start"),
-        },
+        dialog=asking(
+            title=gettext_lazy("Start work on this request"),
+            says=gettext_lazy("It is assigned to you, and the person sees that somebody took it up."),
+            button=gettext_lazy("Start"),
+        ),
     )
     def start(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         found = Request.objects.get(pk=object_id)
@@ -202,15 +201,14 @@ class RequestAdmin(ReadOnlyAdmin):
         description=gettext_lazy("Carry out the erasure"),
         permissions=["carry_out"],
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": gettext_lazy("Carry out this erasure"),
-            "description": gettext_lazy(
+        dialog=asking(
+            title=gettext_lazy("Carry out this erasure"),
+            says=gettext_lazy(
                 "The person's rows leave every dataset, and then their addresses and their key are destroyed. "
                 "This cannot be undone. The request closes by itself once every dataset is verified."
             ),
-            "form_class": ConfirmForm,
-            "form_submit_text": gettext_lazy("Erase for good"),
-        },
+            button=gettext_lazy("Erase for good"),
+        ),
     )
     def carry_out(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         found = Request.objects.get(pk=object_id)
