@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint format types layers checks unit browser journeys coverage stop clean reset
+.PHONY: help install demo test lint format types layers checks unit browser journeys coverage bench stop clean reset
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ journeys: .venv/.installed ## run the tests with real processes, browsers and fa
 	@.ci/browser >.venv/.chromium
 	$(say) "pytest: journeys, browser and faults, one at a time (several minutes)"
 	@HEED_CHROMIUM="$$(cat .venv/.chromium)" $(BIN)/pytest -m "$(ALONE)"
+
+bench: .venv/.installed ## measure, with a floor in the same run; ONLY=name, FULL=1 for full size, RECORD=1 to keep
+	@$(BIN)/python -m tests.load
 
 coverage: .venv/.installed ## run the everyday tests and report which branches they reach
 	@$(EVERYDAY) --cov --cov-branch --cov-report=term:skip-covered

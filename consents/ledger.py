@@ -146,8 +146,8 @@ def check_times(*, occurred_at: datetime, at: datetime) -> None:
 
 
 def _check_scope(scope: Scope, action: Action) -> None:
-    if scope.purpose != EVERY or SLOT_OF[action] != Slot.RESTRICTION:
-        # only a restriction may be about every purpose at once
+    if scope.purpose != EVERY or SLOT_OF[action] == Slot.CHOICE:
+        # only a restriction or a signal may be about every purpose at once
         purposes.get(scope.purpose)
     purposes.check_recipient(scope.recipient)
     purposes.check_category(scope.category)
@@ -167,7 +167,7 @@ VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(actio
         %(occurred)s, %(recorded)s)
 ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
    SET action = excluded.action, event_id = excluded.event_id,
-       occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at
+       occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at, expired_at = NULL
  WHERE excluded.occurred_at > held.occurred_at
     OR (excluded.occurred_at = held.occurred_at
         AND (excluded.action = ANY(%(protective)s) OR NOT held.action = ANY(%(protective)s)))

@@ -132,12 +132,14 @@ def register_many(*, newcomers: Sequence[Newcomer], by: str, at: datetime) -> li
             continue
         taken |= set(newcomer.names)
         fresh.append((_subject(newcomer, at), newcomer))
-    _insert(fresh)
     subjects = [subject for subject, _ in fresh]
     if subjects:
         # whoever is new may be one whose data is in a dataset already
         codes = sorted({subject.jurisdiction for subject in subjects})
-        ledger.append(kind=Kind.PEOPLE, by=by, at=at, details={"jurisdictions": codes, "people": len(subjects)})
+        told = ledger.append(kind=Kind.PEOPLE, by=by, at=at, details={"jurisdictions": codes, "people": len(subjects)})
+        for subject in subjects:
+            subject.registered_in = told.pk
+    _insert(fresh)
     audit.record_many(
         at=at, by=by, action="subject.register", object_type="subject", object_ids=[s.pk for s in subjects]
     )
@@ -222,7 +224,9 @@ def _subject(newcomer: Newcomer, at: datetime) -> Subject:
 
 
 def _identifier(subject: Subject, one: Name) -> Identifier:
-    identifier = Identifier(subject=subject, scheme=one.scheme, fingerprint=one.fingerprint)
+    identifier = Identifier(
+        subject=subject, scheme=one.scheme, fingerprint=one.fingerprint, index_key=crypto.current_index_key()
+    )
     if one.is_contact:
         identifier.sealed = seal(subject, one.value, context=one.scheme)
     else:

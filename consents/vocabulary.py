@@ -19,13 +19,16 @@ class Action(models.TextChoices):
     OBJECT = "object", _("Objection")
     RESTRICT = "restrict", _("Restricted")
     UNRESTRICT = "unrestrict", _("Restriction lifted")
+    SIGNAL_ON = "signal_on", _("Opt-out signal")
+    SIGNAL_OFF = "signal_off", _("Opt-out signal ended")
 
 
 class Slot(models.TextChoices):
-    """A person's choice and a restriction stand beside each other; neither overwrites the other."""
+    """A person's choice, a restriction and an opt-out signal stand beside each other; none overwrites another."""
 
     CHOICE = "choice", _("choice")
     RESTRICTION = "restriction", _("restriction")
+    SIGNAL = "signal", _("opt-out signal")
 
 
 SLOT_OF = {
@@ -35,8 +38,12 @@ SLOT_OF = {
     Action.OBJECT: Slot.CHOICE,
     Action.RESTRICT: Slot.RESTRICTION,
     Action.UNRESTRICT: Slot.RESTRICTION,
+    Action.SIGNAL_ON: Slot.SIGNAL,
+    Action.SIGNAL_OFF: Slot.SIGNAL,
 }
-PROTECTIVE = frozenset({Action.DENY, Action.WITHDRAW, Action.OBJECT, Action.RESTRICT})
+SAID = tuple(action for action, slot in SLOT_OF.items() if slot != Slot.SIGNAL)
+"""What a person can say of a purpose; a signal is sent by their browser instead."""
+PROTECTIVE = frozenset({Action.DENY, Action.WITHDRAW, Action.OBJECT, Action.RESTRICT, Action.SIGNAL_ON})
 """Of two choices made at the same moment, one of these wins."""
 
 
@@ -61,6 +68,8 @@ class Kind(models.TextChoices):
     HOLD_LIFTED = "hold_lifted", _("hold lifted")
     ERASURE = "erasure", _("erasure")
     PEOPLE = "people", _("people registered")
+    AMENDMENT = "amendment", _("person amended")
+    EXPIRY = "expiry", _("agreement lapsed")
 
 
 class Default(models.TextChoices):

@@ -106,6 +106,12 @@ def blind_indexes(scheme: str, value: str) -> list[bytes]:
     return [hmac.digest(key, message, hashlib.sha256) for key in settings.INDEX_KEYS.keys.values()]
 
 
+def current_index_key() -> str:
+    """The id of the key that makes new fingerprints."""
+    key_id: str = settings.INDEX_KEYS.current[0]
+    return key_id
+
+
 def _subject_context(subject_id: str) -> bytes:
     return b"subject-key:" + subject_id.encode()
 

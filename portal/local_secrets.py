@@ -1,6 +1,7 @@
 """Secrets of a try-out installation: made at the first start, kept in the data folder, never in the repository."""
 
 import base64
+import fcntl
 import os
 import secrets
 import tempfile
@@ -8,41 +9,46 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-NAMES = ("HEED_SECRET_KEY", "HEED_FIELD_KEYS", "HEED_INDEX_KEYS")
+NAMES = ("HEED_SECRET_KEY", "HEED_FIELD_KEYS", "HEED_INDEX_KEYS", "HEED_SIGNING_KEYS")
 
 
 def load_or_make(folder: Path) -> dict[str, str]:
-    """Read `folder/secrets.env`, making it first if needed; two starts at once agree on one file."""
+    """Read `folder/secrets.env`, making it, or what it lacks, first; two starts at once agree on one file."""
     path = folder / "secrets.env"
     try:
-        if not path.exists():
+        held = _read(path)
+        if not held.keys() >= set(NAMES):
             folder.mkdir(parents=True, exist_ok=True)
-            _make(path)
-        lines = path.read_text().splitlines()
+            held = _complete(path)
     except OSError as error:
         raise ImproperlyConfigured(
             f"{path} cannot be read or made ({error.strerror}): it belongs to whoever ran Heed here first. "
             "Run as that user, or set HEED_DATA to a folder of your own."
         ) from error
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    return held
 
 
-def _make(path: Path) -> None:
-    values = {
-        "HEED_SECRET_KEY": secrets.token_urlsafe(48),
-        "HEED_FIELD_KEYS": f"local1:{_random_key()}",
-        "HEED_INDEX_KEYS": f"local1:{_random_key()}",
-    }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets-")
-    with os.fdopen(handle, "w") as file:
-        file.write("".join(f"{name}={value}\n" for name, value in values.items()))
-    try:
-        # link() refuses to replace: whoever comes second uses the first one's file
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(temporary)
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+
+
+def _complete(path: Path) -> dict[str, str]:
+    """Add what the file lacks; what an older version of Heed wrote into it stays."""
+    with (path.parent / ".secrets.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # whoever comes second finds the first one's
+        values = {name: _fresh(name) for name in NAMES} | _read(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets-")
+        with os.fdopen(handle, "w") as file:
+            file.write("".join(f"{name}={value}\n" for name, value in values.items()))
+        os.replace(temporary, path)
+    return values
+
+
+def _fresh(name: str) -> str:
+    return secrets.token_urlsafe(48) if name == "HEED_SECRET_KEY" else f"local1:{_random_key()}"
 
 
 def _random_key() -> str:

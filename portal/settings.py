@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from portal import crypto, embedded, local_secrets
+from portal import crypto, embedded, local_secrets, signing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -46,6 +46,16 @@ FIELD_KEYS = crypto.parse_ring(
 )
 INDEX_KEYS = crypto.parse_ring(
     _required("HEED_INDEX_KEYS", "Set it to id:base64 of 32 random bytes."), name="HEED_INDEX_KEYS"
+)
+SIGNING_KEYS = signing.parse_ring(
+    _required("HEED_SIGNING_KEYS", "Set it to id:base64 of 32 random bytes, the seed of an Ed25519 key."),
+    retired=env.str("HEED_RETIRED_SIGNING_KEYS", ""),
+)
+# Names the log in its checkpoints for as long as it lives: a host and path of your own, without a scheme.
+LOG_ORIGIN = (
+    env.str("HEED_LOG_ORIGIN", "heed.local/log")
+    if LOCAL
+    else _required("HEED_LOG_ORIGIN", "Set it to the log's name in its checkpoints, such as privacy.example.com/log.")
 )
 DEBUG = False
 ALLOWED_HOSTS = env.list("HEED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])

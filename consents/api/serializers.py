@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from consents.vocabulary import EVERY, Action, Category
+from consents.vocabulary import EVERY, SAID, Category
 from portal.api_views import StrictSerializer
 
 
@@ -32,7 +32,7 @@ class ChoiceIn(StrictSerializer):
 
     subject = NamedSubject()
     purpose = serializers.CharField(max_length=80)
-    action = serializers.ChoiceField(choices=Action.choices)
+    action = serializers.ChoiceField(choices=[(action.value, action.label) for action in SAID])
     occurred_at = ZonedTime(help_text="RFC 3339 with zone; at most five minutes ahead of our clock")
     recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
     category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)

@@ -3,7 +3,7 @@
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.people import Identifier, Partner, Subject, Suppressed
-from consents.models.rules import Notice, Purpose, Recipient, Rule
+from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
 __all__ = [
     "Hold",
@@ -15,6 +15,7 @@ __all__ = [
     "Preference",
     "Purpose",
     "Recipient",
+    "RegimeState",
     "Rule",
     "SequencerState",
     "Subject",

@@ -10,6 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
+from consents.models.rules import REGIME_CHANGES
+
 
 class HoldQuerySet(models.QuerySet["Hold"]):
     def in_force(self, at: datetime) -> "HoldQuerySet":
@@ -43,6 +45,7 @@ class Hold(models.Model):
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
         ordering = ["-opened_at"]
+        triggers = [REGIME_CHANGES]
         permissions = [("open_hold", _("Can open a hold")), ("lift_hold", _("Can lift a hold"))]
         constraints = [
             models.CheckConstraint(

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Func, Q
 from django.utils.translation import gettext_lazy as _
@@ -36,6 +37,8 @@ class LedgerEvent(AppendOnly):
     """One thing that can change a decision. Written by `consents.ledger` alone.
 
     No foreign keys: the ledger outlives what it speaks of. `evidence` is sealed under the person's key.
+    `salt` hides the content in the public log's leaf: whoever holds only the leaf can guess nothing from it.
+    The table is partitioned by month through the time in the id (see `portal.partitions`).
     """
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -50,6 +53,7 @@ class LedgerEvent(AppendOnly):
     notice = models.CharField(max_length=80, blank=True)
     evidence = models.BinaryField(null=True)
     details = models.JSONField(default=dict)
+    salt = models.UUIDField(db_default=RandomUUID(), editable=False)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     transaction_id = TransactionId(db_default=CurrentTransactionId(), editable=False)
@@ -121,6 +125,11 @@ class Preference(models.Model):
     event_id = models.UUIDField()
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
+    expired_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When the log was told that this agreement lapsed; a newer choice clears it."),
+    )
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 

@@ -25,13 +25,25 @@ class Subject(models.Model):
     )
     registered_at = models.DateTimeField(_("registered"))
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
+    registered_in = models.UUIDField(
+        null=True, editable=False, help_text=_("The ledger event that told of this person's registration.")
+    )
+    amended_at = models.DateTimeField(
+        _("amended"),
+        null=True,
+        blank=True,
+        help_text=_("When country or age were last corrected; the ledger has what was."),
+    )
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"jurisdiction", "locale", "is_minor", "wrapped_key"})
 
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
-        indexes = [models.Index(fields=["jurisdiction"], name="subject_by_jurisdiction")]
+        indexes = [
+            models.Index(fields=["jurisdiction"], name="subject_by_jurisdiction"),
+            models.Index(fields=["registered_in"], name="subject_by_registration"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(erased_at__isnull=True) | models.Q(wrapped_key__isnull=True),
@@ -52,6 +64,9 @@ class Identifier(models.Model):
     value = models.CharField(_("reference"), max_length=255, null=True, blank=True)  # noqa: DJ001 -- null means sealed
     sealed = models.BinaryField(null=True, editable=False)
     fingerprint = models.BinaryField(max_length=32, editable=False)
+    index_key = models.CharField(
+        max_length=32, blank=True, editable=False, help_text=_("Which blind-index key made the fingerprint.")
+    )
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"value", "sealed", "fingerprint"})

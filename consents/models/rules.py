@@ -2,12 +2,40 @@
 
 from typing import ClassVar
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from consents.vocabulary import ANYWHERE, EVERY, Category, Default, LegalBasis
 from portal.append_only import AppendOnly
+
+REGIME_CHANGES = pgtrigger.Trigger(
+    name="regime_changes",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+    func=(
+        "INSERT INTO consents_regimestate (id, token) VALUES (1, gen_random_uuid())"
+        " ON CONFLICT (id) DO UPDATE SET token = excluded.token; RETURN NULL;"
+    ),
+)
+"""Whatever decisions are made by, other than what people say, renews the token under which it may be kept in memory."""
+
+
+class RegimeState(models.Model):
+    """One row: a token that changes, in the same transaction, with every rule, notice, hold, purpose and recipient."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    token = models.UUIDField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_regime")]
+
+    def __str__(self) -> str:
+        return str(self.token)
 
 
 class Recipient(models.Model):
@@ -23,6 +51,7 @@ class Recipient(models.Model):
     class Meta:
         verbose_name = _("recipient")
         verbose_name_plural = _("recipients")
+        triggers = [REGIME_CHANGES]
 
     def __str__(self) -> str:
         return self.name
@@ -48,6 +77,7 @@ class Purpose(models.Model):
         verbose_name = _("purpose")
         verbose_name_plural = _("purposes")
         ordering = ["order", "slug"]
+        triggers = [REGIME_CHANGES]
 
     def __str__(self) -> str:
         return self.name
@@ -73,6 +103,7 @@ class Notice(AppendOnly):
     class Meta(AppendOnly.Meta):
         verbose_name = _("notice")
         verbose_name_plural = _("notices")
+        triggers = [*AppendOnly.Meta.triggers, REGIME_CHANGES]
         ordering = ["slug", "-version"]
         constraints = [
             models.UniqueConstraint(fields=["slug", "version", "locale"], name="one_text_per_notice_version"),
@@ -109,6 +140,7 @@ class Rule(AppendOnly):
     class Meta(AppendOnly.Meta):
         verbose_name = _("rule")
         verbose_name_plural = _("rules")
+        triggers = [*AppendOnly.Meta.triggers, REGIME_CHANGES]
         ordering = ["purpose", "jurisdiction", "-effective_from"]
         constraints = [
             models.CheckConstraint(

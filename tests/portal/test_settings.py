@@ -14,6 +14,8 @@ COMPLETE = {
     "HEED_SECRET_KEY": "x" * 60,
     "HEED_FIELD_KEYS": KEYS,
     "HEED_INDEX_KEYS": KEYS,
+    "HEED_SIGNING_KEYS": KEYS,
+    "HEED_LOG_ORIGIN": "privacy.example.com/log",
     "DATABASE_URL": "postgresql://heed@db.example/heed",
     "REDIS_URL": "redis://redis.example/0",
     "HEED_HOSTS": "privacy.example",
@@ -41,7 +43,16 @@ def test_production_starts_when_everything_is_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["HEED_SECRET_KEY", "HEED_FIELD_KEYS", "HEED_INDEX_KEYS", "DATABASE_URL", "REDIS_URL"]
+    "missing",
+    [
+        "HEED_SECRET_KEY",
+        "HEED_FIELD_KEYS",
+        "HEED_INDEX_KEYS",
+        "HEED_SIGNING_KEYS",
+        "HEED_LOG_ORIGIN",
+        "DATABASE_URL",
+        "REDIS_URL",
+    ],
 )
 def test_production_names_the_setting_that_is_missing(tmp_path: Path, missing: str) -> None:
     run = started(tmp_path, **{name: value for name, value in COMPLETE.items() if name != missing})
@@ -59,6 +70,8 @@ def test_production_names_the_setting_that_is_missing(tmp_path: Path, missing: s
         ("DATABASE_URL", "mysql://db.example/heed", "PostgreSQL"),
         ("HEED_FIELD_KEYS", "one:short", "HEED_FIELD_KEYS"),
         ("HEED_INDEX_KEYS", "one", "HEED_INDEX_KEYS"),
+        ("HEED_SIGNING_KEYS", "one:short", "HEED_SIGNING_KEYS"),
+        ("HEED_RETIRED_SIGNING_KEYS", KEYS, "keep one"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(tmp_path: Path, name: str, value: str, said: str) -> None:
@@ -74,6 +87,16 @@ def test_a_try_out_makes_its_own_secrets_once(tmp_path: Path) -> None:
     assert (tmp_path / "secrets.env").stat().st_mode & 0o077 == 0
     assert started(tmp_path, **engines).returncode == 0
     assert (tmp_path / "secrets.env").read_text() == first
+
+
+def test_secrets_of_an_older_version_stay_and_what_they_lack_is_added(tmp_path: Path) -> None:
+    (tmp_path / "secrets.env").write_text(f"HEED_SECRET_KEY=kept\nHEED_FIELD_KEYS={KEYS}\n")
+    engines = {"DATABASE_URL": COMPLETE["DATABASE_URL"], "REDIS_URL": COMPLETE["REDIS_URL"]}
+    assert started(tmp_path, **engines).returncode == 0
+    held = (tmp_path / "secrets.env").read_text()
+    assert "HEED_SECRET_KEY=kept" in held
+    assert f"HEED_FIELD_KEYS={KEYS}" in held
+    assert "HEED_SIGNING_KEYS=" in held
 
 
 def test_a_try_out_refuses_another_database_too(tmp_path: Path) -> None:
