@@ -77,10 +77,8 @@ def own_house(name: str) -> Iterator[Path]:
     os.environ["HEED_DATA"] = str(root / ".heed" / "bench")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
-    from django.conf import settings
     from django.db import connection
 
-    settings.DATABASES["default"]["TEST"] = {"NAME": f"bench_{name}"}
     connection.settings_dict["TEST"]["NAME"] = f"bench_{name}"
     before = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
