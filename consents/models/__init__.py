@@ -1,5 +1,6 @@
 """The tables of consents, one file a subject."""
 
+from consents.models.cases import RegulatorCase
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.people import Identifier, Partner, Subject, Suppressed
@@ -16,6 +17,7 @@ __all__ = [
     "Purpose",
     "Recipient",
     "RegimeState",
+    "RegulatorCase",
     "Rule",
     "SequencerState",
     "Subject",

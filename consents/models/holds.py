@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
+from consents.models.cases import RegulatorCase
 from consents.models.rules import REGIME_CHANGES
 
 
@@ -30,6 +31,26 @@ class Hold(models.Model):
     recipients = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("recipients"))
     authority = models.CharField(_("authority"), max_length=120, blank=True, help_text=_("For example: ICO"))
     reason = models.TextField(_("reason"))
+    data_from = models.DateTimeField(
+        _("data made from"),
+        null=True,
+        blank=True,
+        help_text=_("Only rows made from this moment on are paused; empty for all earlier ones too."),
+    )
+    data_until = models.DateTimeField(
+        _("data made before"),
+        null=True,
+        blank=True,
+        help_text=_("Only rows made before this moment are paused; empty for all later ones too."),
+    )
+    case = models.ForeignKey(
+        RegulatorCase,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="holds",
+        verbose_name=_("regulator case"),
+    )
     opened_at = models.DateTimeField(_("opened"))
     opened_by = models.CharField(_("opened by"), max_length=120)
     lift_asked_at = models.DateTimeField(_("lifting asked for"), null=True, blank=True)
@@ -49,6 +70,12 @@ class Hold(models.Model):
         permissions = [("open_hold", _("Can open a hold")), ("lift_hold", _("Can lift a hold"))]
         constraints = [
             models.CheckConstraint(
+                condition=Q(data_from__isnull=True)
+                | Q(data_until__isnull=True)
+                | Q(data_until__gt=models.F("data_from")),
+                name="a_window_ends_after_it_begins",
+            ),
+            models.CheckConstraint(
                 condition=Q(lift_asked_at__isnull=True, lift_asked_by="")
                 | Q(lift_asked_at__isnull=False) & ~Q(lift_asked_by=""),
                 name="lift_asked_when_and_by_whom",
@@ -67,6 +94,11 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"{', '.join(self.purposes) or '*'} · {', '.join(self.jurisdictions) or '*'}"
+
+    @property
+    def has_window(self) -> bool:
+        """Whether it pauses only rows made in a span of time (an undertaking over a span of data)."""
+        return self.data_from is not None or self.data_until is not None
 
     @property
     def is_open(self) -> bool:
