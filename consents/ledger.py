@@ -61,14 +61,27 @@ def record(
     `occurred_at` is the sender's time, at most five minutes ahead of `at`. Raises ChoiceError,
     NotFound (`unknown_purpose`, `unknown_recipient`) and Conflict(`erased`); nothing is written then.
     """
+    # locked, so that nothing is recorded about somebody who is being forgotten right now
+    locked = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
+    return record_of_locked(subject=locked, scope=scope, action=action, origin=origin, at=at, occurred_at=occurred_at)
+
+
+def record_of_locked(
+    *,
+    subject: Subject,
+    scope: Scope,
+    action: Action,
+    origin: Origin,
+    at: datetime,
+    occurred_at: datetime | None = None,
+) -> LedgerEvent:
+    """`record` for a person whose row this transaction has locked already; one statement writes all three rows."""
     occurred_at = occurred_at or at
     check_times(occurred_at=occurred_at, at=at)
     _check_scope(scope, action)
-    # locked, so that nothing is recorded about somebody who is being forgotten right now
-    subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     if subject.wrapped_key is None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
-    event = LedgerEvent.objects.create(
+    event = LedgerEvent(
         kind=Kind.CHOICE,
         subject_id=subject.pk,
         purpose=scope.purpose,
@@ -82,14 +95,7 @@ def record(
         occurred_at=occurred_at,
         recorded_at=at,
     )
-    _bring_up_preference(event)
-    audit.record(
-        at=at,
-        by=origin.by,
-        action=f"choice.{action}",
-        of=("subject", subject.pk),
-        details={"event": str(event.pk), "purpose": scope.purpose, "source": origin.source},
-    )
+    _write(event)
     return event
 
 
@@ -148,7 +154,7 @@ def check_times(*, occurred_at: datetime, at: datetime) -> None:
 def _check_scope(scope: Scope, action: Action) -> None:
     if scope.purpose != EVERY or SLOT_OF[action] == Slot.CHOICE:
         # only a restriction or a signal may be about every purpose at once
-        purposes.get(scope.purpose)
+        purposes.check(scope.purpose)
     purposes.check_recipient(scope.recipient)
     purposes.check_category(scope.category)
 
@@ -160,11 +166,7 @@ def _sealed(evidence: str, subject_id: uuid.UUID, wrapped: crypto.Sealed) -> byt
 
 
 # The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.
-_UPSERT = """
-INSERT INTO consents_preference AS held
-       (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
-VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
-        %(occurred)s, %(recorded)s)
+_WINS = """
 ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
    SET action = excluded.action, event_id = excluded.event_id,
        occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at, expired_at = NULL
@@ -172,22 +174,51 @@ ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
     OR (excluded.occurred_at = held.occurred_at
         AND (excluded.action = ANY(%(protective)s) OR NOT held.action = ANY(%(protective)s)))
 """
+_RECORD = f"""
+WITH event AS (
+    INSERT INTO consents_ledgerevent
+           (id, kind, subject_id, purpose, recipient, category, action, source, actor, notice, evidence, details,
+            occurred_at, recorded_at)
+    VALUES (%(event)s, %(kind)s, %(subject)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(source)s,
+            %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(occurred)s, %(recorded)s)
+), preference AS (
+    INSERT INTO consents_preference AS held
+           (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
+    VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
+            %(occurred)s, %(recorded)s)
+    {_WINS}
+)
+{audit.INSERT}
+"""  # noqa: S608 -- put together from constants of ours; whatever is sent goes in as parameters
+_PROTECTIVE = sorted(PROTECTIVE)
 
 
-def _bring_up_preference(event: LedgerEvent) -> None:
+def _write(event: LedgerEvent) -> None:
+    """The event, the preference and the audit entry."""
+    entry = audit.values(
+        at=event.recorded_at,
+        by=event.actor,
+        action=f"choice.{event.action}",
+        of=("subject", event.subject_id),
+        details={"event": str(event.pk), "purpose": event.purpose, "source": event.source},
+    )
+    row = {
+        "event": event.pk,
+        "kind": event.kind,
+        "subject": event.subject_id,
+        "slot": SLOT_OF[Action(event.action)],
+        "purpose": event.purpose,
+        "recipient": event.recipient,
+        "category": event.category,
+        "action": event.action,
+        "source": event.source,
+        "actor": event.actor,
+        "notice": event.notice,
+        "evidence": event.evidence,
+        "occurred": event.occurred_at,
+        "recorded": event.recorded_at,
+        "protective": _PROTECTIVE,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _UPSERT,
-            {
-                "subject": event.subject_id,
-                "slot": SLOT_OF[Action(event.action)],
-                "purpose": event.purpose,
-                "recipient": event.recipient,
-                "category": event.category,
-                "action": event.action,
-                "event": event.pk,
-                "occurred": event.occurred_at,
-                "recorded": event.recorded_at,
-                "protective": sorted(PROTECTIVE),
-            },
-        )
+        cursor.execute(_RECORD, row | entry)
+    event._state.adding = False

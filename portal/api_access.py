@@ -6,6 +6,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
+from portal import rate_limits
+
 if TYPE_CHECKING:
     # settings name the classes below, and rest_framework.views reads settings
     from rest_framework.views import APIView
@@ -27,19 +29,24 @@ class ClientThrottle(SimpleRateThrottle):
     scope = "client"
     num_requests: int
     duration: int
-    history: list[float]
+    count: rate_limits.Count | None = None
 
-    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         application = getattr(request.auth, "application_id", None)
-        return f"throttle:{application}" if application else None
+        if application is None:
+            return True
+        self.count = rate_limits.count(f"client:{application}", limit=self.num_requests, window=self.duration)
+        return self.count.allowed
+
+    def wait(self) -> float | None:
+        return float(self.count.seconds) if self.count else None
 
     def fields(self) -> dict[str, str]:
         """`RateLimit-Policy` and `RateLimit` (IETF draft ratelimit-headers)."""
-        if not hasattr(self, "history"):
+        if self.count is None:
             # refused before it was counted: no token
             return {}
-        left = max(self.num_requests - len(self.history), 0)
         return {
             "RateLimit-Policy": f'"client";q={self.num_requests};w={self.duration}',
-            "RateLimit": f'"client";r={left};t={self.duration}',
+            "RateLimit": f'"client";r={self.count.left};t={self.count.seconds}',
         }

@@ -1,5 +1,6 @@
 """Bases of the API's views and messages."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -24,8 +25,25 @@ class PartnerView(APIView):
         return final
 
 
+@cache
+def _instance(kind: type["StrictSerializer"]) -> "StrictSerializer":
+    return kind()
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know: a misspelt field is an error, not silence."""
+
+    @classmethod
+    def parse(cls, data: Any) -> dict[str, Any]:
+        """The validated values. Raises ValidationError.
+
+        One instance serves every call: making one copies all its fields, and validating keeps nothing in it.
+        """
+        if data is None:
+            nothing = serializers.ErrorDetail("No data was sent.", code="null")
+            raise serializers.ValidationError({"non_field_errors": [nothing]})
+        parsed: dict[str, Any] = _instance(cls).run_validation(data)
+        return parsed
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from portal import crypto
 from portal.errors import DomainError
@@ -40,14 +40,23 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
     # keyed: the request names a person, and a plain digest could be guessed
     digest = crypto.blind_index("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
-        mine, created = RememberedAnswer.objects.get_or_create(
-            client=client, key=key, defaults={"request_digest": digest, "created_at": at}
+        if not _begun(client, key, digest, at):
+            first = RememberedAnswer.objects.get(client=client, key=key)
+            return _repeat(first, digest), True
+        status, body = act()
+        RememberedAnswer.objects.filter(client=client, key=key).update(status=status, body=body)
+        return (status, body), False
+
+
+def _begun(client: str, key: str, digest: bytes, at: datetime) -> bool:
+    """Take the key, waiting for whoever holds it right now; False where it was used before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO portal_rememberedanswer (client, key, request_digest, status, body, created_at)"
+            " VALUES (%s, %s, %s, 0, '{}', %s) ON CONFLICT (client, key) DO NOTHING",
+            [client, key, digest, at],
         )
-        if not created:
-            return _repeat(mine, digest), True
-        mine.status, mine.body = act()
-        mine.save(update_fields=["status", "body"])
-        return (mine.status, mine.body), False
+        return cursor.rowcount == 1
 
 
 def forget_old(*, at: datetime) -> int:

@@ -18,12 +18,13 @@ from django.db import connection
 from django.test import Client
 from oauth2_provider.models import get_access_token_model, get_application_model
 
-from consents import rules, sequencer, subjects
+from consents import purposes, rules, sequencer, subjects
+from consents.api import partners
 from consents.models import LedgerEvent, Partner, Subject
 from consents.subjects import Newcomer
 from downstream import registry
 from downstream.models import Dataset
-from portal import roles
+from portal import api_tokens, rate_limits, roles
 from portal.models import User
 from tests import corpus
 
@@ -38,6 +39,13 @@ WORLD = Path(__file__).parent / "world.toml"
 def fast_hashes(settings: Any) -> None:
     """Hashing a client's secret slowly is half of a test's time, and nobody attacks these."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What this process remembers of another test's database is forgotten."""
+    for place in (api_tokens, partners, purposes, rate_limits):
+        place.forget()
 
 
 @pytest.fixture

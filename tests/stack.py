@@ -36,7 +36,7 @@ class Stack:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             **os.environ,
-            "DATABASE_URL": _database_url(),
+            "DATABASE_URL": database_url(),
             "REDIS_URL": self.redis_url,
             "HEED_DATA": str(folder),
             "PORT": str(self.port),
@@ -118,7 +118,7 @@ def running(folder: Path, *, redis_number: int) -> Iterator[Stack]:
         stack.stop_all()
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """The test database's address, with nothing but what libpq itself takes."""
     given = connection.get_connection_params()
     query = {key: given[key] for key in ("host", "port") if given.get(key)}

@@ -1,5 +1,6 @@
 """The partner behind a call, and what its registration lets it see."""
 
+import time
 from typing import Any
 
 from rest_framework.request import Request
@@ -7,7 +8,12 @@ from rest_framework.request import Request
 from consents import jurisdictions, purposes, subjects
 from consents.models import Partner, Subject
 from consents.subjects import Name
+from portal import api_tokens
 from portal.errors import Forbidden, NotFound
+from portal.memory import ShortMemory
+
+_known: ShortMemory[int, Partner] = ShortMemory(seconds=api_tokens.KEPT)
+"""Registrations by client, remembered as long as its tokens are."""
 
 
 class PartnerError(Forbidden):
@@ -17,7 +23,10 @@ class PartnerError(Forbidden):
 def of(request: Request) -> Partner:
     """The calling partner. Raises PartnerError when the client belongs to none."""
     token: Any = request.auth
-    partner = Partner.objects.filter(application_id=token.application_id).first()
+    application = token.application_id
+    partner = _known.recall(
+        application, lambda: Partner.objects.filter(application_id=application).first(), now=time.monotonic()
+    )
     if partner is None:
         raise PartnerError(
             "client_without_partner", "This client is not registered as a partner; ask the privacy team."
@@ -44,7 +53,20 @@ def check_scheme(partner: Partner, wanted: Name) -> Name:
 
 def get_subject(partner: Partner, wanted: Name) -> Subject:
     """The person; somebody else's is as unknown as nobody. Raises NotFound, PartnerError."""
-    subject = subjects.find(check_scheme(partner, wanted))
+    return _theirs(partner, subjects.find(check_scheme(partner, wanted)))
+
+
+def get_locked(partner: Partner, wanted: Name) -> Subject:
+    """`get_subject`, and the row is locked until the transaction ends."""
+    return _theirs(partner, subjects.find_locked(check_scheme(partner, wanted)))
+
+
+def forget() -> None:
+    """Look again for every registration, in this process."""
+    _known.clear()
+
+
+def _theirs(partner: Partner, subject: Subject | None) -> Subject:
     if subject is None or not sees(partner, subject):
         raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="subject")
     return subject

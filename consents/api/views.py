@@ -39,24 +39,23 @@ class Choices(PartnerView):
     )
     def post(self, request: Request) -> Response:
         partner = partners.of(request)
-        parsed = ChoiceIn(data=request.data)
-        parsed.is_valid(raise_exception=True)
+        sent = ChoiceIn.parse(request.data)
         at = clock.now()
         (status, body), repeated = idempotency.once(
             client=partner.slug,
             key=request.headers.get("Idempotency-Key"),
             request=request.data,
             at=at,
-            act=lambda: (201, _record(partner, parsed.validated_data, at)),
+            act=lambda: (201, _record(partner, sent, at)),
         )
         nudge.after_commit(ledger.SEQUENCE_TASK)
         return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
 def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
-    subject = partners.get_subject(partner, subjects.name(**sent["subject"]))
+    subject = partners.get_locked(partner, subjects.name(**sent["subject"]))
     recipient = partners.check_recipient(partner, sent["recipient"])
-    event = ledger.record(
+    event = ledger.record_of_locked(
         subject=subject,
         scope=ledger.Scope(sent["purpose"], recipient, sent["category"]),
         action=Action(sent["action"]),
@@ -94,9 +93,7 @@ class Decisions(PartnerView):
     )
     def get(self, request: Request) -> Response:
         partner = partners.of(request)
-        parsed = DecisionQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
-        asked, now = parsed.validated_data, clock.now()
+        asked, now = DecisionQuery.parse(request.query_params.dict()), clock.now()
         at = asked.get("at", now)
         if at > now + clock.TOLERANCE:
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
@@ -153,9 +150,7 @@ class Changes(PartnerView):
     )
     def get(self, request: Request) -> Response:
         partner = partners.of(request)
-        parsed = ChangesQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
-        asked = parsed.validated_data
+        asked = ChangesQuery.parse(request.query_params.dict())
         feed = change_feed.wait(
             viewer=change_feed.Viewer(
                 recipients=frozenset(partner.recipients),
