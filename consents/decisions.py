@@ -1,23 +1,28 @@
 """May this purpose be served with this person's data? Allow or deny, with every step that was looked at.
 
-The order is the domain's: erased or unknown, holds, restrictions, minors, the person's own choice,
-rule and notice, the rule's default. Where anything is missing or contradictory, the answer is deny.
-One pure function, `evaluate`, answers for one person and for many alike.
+The order is the domain's: erased or unknown, holds, restrictions, minors, the person's own choice, their browser's
+opt-out signal, rule and notice, the rule's default. Where anything is missing or contradictory, the answer is deny.
+One pure function, `evaluate`, answers for one person and for many alike; what it needs is read in `consents.told`.
 """
 
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
-from consents import purposes, regime
-from consents.models import Hold, LedgerEvent, Preference, Rule, Subject
+from consents import purposes, regime, told
+from consents.models import Hold, Rule, Subject
 from consents.regime import Regime
-from consents.vocabulary import EVERY, PROTECTIVE, SLOT_OF, Action, Default, Kind, LegalBasis, Slot
+from consents.subjects import Name
+from consents.told import Held, Person
+from consents.vocabulary import EVERY, PROTECTIVE, Action, Default, LegalBasis, Slot
+from portal.errors import NotFound
 
 _BATCH = 5_000
 _UNKNOWN = "Nobody is registered by this identifier."
+GAPS = frozenset({"no_rule", "notice_missing"})
+"""Reasons that deny because something is not configured: we cannot tell, and staff must look."""
 
 
 @dataclass(frozen=True)
@@ -30,80 +35,127 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a person last said in one scope."""
-
-    slot: str
-    purpose: str
-    recipient: str
-    category: str
-    action: str
-    event_id: uuid.UUID
-    occurred_at: datetime
-
-
-@dataclass(frozen=True)
 class Question:
-    """For whom and what may the data be used?"""
+    """For whom and what may the data be used? `created_at` is when the data was made, for holds on a span of data."""
 
     purpose: str
     recipient: str = EVERY
     category: str = EVERY
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer, its reasons in order, and what decided: a rule, a hold or a choice."""
+    """The answer, its reasons in order, and what decided: a rule, a hold or a choice.
+
+    `spans` are holds on a span of data that the question left open: rows made within them must be left out.
+    """
 
     allow: bool
     reasons: tuple[Reason, ...]
     rule: Rule | None = None
     hold: Hold | None = None
     choice: Held | None = None
+    spans: tuple[Hold, ...] = ()
 
     @property
     def decisive(self) -> Reason:
         return self.reasons[-1]
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether it denies only because nobody can tell: a rule or its notice is missing."""
+        return self.decisive.code in GAPS
+
+
+@dataclass(frozen=True)
+class NamedDecision:
+    """The decision about whoever is called so, and the log's head when it was read. `subject_id` None: nobody seen."""
+
+    decision: Decision
+    subject_id: uuid.UUID | None
+    position: int
+
 
 @dataclass
 class _Trail:
     reasons: list[Reason] = field(default_factory=list)
+    spans: tuple[Hold, ...] = ()
 
     def passed(self, code: str, text: str) -> None:
         self.reasons.append(Reason(code, "passed", text))
 
-    def end(self, allow: bool, code: str, text: str, **found: object) -> Decision:
+    def end(
+        self,
+        allow: bool,
+        code: str,
+        text: str,
+        *,
+        rule: Rule | None = None,
+        hold: Hold | None = None,
+        choice: Held | None = None,
+    ) -> Decision:
         self.reasons.append(Reason(code, "allow" if allow else "deny", text))
-        return Decision(allow=allow, reasons=tuple(self.reasons), **found)  # type: ignore[arg-type]
+        return Decision(allow, tuple(self.reasons), rule, hold, choice, self.spans)
 
 
 def decide(*, subject: Subject | None, question: Question, at: datetime, jurisdiction: str | None = None) -> Decision:
-    """Decide for one person as of `at`, now or any past moment; nobody in the future.
+    """Decide for one person as of `at`, now or any past moment; nobody in the future (at most two statements).
 
     For an unknown person (`subject` None, or not registered yet at `at`) the stated `jurisdiction`'s default
     answers; without one, deny.
     """
+    read = told.of_subject(subject.pk if subject else None, purposes=_wanted([question]), at=at)
+    return _decided(read, question, at=at, jurisdiction=jurisdiction)
+
+
+def decide_named(
+    *,
+    name: Name,
+    question: Question,
+    at: datetime,
+    jurisdiction: str | None = None,
+    within: Sequence[str] = (),
+) -> NamedDecision:
+    """Find the person by name and decide, in the same statement (at most two).
+
+    `within` are the jurisdictions whose people the asker may see (empty: everybody's). No default speaks for somebody
+    whom the name means elsewhere, or meant until they were erased. Raises NotFound(`unknown_purpose`,
+    `unknown_recipient`).
+    """
+    read = told.of_name(name, purposes=_wanted([question]), at=at)
+    if question.purpose not in read.book.purposes:
+        raise NotFound("unknown_purpose", "There is no such purpose.", field="purpose")
+    if question.recipient != EVERY and question.recipient not in read.book.recipients:
+        raise NotFound("unknown_recipient", "There is no such recipient.", field="recipient")
+    hidden = read.was_erased if read.person is None else not told.is_within(read.person.jurisdiction, within)
+    if hidden:
+        decision = _for_unknown(read.book.at(purpose=question.purpose, at=at), question, None)
+        return NamedDecision(decision, None, read.position)
+    decision = _decided(read, question, at=at, jurisdiction=jurisdiction)
+    return NamedDecision(decision, read.person.pk if read.person else None, read.position)
+
+
+def decide_all(*, subject: Subject, questions: Sequence[Question], at: datetime) -> list[Decision]:
+    """The answers to several questions about one person (at most two statements for all of them)."""
+    read = told.of_subject(subject.pk, purposes=_wanted(questions), at=at)
+    return [_decided(read, question, at=at, jurisdiction=None) for question in questions]
+
+
+def decide_each(*, subjects: Iterable[Subject], question: Question, at: datetime) -> Iterator[tuple[Subject, Decision]]:
+    """The same answers as `decide`, for many people at hand, in batches of one statement or two each.
+
+    For millions by name, without reasons, see `consents.bulk_decisions`.
+    """
     standing = regime.at_moment(purpose=question.purpose, at=at)
-    if subject is None or subject.registered_at > at:
-        return _for_unknown(standing, question, jurisdiction)
-    said = preferences([subject.pk], question=question, at=at)
-    return evaluate(subject, said.get(subject.pk, ()), standing, question)
+    people = iter(subjects)
+    while batch := list(islice(people, _BATCH)):
+        found = told.of_many([told.person(one) for one in batch], purposes=_wanted([question]), at=at)
+        for subject, (person, said) in zip(batch, found, strict=True):
+            yield subject, evaluate(person, said, standing, question)
 
 
-def decide_many(*, subjects: Iterable[Subject], question: Question, at: datetime) -> Iterator[tuple[Subject, Decision]]:
-    """The same answers as `decide`, for many people, in batches of one query each."""
-    standing = regime.at_moment(purpose=question.purpose, at=at)
-    batch: list[Subject] = []
-    for subject in subjects:
-        batch.append(subject)
-        if len(batch) == _BATCH:
-            yield from _batch(batch, standing, question)
-            batch = []
-    yield from _batch(batch, standing, question)
-
-
-def evaluate(subject: Subject, said: Sequence[Held], standing: Regime, question: Question) -> Decision:
+def evaluate(subject: Subject | Person, said: Sequence[Held], standing: Regime, question: Question) -> Decision:
     """The decision itself; reads nothing. `said` is what this person last said in each scope."""
     trail = _Trail()
     if subject.registered_at > standing.at:
@@ -111,65 +163,49 @@ def evaluate(subject: Subject, said: Sequence[Held], standing: Regime, question:
     if subject.erased_at is not None and subject.erased_at <= standing.at:
         return trail.end(False, "erased", "The person was erased.")
     trail.passed("known", "The person is registered.")
-    hold = standing.hold_for(subject.jurisdiction, question.recipient)
-    if hold is not None:
-        return trail.end(False, "hold", f"Paused: {hold.reason}", hold=hold)
-    trail.passed("no_hold", "No pause is in force.")
-    restriction = _restriction(said, question)
+    paused = _paused(trail, standing, question, subject.jurisdiction)
+    if paused is not None:
+        return paused
+    restriction = _in_scope(said, Action.RESTRICT, question)
     if restriction is not None:
         return trail.end(False, "restricted", "The person restricted the use of their data.", choice=restriction)
     trail.passed("no_restriction", "No restriction is in force.")
     rule = standing.rule_for(subject.jurisdiction, question.recipient)
     if subject.is_minor and not (rule and rule.admits_minors):
         return trail.end(False, "minor", "The person is a minor.", rule=rule)
-    by_choice = _by_choice(trail, said, standing, question, rule)
-    return by_choice or _by_rule(trail, standing, rule)
+    if subject.is_minor:
+        trail.passed("minor_admitted", "The person is a minor, whom the rule admits.")
+    else:
+        trail.passed("no_minor", "The person is of age.")
+    by_person = _by_choice(trail, said, standing, question, rule) or _by_signal(trail, said, question, rule)
+    return by_person or _by_rule(trail, standing, rule)
 
 
-def preferences(subject_ids: Sequence[uuid.UUID], *, question: Question, at: datetime) -> dict[uuid.UUID, list[Held]]:
-    """What these people had last said by `at` about this purpose and what it is part of (one query)."""
-    wanted = [*purposes.lineage(question.purpose), EVERY]
-    events = LedgerEvent.objects.filter(
-        kind=Kind.CHOICE, subject_id__in=subject_ids, purpose__in=wanted, recorded_at__lte=at
-    )
-    rows = Preference.objects.filter(subject_id__in=subject_ids, purpose__in=wanted)
-    said: dict[uuid.UUID, list[Held]] = defaultdict(list)
-    newer = False
-    for row in rows:
-        newer = newer or row.recorded_at > at
-        held = Held(row.slot, row.purpose, row.recipient, row.category, row.action, row.event_id, row.occurred_at)
-        said[row.subject_id].append(held)
-    # a preference written after `at` hides what stood then: replay the ledger
-    return _replayed(events) if newer else said
+@dataclass(frozen=True)
+class Lifetime:
+    """Under a rule whose basis is consent, a yes counts when said at `since` or later, and for `days`."""
+
+    since: datetime | None
+    days: int | None
 
 
-def _replayed(events: Iterable[LedgerEvent]) -> dict[uuid.UUID, list[Held]]:
-    latest: dict[tuple[object, ...], tuple[tuple[object, ...], Held]] = {}
-    for event in events:
-        slot = SLOT_OF[Action(event.action)]
-        key: tuple[object, ...] = (event.subject_id, slot, event.purpose, event.recipient, event.category)
-        rank = (event.occurred_at, event.action in PROTECTIVE, event.transaction_id, event.pk)
-        if key not in latest or rank > latest[key][0]:
-            held = Held(
-                slot,
-                event.purpose,
-                event.recipient,
-                event.category,
-                event.action,
-                event.pk,
-                event.occurred_at,
-            )
-            latest[key] = (rank, held)
-    said: dict[uuid.UUID, list[Held]] = defaultdict(list)
-    for key, (_, held) in latest.items():
-        said[key[0]].append(held)  # type: ignore[index]
-    return said
+def lifetime(standing: Regime, rule: Rule | None) -> Lifetime:
+    """How long a yes counts under this rule; for ever unless its basis is consent."""
+    if rule is None or rule.legal_basis != LegalBasis.CONSENT:
+        return Lifetime(None, None)
+    return Lifetime(standing.last_material_change(rule), rule.consent_days)
 
 
-def _batch(batch: list[Subject], standing: Regime, question: Question) -> Iterator[tuple[Subject, Decision]]:
-    said = preferences([subject.pk for subject in batch], question=question, at=standing.at)
-    for subject in batch:
-        yield subject, evaluate(subject, said.get(subject.pk, ()), standing, question)
+def _decided(read: told.Told, question: Question, *, at: datetime, jurisdiction: str | None) -> Decision:
+    standing = read.book.at(purpose=question.purpose, at=at)
+    if read.person is None or read.person.registered_at > at:
+        return _for_unknown(standing, question, jurisdiction)
+    return evaluate(read.person, read.said, standing, question)
+
+
+def _wanted(questions: Sequence[Question]) -> list[str]:
+    """What must be known of a person to answer: what they said of these purposes, of what these are part of, of all."""
+    return [*dict.fromkeys(part for one in questions for part in purposes.lineage(one.purpose)), EVERY]
 
 
 def _for_unknown(standing: Regime, question: Question, jurisdiction: str | None) -> Decision:
@@ -177,10 +213,28 @@ def _for_unknown(standing: Regime, question: Question, jurisdiction: str | None)
     if jurisdiction is None:
         return trail.end(False, "unknown_subject", _UNKNOWN)
     trail.passed("unknown_subject", f"Nobody is registered by this identifier; the rule for {jurisdiction} answers.")
-    hold = standing.hold_for(jurisdiction, question.recipient)
-    if hold is not None:
-        return trail.end(False, "hold", f"Paused: {hold.reason}", hold=hold)
-    return _by_rule(trail, standing, standing.rule_for(jurisdiction, question.recipient))
+    paused = _paused(trail, standing, question, jurisdiction)
+    return paused or _by_rule(trail, standing, standing.rule_for(jurisdiction, question.recipient))
+
+
+def _paused(trail: _Trail, standing: Regime, question: Question, jurisdiction: str) -> Decision | None:
+    """Deny while a hold takes the data in; a hold on a span of data that leaves it open is told of."""
+    in_scope = list(standing.holds_for(jurisdiction, question.recipient))
+    for hold in in_scope:
+        if regime.pauses(hold, created_at=question.created_at):
+            return trail.end(False, "hold", f"Paused: {hold.reason}", hold=hold)
+    for hold in in_scope:
+        trail.passed("hold_on_span", f"Paused for data made {_span(hold)}, which must be left out: {hold.reason}")
+    # what is known to be made outside of them needs nothing to be left out
+    trail.spans = tuple(in_scope) if question.created_at is None else ()
+    trail.passed("no_hold", "No pause of this data is in force.")
+    return None
+
+
+def _span(hold: Hold) -> str:
+    since = f"from {hold.data_from.isoformat()}" if hold.data_from else ""
+    until = f"before {hold.data_until.isoformat()}" if hold.data_until else ""
+    return " and ".join(filter(None, (since, until)))
 
 
 def _by_choice(
@@ -204,46 +258,63 @@ def _by_choice(
 
 
 def _stale(own: Held, standing: Regime, rule: Rule | None) -> str | None:
-    if rule is None or rule.legal_basis != LegalBasis.CONSENT:
-        return None
-    changed = standing.last_material_change(rule)
-    if changed is not None and own.occurred_at < changed:
+    counts = lifetime(standing, rule)
+    if counts.since is not None and own.occurred_at < counts.since:
         return "The person said yes before the notice changed in substance."
-    if rule.consent_days is not None and own.occurred_at + timedelta(days=rule.consent_days) <= standing.at:
-        return f"The yes is older than {rule.consent_days} days."
+    if counts.days is not None and own.occurred_at + timedelta(days=counts.days) <= standing.at:
+        return f"The yes is older than {counts.days} days."
+    return None
+
+
+def _by_signal(trail: _Trail, said: Sequence[Held], question: Question, rule: Rule | None) -> Decision | None:
+    """A browser's opt-out signal (GPC), where the rule gives it effect."""
+    signal = _in_scope(said, Action.SIGNAL_ON, question)
+    if signal is None:
+        trail.passed("no_signal", "No opt-out signal is known.")
+        return None
+    if rule is not None and rule.gpc_denies:
+        return trail.end(False, "gpc", "The person's browser sends an opt-out signal.", rule=rule, choice=signal)
+    trail.passed("signal_without_effect", "An opt-out signal is known, to which the rule gives no effect here.")
     return None
 
 
 def _by_rule(trail: _Trail, standing: Regime, rule: Rule | None) -> Decision:
     if rule is None:
         return trail.end(False, "no_rule", "No rule is in force here, so the answer is no.")
-    if rule.default == Default.ALLOW and not standing.notice_over(rule):
-        return trail.end(False, "notice_not_over", "People have not been told long enough ago.", rule=rule)
+    if rule.default == Default.ALLOW:
+        if standing.notice_missing(rule):
+            return trail.end(
+                False, "notice_missing", "The rule's notice is not published, so the answer is no.", rule=rule
+            )
+        if not standing.notice_over(rule):
+            return trail.end(False, "notice_not_over", "People have not been told long enough ago.", rule=rule)
+        trail.passed("notice_over", "People have been told." if rule.notice else "No notice is needed.")
     return trail.end(rule.default == Default.ALLOW, "default", rule.explanation, rule=rule)
 
 
 def _choice(said: Sequence[Held], question: Question) -> Held | None:
     """What was said about this very purpose: for this recipient and category, then either, then all."""
     about = [held for held in said if (held.slot, held.purpose) == (Slot.CHOICE, question.purpose)]
-    for scope in _scopes(question):
+    for scope in scopes(question):
         for held in about:
             if (held.recipient, held.category) == scope:
                 return held
     return None
 
 
-def _restriction(said: Sequence[Held], question: Question) -> Held | None:
-    """Any restriction in scope, the nearest first; lifting one lifts no wider one."""
-    restricting = [held for held in said if held.action == Action.RESTRICT]
-    for purpose in (*purposes.lineage(question.purpose), EVERY):
-        for scope in _scopes(question):
-            for held in restricting:
+def _in_scope(said: Sequence[Held], action: Action, question: Question) -> Held | None:
+    """Any restriction or signal in scope, the nearest first; lifting one lifts no wider one."""
+    standing = [held for held in said if held.action == action]
+    for purpose in (*purposes.lineage(question.purpose), EVERY) if standing else ():
+        for scope in scopes(question):
+            for held in standing:
                 if (held.purpose, (held.recipient, held.category)) == (purpose, scope):
                     return held
     return None
 
 
-def _scopes(question: Question) -> tuple[tuple[str, str], ...]:
+def scopes(question: Question) -> tuple[tuple[str, str], ...]:
+    """The (recipient, category) pairs whose choices bear on the question, the most specific first."""
     return (
         (question.recipient, question.category),
         (question.recipient, EVERY),

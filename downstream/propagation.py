@@ -107,7 +107,7 @@ def denied_people(dataset: Dataset, *, after: int, until: int, at: datetime) -> 
     denied = set(touched.erased)
     for purpose in dataset.purposes:
         question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
-        answers = decisions.decide_many(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
+        answers = decisions.decide_each(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
         denied |= {subject.pk for subject, decision in answers if not decision.allow}
     return denied
 

@@ -1,13 +1,14 @@
 """Each step of a decision, its reason, and what stood at a past moment."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from consents import decisions, holds, notices, rules, subjects
-from consents.decisions import Question
+from consents.decisions import NamedDecision, Question
 from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action
@@ -19,6 +20,11 @@ LATER = AT + timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
+def by_name(value: str, *, at: datetime = AT, **kwargs: Any) -> NamedDecision:
+    name = subjects.name("account", value)
+    return decisions.decide_named(name=name, question=Question("ai-training"), at=at, **kwargs)
+
+
 def codes(subject: Subject, **kwargs: str) -> list[tuple[str, str]]:
     return [(one.code, one.effect) for one in ask(subject, **kwargs).reasons]  # type: ignore[arg-type]
 
@@ -28,7 +34,10 @@ def test_the_default_answers_for_who_has_not_chosen(alice: Subject) -> None:
         ("known", "passed"),
         ("no_hold", "passed"),
         ("no_restriction", "passed"),
+        ("no_minor", "passed"),
         ("no_choice", "passed"),
+        ("no_signal", "passed"),
+        ("notice_over", "passed"),
         ("default", "allow"),
     ]
     assert why(ask(person("dora", "DE"))) == (False, "default")
@@ -73,7 +82,7 @@ def test_before_they_were_registered_a_person_was_unknown(alice: Subject) -> Non
     before = AT - timedelta(seconds=1)
     assert why(ask(alice, at=before)) == (False, "unknown_subject")
     assert why(ask(alice, at=before, jurisdiction="US")) == (True, "default")
-    (_, decision), *_ = decisions.decide_many(subjects=[alice], question=Question("ai-training"), at=before)
+    (_, decision), *_ = decisions.decide_each(subjects=[alice], question=Question("ai-training"), at=before)
     assert why(decision) == (False, "unknown_subject")
 
 
@@ -263,27 +272,70 @@ class TestCost:
             say(alice, Action.GRANT, recipient=["", "linkwell", "northlight"][number % 3], at=at)
         return alice
 
-    def test_a_decision_costs_four_statements_whatever_stands(
+    def test_a_decision_costs_one_statement_while_the_rulebook_is_known(
         self, alice: Subject, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        # rules, notices, holds, preferences
-        with django_assert_num_queries(4):
+        ask(busy, at=LATER)
+        with django_assert_num_queries(1):
             ask(busy, at=LATER)
+
+    def test_a_changed_rulebook_costs_one_more(
+        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        ask(busy, at=LATER)
+        holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=LATER)
+        with django_assert_num_queries(2):
+            assert why(ask(busy, at=LATER)) == (False, "hold")
 
     def test_one_of_the_past_costs_one_more(
         self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_num_queries(5):
+        ask(busy, at=LATER)
+        with django_assert_num_queries(2):
             ask(busy, at=AT + timedelta(minutes=2))
+
+    def test_the_past_under_a_changed_rulebook_costs_no_more(
+        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        subjects.amend(subject=busy, jurisdiction="DE", by=BY, at=LATER)
+        holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=LATER)
+        with django_assert_num_queries(2):
+            ask(busy, at=AT + timedelta(minutes=2))
+
+    def test_by_name_it_costs_the_same(self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        holds.open(scope=holds.HoldScope(jurisdictions=["FR"]), reason="r", by=BY, at=LATER)
+        with django_assert_num_queries(2):
+            assert by_name("m_alice", at=LATER).subject_id == busy.pk
+        with django_assert_num_queries(1):
+            assert by_name("m_alice", at=LATER).subject_id == busy.pk
+        with django_assert_num_queries(2):
+            assert by_name("m_alice", at=AT + timedelta(minutes=2)).subject_id == busy.pk
+        with django_assert_num_queries(1):
+            assert by_name("m_nobody").subject_id is None
+        subjects.forget(subject=busy, by=BY, at=LATER)
+        with django_assert_num_queries(1):
+            assert by_name("m_alice", at=LATER).subject_id is None
 
     def test_many_cost_no_more_than_one(self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries) -> None:
         people = [busy, *(person(f"p{number}") for number in range(20))]
-        with django_assert_num_queries(4):
-            answers = list(decisions.decide_many(subjects=people, question=Question("ai-training"), at=LATER))
+        # the rulebook's token, and what they said
+        with django_assert_num_queries(2):
+            answers = list(decisions.decide_each(subjects=people, question=Question("ai-training"), at=LATER))
         assert [subject for subject, _ in answers] == people
+        with django_assert_num_queries(3):
+            list(decisions.decide_each(subjects=people, question=Question("ai-training"), at=AT))
 
-    def test_nobody_costs_no_more_than_the_rules(
+    def test_several_questions_cost_no_more_than_one(
+        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        questions = [Question("ai-training"), Question("ai-training/affiliates"), Question("marketing")]
+        ask(busy, at=LATER)
+        with django_assert_num_queries(1):
+            answers = decisions.decide_all(subject=busy, questions=questions, at=LATER)
+        assert answers == [decisions.decide(subject=busy, question=one, at=LATER) for one in questions]
+
+    def test_nobody_costs_no_more_than_the_token(
         self, world: None, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_num_queries(3):
-            assert list(decisions.decide_many(subjects=[], question=Question("ai-training"), at=AT)) == []
+        with django_assert_num_queries(1):
+            assert list(decisions.decide_each(subjects=[], question=Question("ai-training"), at=AT)) == []

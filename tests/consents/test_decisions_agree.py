@@ -141,7 +141,7 @@ def all_answers(world: World, at: datetime) -> dict[tuple[object, ...], tuple[ob
     answers: dict[tuple[object, ...], tuple[object, ...]] = {}
     for purpose, (recipient, category) in itertools.product(world.purposes, ASKED):
         question = Question(purpose, recipient, category)
-        for subject, decision in decisions.decide_many(subjects=people, question=question, at=at):
+        for subject, decision in decisions.decide_each(subjects=people, question=question, at=at):
             one = seen(decisions.decide(subject=subject, question=question, at=at))
             assert one == seen(decision), (question, subject.jurisdiction)
             answers[question, subject.pk] = one

@@ -1,0 +1,205 @@
+"""What is known of a person when a decision is made about them: who they are and what they last said, as of a moment.
+
+One statement reads the person, their preferences and the rulebook's token. Only where that does not do, because the
+rulebook changed or something was written after the moment asked for, a second one brings the rest.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from consents import jurisdictions, regime
+from consents.models import Subject
+from consents.regime import Book
+from consents.subjects import Name
+from consents.vocabulary import PROTECTIVE, SLOT_OF, Action, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Of a person, as much as decides."""
+
+    pk: uuid.UUID
+    jurisdiction: str
+    is_minor: bool
+    registered_at: datetime
+    erased_at: datetime | None = None
+    amended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a person last said in one scope."""
+
+    slot: str
+    purpose: str
+    recipient: str
+    category: str
+    action: str
+    event_id: uuid.UUID
+    occurred_at: datetime
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one read brought: the rulebook, the person (None: nobody of that name), what they said, the log's head."""
+
+    book: Book
+    person: Person | None
+    said: Sequence[Held]
+    was_erased: bool
+    position: int
+
+
+def person(subject: Subject) -> Person:
+    """The part of a subject that decides."""
+    return Person(
+        subject.pk,
+        subject.jurisdiction,
+        subject.is_minor,
+        subject.registered_at,
+        subject.erased_at,
+        subject.amended_at,
+    )
+
+
+def is_within(jurisdiction: str, scopes: Sequence[str]) -> bool:
+    """Whether one of the scopes takes the jurisdiction in; no scopes at all take in everyone."""
+    return not scopes or any(jurisdictions.covers(one, jurisdiction) for one in scopes)
+
+
+_READ = """
+SELECT regime.token, log.head, {erased}, subject.id, subject.jurisdiction, subject.is_minor, subject.registered_at,
+       subject.erased_at, subject.amended_at, held.slot, held.purpose, held.recipient, held.category, held.action,
+       held.event_id, held.occurred_at, held.recorded_at
+  FROM (VALUES (1)) AS one
+  LEFT JOIN consents_regimestate AS regime ON true
+  LEFT JOIN consents_sequencerstate AS log ON true
+  LEFT JOIN consents_subject AS subject ON subject.id = {who}
+  LEFT JOIN consents_preference AS held ON held.subject_id = subject.id AND held.purpose = ANY(%(purposes)s)
+"""
+_OF_SUBJECT = _READ.format(erased="false", who="%(subject)s::uuid")
+_OF_NAME = _READ.format(
+    erased="""subject.id IS NULL AND EXISTS (
+         SELECT FROM consents_suppressed WHERE scheme = %(scheme)s AND fingerprint = ANY(%(fingerprints)s))""",
+    who="""(
+       SELECT subject_id FROM consents_identifier
+        WHERE scheme = %(scheme)s AND fingerprint = ANY(%(fingerprints)s) ORDER BY id LIMIT 1)""",
+)
+_MANY = """
+SELECT subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at
+  FROM consents_preference
+ WHERE subject_id = ANY(%(subjects)s) AND purpose = ANY(%(purposes)s)
+"""
+# What was said by then, and what was corrected since.
+_EVENTS = f"""(
+SELECT coalesce(json_agg(event), '[]') FROM (
+  SELECT id, subject_id, kind, action, purpose, recipient, category, occurred_at, recorded_at, details,
+         transaction_id::text::bigint AS transaction_id
+    FROM consents_ledgerevent
+   WHERE subject_id = ANY(%(subjects)s)
+     AND (kind = '{Kind.CHOICE}' AND purpose = ANY(%(purposes)s) AND recorded_at <= %(at)s
+          OR kind = '{Kind.AMENDMENT}' AND recorded_at > %(at)s)) AS event)::text"""  # noqa: S608 -- constants
+
+
+def of_subject(subject_id: uuid.UUID | None, *, purposes: Sequence[str], at: datetime) -> Told:
+    """What is known of this person; of None, the rulebook alone (at most two statements)."""
+    return _read(_OF_SUBJECT, {"subject": subject_id}, purposes=purposes, at=at)
+
+
+def of_name(name: Name, *, purposes: Sequence[str], at: datetime) -> Told:
+    """The same of whoever is called so (at most two statements)."""
+    who = {"scheme": name.scheme, "fingerprints": name.fingerprints}
+    return _read(_OF_NAME, who, purposes=purposes, at=at)
+
+
+def of_many(people: Sequence[Person], *, purposes: Sequence[str], at: datetime) -> list[tuple[Person, Sequence[Held]]]:
+    """Each person as they were at `at`, and what they had said (one statement, one more for the past)."""
+    said: dict[uuid.UUID, list[Held]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_MANY, {"subjects": [one.pk for one in people], "purposes": purposes})
+        for subject_id, *row in cursor.fetchall():
+            said[subject_id].append(Held(*row))
+    found = [(one, said.get(one.pk, [])) for one in people]
+    past = [one for one, held in found if _was_otherwise(one, held, at)]
+    if not past:
+        return found
+    _, events = _more(book=False, people=past, purposes=purposes, at=at)
+    then = {one.pk: _replayed(one, events.get(one.pk, ()), at) for one in past}
+    return [then.get(one.pk, (one, held)) for one, held in found]
+
+
+def _read(statement: str, who: dict[str, Any], *, purposes: Sequence[str], at: datetime) -> Told:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**who, "purposes": purposes})
+        rows = cursor.fetchall()
+    token, head, was_erased = rows[0][:3]
+    known = Person(*rows[0][3:9]) if rows[0][3] is not None else None
+    said: Sequence[Held] = [Held(*row[9:]) for row in rows if row[9] is not None]
+    book = regime.kept(token)
+    past = known is not None and _was_otherwise(known, said, at)
+    if book is None or past:
+        brought, events = _more(book=book is None, people=[known] if known and past else [], purposes=purposes, at=at)
+        book = book or brought
+        if known is not None and past:
+            known, said = _replayed(known, events.get(known.pk, ()), at)
+    assert book is not None  # noqa: S101 -- kept, or brought just now
+    return Told(book, known, said, was_erased, head or 0)
+
+
+def _was_otherwise(one: Person, said: Iterable[Held], at: datetime) -> bool:
+    """Whether something written after `at` hides what stood then."""
+    if one.amended_at is not None and one.amended_at > at:
+        return True
+    return any(held.recorded_at is not None and held.recorded_at > at for held in said)
+
+
+def _more(
+    *, book: bool, people: Sequence[Person], purposes: Sequence[str], at: datetime
+) -> tuple[Book | None, dict[uuid.UUID, list[dict[str, Any]]]]:
+    """The rulebook, the people's events, or both, in one statement."""
+    wanted = f"SELECT {regime.BOOK if book else 'NULL'}, {_EVENTS if people else 'NULL'}"
+    with connection.cursor() as cursor:
+        cursor.execute(wanted, {"subjects": [one.pk for one in people], "purposes": purposes, "at": at})
+        written, events = cursor.fetchone()
+    by_person: dict[uuid.UUID, list[dict[str, Any]]] = defaultdict(list)
+    for event in orjson.loads(events or "[]"):
+        by_person[uuid.UUID(event["subject_id"])].append(event)
+    return regime.take_in(written) if written else None, by_person
+
+
+def _replayed(one: Person, events: Iterable[dict[str, Any]], at: datetime) -> tuple[Person, list[Held]]:
+    """Who the person was at `at`, and what they had said, out of the ledger."""
+    latest: dict[tuple[str, ...], tuple[tuple[object, ...], Held]] = {}
+    corrected = []
+    for event in events:
+        if event["kind"] == Kind.AMENDMENT:
+            corrected.append(event)
+            continue
+        occurred_at, action = datetime.fromisoformat(event["occurred_at"]), Action(event["action"])
+        scope = (SLOT_OF[action].value, event["purpose"], event["recipient"], event["category"])
+        rank = (occurred_at, action in PROTECTIVE, event["transaction_id"], event["id"])
+        if scope not in latest or rank > latest[scope][0]:
+            recorded_at = datetime.fromisoformat(event["recorded_at"])
+            held = Held(*scope, action.value, uuid.UUID(event["id"]), occurred_at, recorded_at)
+            latest[scope] = (rank, held)
+    return _as_of(one, corrected), [held for _, held in latest.values()]
+
+
+def _as_of(one: Person, corrected: list[dict[str, Any]]) -> Person:
+    """The person before these corrections: each tells what was."""
+    for event in sorted(corrected, key=lambda event: (event["transaction_id"], event["id"]), reverse=True):
+        was = event["details"].get("was", {})
+        one = replace(
+            one,
+            jurisdiction=was.get("jurisdiction", one.jurisdiction),
+            is_minor=was.get("is_minor", one.is_minor),
+        )
+    return one
