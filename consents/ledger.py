@@ -202,7 +202,7 @@ def _write(event: LedgerEvent) -> None:
         of=("subject", event.subject_id),
         details={"event": str(event.pk), "purpose": event.purpose, "source": event.source},
     )
-    row = {
+    row: dict[str, Any] = {
         "event": event.pk,
         "kind": event.kind,
         "subject": event.subject_id,

@@ -56,7 +56,8 @@ def _begun(client: str, key: str, digest: bytes, at: datetime) -> bool:
             " VALUES (%s, %s, %s, 0, '{}', %s) ON CONFLICT (client, key) DO NOTHING",
             [client, key, digest, at],
         )
-        return cursor.rowcount == 1
+        taken: bool = cursor.rowcount == 1
+        return taken
 
 
 def forget_old(*, at: datetime) -> int:

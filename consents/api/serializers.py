@@ -68,6 +68,7 @@ class ReasonOut(serializers.Serializer[Any]):
 
 class DecisionOut(serializers.Serializer[Any]):
     allow = serializers.BooleanField()
+    gap = serializers.BooleanField(help_text="It denies only because something is not configured: we cannot tell")
     at = serializers.DateTimeField()
     position = serializers.IntegerField(help_text="The log's head when this was decided")
     reasons = ReasonOut(many=True)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consents import change_feed, decisions, jurisdictions, ledger, purposes, sequencer, subjects
+from consents import change_feed, decisions, jurisdictions, ledger, subjects
 from consents.api import partners
 from consents.api.serializers import (
     ChangesOut,
@@ -99,19 +99,17 @@ class Decisions(PartnerView):
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
         # a partner's clock may run ahead; an answer as of then could not be replayed
         at = min(at, now)
-        purposes.get(asked["purpose"])
         question = decisions.Question(
             asked["purpose"], partners.check_recipient(partner, asked["recipient"]), asked["category"]
         )
-        named = partners.check_scheme(partner, _named(asked["subject"]))
-        jurisdiction = jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None
-        subject = subjects.find(named)
-        hidden = subjects.was_erased(named) if subject is None else not partners.sees(partner, subject)
-        if hidden:
-            # no default speaks for somebody whom the name means elsewhere, or meant until they were erased
-            subject = jurisdiction = None
-        decision = decisions.decide(subject=subject, question=question, at=at, jurisdiction=jurisdiction)
-        return Response(_decision_out(decision, at))
+        answer = decisions.decide_named(
+            name=partners.check_scheme(partner, _named(asked["subject"])),
+            question=question,
+            at=at,
+            jurisdiction=jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None,
+            within=partner.jurisdictions,
+        )
+        return Response(_decision_out(answer, at))
 
 
 def _named(text: str) -> subjects.Name:
@@ -128,11 +126,13 @@ def _named(text: str) -> subjects.Name:
     return named
 
 
-def _decision_out(decision: decisions.Decision, at: Any) -> dict[str, Any]:
+def _decision_out(answer: decisions.NamedDecision, at: Any) -> dict[str, Any]:
+    decision = answer.decision
     return {
         "allow": decision.allow,
+        "gap": decision.is_gap,
         "at": at.isoformat(),
-        "position": sequencer.head(),
+        "position": answer.position,
         "reasons": [{"code": one.code, "effect": one.effect, "text": one.text} for one in decision.reasons],
         "rule": decision.rule.pk if decision.rule else None,
         "hold": decision.hold.pk if decision.hold else None,

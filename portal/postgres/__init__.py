@@ -1,0 +1,1 @@
+"""Django's PostgreSQL engine, with one difference in its pool; see `base`."""
