@@ -4,13 +4,24 @@ from functools import cache
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.views import APIView
+
+
+class OneFormat(DefaultContentNegotiation):
+    """Where a view speaks one format alone there is nothing to negotiate, and no header to take apart."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        if len(renderers) == 1:
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
 
 
 class PartnerView(APIView):
     """Base of the API's views: names its scope, and adds the RateLimit fields to each answer."""
 
     required_scope: str
+    content_negotiation_class = OneFormat
 
     def get_throttles(self) -> list[Any]:
         if not hasattr(self, "_throttles"):
