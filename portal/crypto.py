@@ -75,9 +75,24 @@ def unseal(sealed: Sealed, *, context: bytes) -> bytes:
     return _open(body, key=key, context=context)
 
 
+def key_id_of(sealed: Sealed) -> str:
+    """The id of the field key that sealed this; empty where a person's own key did. Raises CryptoError."""
+    return _split(sealed)[0]
+
+
+def reseal(sealed: Sealed, *, context: bytes) -> bytes:
+    """The same value under the current field key. Raises CryptoError when it cannot be opened."""
+    return seal(unseal(sealed, context=context), context=context)
+
+
 def new_subject_key(*, subject_id: str) -> bytes:
     """A fresh key for one person, wrapped by the current field key; destroying it erases the person's values."""
     return seal(os.urandom(KEY_BYTES), context=_subject_context(subject_id))
+
+
+def rewrap(wrapped: Sealed, *, subject_id: str) -> bytes:
+    """A person's key, the same as before, wrapped by the current field key. Raises CryptoError."""
+    return reseal(wrapped, context=_subject_context(subject_id))
 
 
 def seal_for(wrapped: Sealed, plain: str, *, subject_id: str, context: bytes) -> bytes:

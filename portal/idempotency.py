@@ -4,6 +4,7 @@ The remembered answer is written in the same transaction as the effect, so eithe
 A second caller with the same key waits on the unique index until the first has committed or failed.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -37,14 +38,17 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         raise IdempotencyError(
             "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
         )
+    key = hashlib.sha256(key.encode()).hexdigest()
     # keyed: the request names a person, and a plain digest could be guessed
-    digest = crypto.blind_index("idempotency", json.dumps(request, sort_keys=True, default=str))
+    digests = crypto.blind_indexes("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
         mine, created = RememberedAnswer.objects.get_or_create(
-            client=client, key=key, defaults={"request_digest": digest, "created_at": at}
+            client=client,
+            key=key,
+            defaults={"request_digest": digests[0], "index_key": crypto.current_index_key(), "created_at": at},
         )
         if not created:
-            return _repeat(mine, digest), True
+            return _repeat(mine, digests), True
         mine.status, mine.body = act()
         mine.save(update_fields=["status", "body"])
         return (mine.status, mine.body), False
@@ -56,8 +60,9 @@ def forget_old(*, at: datetime) -> int:
     return deleted
 
 
-def _repeat(first: RememberedAnswer, digest: bytes) -> Answer:
-    if bytes(first.request_digest) != digest:
+def _repeat(first: RememberedAnswer, digests: list[bytes]) -> Answer:
+    # any key of the ring: the first call may have come before a rotation
+    if bytes(first.request_digest) not in digests:
         raise IdempotencyError(
             "idempotency_key_reused", "This Idempotency-Key was used with another request; send a new key."
         )
