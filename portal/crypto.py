@@ -21,6 +21,7 @@ from portal.errors import DomainError
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 KEY_BYTES = 32
+LONGEST_KEY_ID = 32
 
 Sealed = bytes | memoryview
 """What the database hands back for a sealed value."""
@@ -50,7 +51,7 @@ def parse_ring(text: str, *, name: str) -> Ring:
             key = base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
             raise ImproperlyConfigured(f"{name}: key {key_id!r} is not base64.") from error
-        if not key_id or len(key_id) > 32 or len(key) != KEY_BYTES:
+        if not key_id or len(key_id) > LONGEST_KEY_ID or len(key) != KEY_BYTES:
             raise ImproperlyConfigured(
                 f"{name}: write each key as id:base64 of 32 random bytes, the current one first."
             )

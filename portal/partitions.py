@@ -94,8 +94,7 @@ def state(*, at: datetime) -> list[State]:
             there = set(existing(table))
             wanted = [name_of(table, month) for month in months(at=at)[:-1]]
             ready = len(list(itertools.takewhile(there.__contains__, wanted))) - 1
-            cursor.execute(f"SELECT count(*) FROM (SELECT FROM {table}_{DEFAULT} LIMIT 100000) AS stray")
-            states.append(State(table=table, ahead=ready, stray=cursor.fetchone()[0]))
+            states.append(State(table=table, ahead=ready, stray=_strays(cursor, table, "LIMIT 100000")))
     return states
 
 
@@ -124,9 +123,7 @@ def move_strays(*, table: str, at: datetime) -> int:
         cursor.execute(f"CREATE TABLE {table}_{DEFAULT} PARTITION OF {table} DEFAULT")
         for month in starts:
             make_months(cursor, table, months(at=month, ahead=0))
-        moved = copy_rows(cursor, f"{table}_stray", table)
-        cursor.execute(f"SELECT count(*) FROM {table}_{DEFAULT}")
-        moved -= cursor.fetchone()[0]
+        moved = copy_rows(cursor, f"{table}_stray", table) - _strays(cursor, table)
         cursor.execute(f"DROP TABLE {table}_stray")
         for one in keys:
             cursor.execute(f'ALTER TABLE {one.table} ADD CONSTRAINT "{one.name}" {one.definition} NOT VALID')
@@ -134,7 +131,7 @@ def move_strays(*, table: str, at: datetime) -> int:
 
 
 def validate() -> int:
-    """Check foreign keys that `move_strays` brought back unchecked, without keeping anybody waiting; answers how many."""
+    """Check foreign keys that `move_strays` brought back unchecked, keeping nobody waiting; answers how many."""
     with connection.cursor() as cursor:
         unchecked = [(one.table, one.name) for table in partitioned() for one in foreign_keys(cursor, table, False)]
         for table, name in unchecked:
@@ -194,6 +191,12 @@ def copy_rows(cursor: Any, source: str, target: str) -> int:
     cursor.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {source}")  # noqa: S608 -- names of our own
     copied: int = cursor.rowcount
     return copied
+
+
+def _strays(cursor: Any, table: str, limit: str = "") -> int:
+    cursor.execute(f"SELECT count(*) FROM (SELECT FROM {table}_{DEFAULT} {limit}) AS stray")  # noqa: S608 -- our names
+    counted: int = cursor.fetchone()[0]
+    return counted
 
 
 def _has_strays(cursor: Any, table: str, bounds: tuple[str, str]) -> bool:

@@ -28,9 +28,13 @@ class SessionStore(DatabaseStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session: Session = super().create_model_instance(data)
-        session.account_id = _account(data)
-        return session
+        session = super().create_model_instance(data)
+        return Session(
+            session_key=session.session_key,
+            session_data=session.session_data,
+            expire_date=session.expire_date,
+            account_id=_account(data),
+        )
 
     def encode(self, session_dict: dict[str, Any]) -> str:
         plain = self.serializer().dumps(session_dict)
