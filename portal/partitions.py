@@ -209,11 +209,12 @@ def _has_strays(cursor: Any, table: str, bounds: tuple[str, str]) -> bool:
 
 def _months_of_strays(cursor: Any, table: str, at: datetime) -> list[datetime]:
     """The months from the first stray row to the last that `make` would make by now; ids beyond name no real time."""
-    cursor.execute(f"SELECT min(id), max(id) FROM {table}_{DEFAULT}")  # noqa: S608 -- a name of our own
+    ends = [f"(SELECT id FROM {table}_{DEFAULT} ORDER BY id {way} LIMIT 1)" for way in ("ASC", "DESC")]  # noqa: S608
+    cursor.execute(f"SELECT {ends[0]}, {ends[1]}")
     first, last = cursor.fetchone()
-    if first is None:
-        return []
     newest = months(at=at)[-1]
+    if first is None or first >= lower_bound(newest):
+        return []
     month = datetime.fromtimestamp((first.int >> 80) / 1000, UTC)
     found = []
     while month < newest and lower_bound(months(at=month)[0]) <= last:
