@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from consents import jurisdictions, ledger
 from consents.models import Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
-from portal import audit, crypto
+from portal import audit, crypto, sessions
 from portal.errors import Conflict, DomainError, NotFound
 from portal.models import User
 
@@ -198,10 +198,20 @@ def seal(subject: Subject, text: str, *, context: str) -> bytes:
 
 
 def unseal(subject: Subject, sealed: crypto.Sealed, *, context: str) -> str | None:
-    """Open what `seal` made; None once the person was erased."""
-    if subject.wrapped_key is None:
+    """Open what `seal` made; None once the person was erased.
+
+    The key is read afresh: whoever loaded the person before the erasure has lost it with everybody else.
+    """
+    wrapped = Subject.objects.filter(pk=subject.pk).values_list("wrapped_key", flat=True).first()
+    if wrapped is None:
         return None
-    return crypto.unseal_for(subject.wrapped_key, sealed, subject_id=str(subject.pk), context=context.encode())
+    return crypto.unseal_for(wrapped, sealed, subject_id=str(subject.pk), context=context.encode())
+
+
+def name_of(identifier: Identifier) -> Name | None:
+    """The name behind an identifier, opened; None once the person was erased. Raises CryptoError."""
+    value = _opened(identifier)
+    return None if value is None else Name(identifier.scheme, value)
 
 
 @transaction.atomic
@@ -256,22 +266,23 @@ def link(*, subject: Subject, names: Sequence[Name], by: str, at: datetime) -> L
 
 @transaction.atomic
 def forget(*, subject: Subject, by: str, at: datetime) -> None:
-    """Erase a person: identifiers deleted, their key destroyed, keyed fingerprints kept (GDPR Art. 17).
+    """Erase a person: identifiers, account and sessions deleted, their key destroyed, keyed fingerprints kept.
 
-    Doing it twice changes nothing. Ledger events stay: they name only the opaque id.
+    GDPR Art. 17. Doing it twice changes nothing. Ledger events stay: they name only the opaque id.
+    What else stays is in docs/what-an-erasure-leaves.md.
     """
     locked = Subject.objects.select_for_update().get(pk=subject.pk)
     if locked.erased_at is not None:
         return
-    Suppressed.objects.bulk_create(
-        [Suppressed(scheme=one.scheme, fingerprint=one.fingerprint, erased_at=at) for one in locked.identifiers.all()],
-        ignore_conflicts=True,
-    )
+    # locked, so that a rotation of the index key does not change a fingerprint under our hands
+    named = locked.identifiers.select_related("subject").select_for_update(of=("self",))
+    Suppressed.objects.bulk_create([_suppression(one, at) for one in named], ignore_conflicts=True)
     locked.identifiers.all().delete()
     account, locked.account = locked.account, None
     locked.wrapped_key, locked.erased_at, locked.locale = None, at, "en"
     locked.save(update_fields=["account", "wrapped_key", "erased_at", "locale"])
     if account is not None:
+        sessions.end_all(account_id=account.pk)
         account.delete()
     # who keeps answers by name in memory learns from the log that this name means nobody any more
     ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"forgotten": True})
@@ -307,6 +318,19 @@ def _identifier(subject: Subject, one: Name) -> Identifier:
     else:
         identifier.value = one.value
     return identifier
+
+
+def _suppression(identifier: Identifier, at: datetime) -> Suppressed:
+    """The fingerprint that outlives the name, under the current key where it can still be made."""
+    try:
+        named = name_of(identifier)
+    except crypto.CryptoError:
+        # an erasure must not wait for a lost key
+        named = None
+    fingerprint, key = (
+        (named.fingerprint, crypto.current_index_key()) if named else (identifier.fingerprint, identifier.index_key)
+    )
+    return Suppressed(scheme=identifier.scheme, fingerprint=fingerprint, index_key=key, erased_at=at)
 
 
 def _opened(identifier: Identifier) -> str | None:

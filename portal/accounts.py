@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from portal import crypto
 
-_CONTEXT = b"second-factor"
+SECOND_FACTOR_CONTEXT = b"second-factor"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -26,10 +26,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     def encrypt(self, text: str) -> str:
-        return crypto.seal(text.encode(), context=_CONTEXT).hex()
+        return crypto.seal(text.encode(), context=SECOND_FACTOR_CONTEXT).hex()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return crypto.unseal(bytes.fromhex(encrypted_text), context=_CONTEXT).decode()
+        return crypto.unseal(bytes.fromhex(encrypted_text), context=SECOND_FACTOR_CONTEXT).decode()
 
 
 def signed_in_with_second_factor(request: HttpRequest) -> bool:

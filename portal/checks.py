@@ -7,6 +7,8 @@ from django.core.checks import Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connection
 
+from portal import clock, partitions
+
 
 @register(Tags.security, deploy=True)
 def production_environment(**_: Any) -> list[Any]:
@@ -53,4 +55,18 @@ def second_factor(**_: Any) -> list[Any]:
             hint="Leave HEED_STAFF_MFA at its default.",
             id="heed.W003",
         )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def months_are_ready(databases: Any = None, **_: Any) -> list[Any]:
+    """heed.W004: rows without a month of their own pile up in one partition, which then takes long to divide."""
+    return [
+        CheckWarning(
+            f"{state.table} has {state.ahead} months ready and {state.stray} rows that no month took in.",
+            hint="Run manage.py make_partitions as the owner of the tables.",
+            id="heed.W004",
+        )
+        for state in partitions.state(at=clock.now())
+        if not state.is_fine
     ]

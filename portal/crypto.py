@@ -21,6 +21,7 @@ from portal.errors import DomainError
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 KEY_BYTES = 32
+LONGEST_KEY_ID = 32
 
 Sealed = bytes | memoryview
 """What the database hands back for a sealed value."""
@@ -50,7 +51,7 @@ def parse_ring(text: str, *, name: str) -> Ring:
             key = base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
             raise ImproperlyConfigured(f"{name}: key {key_id!r} is not base64.") from error
-        if not key_id or len(key_id) > 32 or len(key) != KEY_BYTES:
+        if not key_id or len(key_id) > LONGEST_KEY_ID or len(key) != KEY_BYTES:
             raise ImproperlyConfigured(
                 f"{name}: write each key as id:base64 of 32 random bytes, the current one first."
             )
@@ -75,9 +76,24 @@ def unseal(sealed: Sealed, *, context: bytes) -> bytes:
     return _open(body, key=key, context=context)
 
 
+def key_id_of(sealed: Sealed) -> str:
+    """The id of the field key that sealed this; empty where a person's own key did. Raises CryptoError."""
+    return _split(sealed)[0]
+
+
+def reseal(sealed: Sealed, *, context: bytes) -> bytes:
+    """The same value under the current field key. Raises CryptoError when it cannot be opened."""
+    return seal(unseal(sealed, context=context), context=context)
+
+
 def new_subject_key(*, subject_id: str) -> bytes:
     """A fresh key for one person, wrapped by the current field key; destroying it erases the person's values."""
     return seal(os.urandom(KEY_BYTES), context=_subject_context(subject_id))
+
+
+def rewrap(wrapped: Sealed, *, subject_id: str) -> bytes:
+    """A person's key, the same as before, wrapped by the current field key. Raises CryptoError."""
+    return reseal(wrapped, context=_subject_context(subject_id))
 
 
 def seal_for(wrapped: Sealed, plain: str, *, subject_id: str, context: bytes) -> bytes:

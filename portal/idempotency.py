@@ -4,6 +4,7 @@ The remembered answer is written in the same transaction as the effect, so eithe
 A second caller with the same key waits on the unique index until the first has committed or failed.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -37,12 +38,13 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         raise IdempotencyError(
             "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
         )
+    key = hashlib.sha256(key.encode()).hexdigest()
     # keyed: the request names a person, and a plain digest could be guessed
-    digest = crypto.blind_index("idempotency", json.dumps(request, sort_keys=True, default=str))
+    digests = crypto.blind_indexes("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
-        if not _begun(client, key, digest, at):
+        if not _begun(client, key, digests[0], at):
             first = RememberedAnswer.objects.get(client=client, key=key)
-            return _repeat(first, digest), True
+            return _repeat(first, digests), True
         status, body = act()
         RememberedAnswer.objects.filter(client=client, key=key).update(status=status, body=body)
         return (status, body), False
@@ -52,9 +54,9 @@ def _begun(client: str, key: str, digest: bytes, at: datetime) -> bool:
     """Take the key, waiting for whoever holds it right now; False where it was used before."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO portal_rememberedanswer (client, key, request_digest, status, body, created_at)"
-            " VALUES (%s, %s, %s, 0, '{}', %s) ON CONFLICT (client, key) DO NOTHING",
-            [client, key, digest, at],
+            "INSERT INTO portal_rememberedanswer (client, key, request_digest, index_key, status, body, created_at)"
+            " VALUES (%s, %s, %s, %s, 0, '{}', %s) ON CONFLICT (client, key) DO NOTHING",
+            [client, key, digest, crypto.current_index_key(), at],
         )
         taken: bool = cursor.rowcount == 1
         return taken
@@ -66,8 +68,9 @@ def forget_old(*, at: datetime) -> int:
     return deleted
 
 
-def _repeat(first: RememberedAnswer, digest: bytes) -> Answer:
-    if bytes(first.request_digest) != digest:
+def _repeat(first: RememberedAnswer, digests: list[bytes]) -> Answer:
+    # any key of the ring: the first call may have come before a rotation
+    if bytes(first.request_digest) not in digests:
         raise IdempotencyError(
             "idempotency_key_reused", "This Idempotency-Key was used with another request; send a new key."
         )

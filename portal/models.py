@@ -1,4 +1,4 @@
-"""What every app shares in the database: accounts, the audit trail, remembered answers.
+"""What every app shares in the database: accounts, sessions, the audit trail, remembered answers.
 
 PERSONAL names, per model, the fields that hold personal data; everything else is stated not to.
 """
@@ -7,6 +7,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin, UserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
@@ -52,8 +53,23 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.username
 
 
+class Session(AbstractBaseSession):
+    """A browser's session, sealed (see `portal.sessions`), and whose it is, so that an erasure ends it."""
+
+    account_id = models.UUIDField(null=True, db_index=True, editable=False)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"session_data"})
+
+    class Meta(AbstractBaseSession.Meta):
+        # nobody looks at sessions
+        default_permissions = ()
+
+
 class AuditEntry(AppendOnly):
-    """Who did or saw what, when. No foreign key and no personal data, so that it outlives what it describes."""
+    """Who did or saw what, when. No foreign key and no personal data, so that it outlives what it describes.
+
+    The table is partitioned by month through the time in the id (see `portal.partitions`).
+    """
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     at = models.DateTimeField()
@@ -69,7 +85,7 @@ class AuditEntry(AppendOnly):
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit trail")
         indexes = [
-            models.Index(fields=["object_type", "object_id", "at"], name="audit_of_object"),
+            models.Index(fields=["object_id", "at"], name="audit_of_object"),
             models.Index(fields=["-at"], name="audit_by_time"),
         ]
 
@@ -78,12 +94,18 @@ class AuditEntry(AppendOnly):
 
 
 class RememberedAnswer(models.Model):
-    """The first answer to an Idempotency-Key, given again to whoever repeats the call."""
+    """The first answer to an Idempotency-Key, given again to whoever repeats the call.
+
+    `key` is a digest of the sender's: partners build keys from whatever they have, people's names too.
+    """
 
     id = models.BigAutoField(primary_key=True)
     client = models.CharField(max_length=120)
     key = models.CharField(max_length=255)
     request_digest = models.BinaryField(max_length=32)
+    index_key = models.CharField(
+        max_length=32, blank=True, editable=False, help_text=_("Which blind-index key made the digest.")
+    )
     status = models.PositiveSmallIntegerField(default=0)
     body = models.JSONField(default=dict)
     created_at = models.DateTimeField()

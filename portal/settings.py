@@ -90,7 +90,6 @@ INSTALLED_APPS = [
     "portal.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
@@ -291,6 +290,8 @@ CELERY_BEAT_SCHEDULE = {
         ("propagate", "downstream.tasks.turn", 1.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
+        ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
+        ("make partitions", "portal.tasks.make_partitions", 86_400.0),
     ]
 }
 # How long work that was handed to the broker may stay unclaimed before it is handed over again.

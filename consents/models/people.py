@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from portal.append_only import AppendOnly
+from portal.sealed import KeyId
 
 
 class Subject(models.Model):
@@ -43,6 +44,9 @@ class Subject(models.Model):
         indexes = [
             models.Index(fields=["jurisdiction"], name="subject_by_jurisdiction"),
             models.Index(fields=["registered_in"], name="subject_by_registration"),
+            models.Index(
+                KeyId("wrapped_key"), name="subject_by_field_key", condition=models.Q(wrapped_key__isnull=False)
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -82,7 +86,10 @@ class Identifier(models.Model):
                 name="readable_or_sealed",
             ),
         ]
-        indexes = [models.Index(fields=["scheme", "value"], name="identifier_by_value")]
+        indexes = [
+            models.Index(fields=["scheme", "value"], name="identifier_by_value"),
+            models.Index(fields=["index_key"], name="identifier_by_index_key"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.scheme} of {self.subject_id}"
@@ -93,6 +100,9 @@ class Suppressed(AppendOnly):
 
     scheme = models.CharField(max_length=40)
     fingerprint = models.BinaryField(max_length=32)
+    index_key = models.CharField(
+        max_length=32, blank=True, editable=False, help_text=_("Which blind-index key made the fingerprint, for good.")
+    )
     erased_at = models.DateTimeField()
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"fingerprint"})
@@ -101,6 +111,7 @@ class Suppressed(AppendOnly):
         verbose_name = _("suppressed identifier")
         verbose_name_plural = _("suppressed identifiers")
         constraints = [models.UniqueConstraint(fields=["scheme", "fingerprint"], name="suppressed_once")]
+        indexes = [models.Index(fields=["index_key"], name="suppressed_by_index_key")]
 
     def __str__(self) -> str:
         return f"{self.scheme} erased {self.erased_at:%Y-%m-%d}"

@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 
 from portal.crypto import Ring
+from portal.models import Session
 from portal.sessions import SessionStore
 
 pytestmark = pytest.mark.django_db
