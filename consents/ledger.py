@@ -1,4 +1,7 @@
-"""The only writer of the ledger: a choice is an event, a preference and an audit entry, committed together."""
+"""The only writer of the ledger: a choice is an event, a preference and an audit entry, committed together.
+
+`consents.bulk_ledger` is its other half, for many choices in one statement by the same rules.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -159,12 +162,12 @@ def _sealed(evidence: str, subject_id: uuid.UUID, wrapped: crypto.Sealed) -> byt
     return crypto.seal_for(wrapped, evidence, subject_id=str(subject_id), context=b"evidence")
 
 
-# The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.
-_UPSERT = """
+INTO_PREFERENCES = """
 INSERT INTO consents_preference AS held
        (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
-VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
-        %(occurred)s, %(recorded)s)
+"""
+# The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.
+LATER_WINS = """
 ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
    SET action = excluded.action, event_id = excluded.event_id,
        occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at, expired_at = NULL
@@ -172,6 +175,10 @@ ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
     OR (excluded.occurred_at = held.occurred_at
         AND (excluded.action = ANY(%(protective)s) OR NOT held.action = ANY(%(protective)s)))
 """
+_UPSERT = f"""{INTO_PREFERENCES}
+VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
+        %(occurred)s, %(recorded)s)
+{LATER_WINS}"""
 
 
 def _bring_up_preference(event: LedgerEvent) -> None:

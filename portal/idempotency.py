@@ -33,10 +33,7 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
     if key is None:
         with transaction.atomic():
             return act(), False
-    if not key or len(key) > _LONGEST or not key.isprintable():
-        raise IdempotencyError(
-            "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
-        )
+    check_key(key)
     # keyed: the request names a person, and a plain digest could be guessed
     digest = crypto.blind_index("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
@@ -48,6 +45,14 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         mine.status, mine.body = act()
         mine.save(update_fields=["status", "body"])
         return (mine.status, mine.body), False
+
+
+def check_key(key: str) -> None:
+    """Raises IdempotencyError(`idempotency_key_invalid`)."""
+    if not key or len(key) > _LONGEST or not key.isprintable():
+        raise IdempotencyError(
+            "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
+        )
 
 
 def forget_old(*, at: datetime) -> int:

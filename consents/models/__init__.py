@@ -2,13 +2,18 @@
 
 from consents.models.cases import RegulatorCase
 from consents.models.holds import Hold
+from consents.models.imports import ChoiceImport, ImportedKey, ImportRejection, ImportState
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.people import Identifier, Partner, Subject, Suppressed
 from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
 __all__ = [
+    "ChoiceImport",
     "Hold",
     "Identifier",
+    "ImportRejection",
+    "ImportState",
+    "ImportedKey",
     "LedgerEvent",
     "Notice",
     "Partner",
