@@ -23,11 +23,11 @@ CHUNK = 10_000
 
 @dataclass(frozen=True)
 class Stream:
-    """A body: its rows, what they were written in, and the caller's key ('' for none)."""
+    """A body: its rows, what they were written in, and the caller's Idempotency-Key."""
 
     rows: Rows
     form: str
-    key: str = ""
+    key: str | None = None
 
 
 def take(*, partner: Partner, stream: Stream, clock: Clock, size: int = CHUNK) -> tuple[ChoiceImport, bool]:
@@ -37,7 +37,7 @@ def take(*, partner: Partner, stream: Stream, clock: Clock, size: int = CHUNK) -
     the key began otherwise), Conflict(`import_under_way`), InputRefused (what lies before the named place is recorded).
     """
     by = actors.partner(partner.slug)
-    if not stream.key:
+    if stream.key is None:
         one = journal.begin(one=_new(stream, by), at=clock())
         return _carry_on(one, stream.rows, partner, clock, size), False
     idempotency.check_key(stream.key)
@@ -124,4 +124,4 @@ def _fingerprints(tally: Any) -> list[str]:
 
 
 def _new(stream: Stream, by: str) -> ChoiceImport:
-    return ChoiceImport(name="POST /choices/bulk", format=stream.form, key=stream.key, by=by)
+    return ChoiceImport(name="POST /choices/bulk", format=stream.form, key=stream.key or "", by=by)

@@ -16,9 +16,9 @@ from portal import actors, clock
 from portal.errors import DomainError
 
 _HELP = """Take choices over from a CSV, NDJSON or Parquet file with the columns scheme, value, purpose, action,
-occurred_at, and perhaps recipient, category, notice, evidence, key, is_minor. Run it again with the same file after a crash: it goes
-on where it was left. Ends with 0 when every row was recorded or known already, with 1 when rows were rejected or
-the file could not be read to its end."""
+occurred_at, and perhaps recipient, category, notice, evidence, key, is_minor. Run it again with the same file after
+a crash: it goes on where it was left. Ends with 0 when every row was recorded or known already, with 1 when rows
+were rejected or the file could not be read to its end."""
 
 
 class Command(BaseCommand):
