@@ -1,4 +1,7 @@
-"""The only writer of the ledger: a choice is an event, a preference and an audit entry, committed together."""
+"""The only writer of the ledger: a choice is an event, a preference and an audit entry, committed together.
+
+`consents.bulk_ledger` is its other half, for many choices in one statement by the same rules.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -165,8 +168,12 @@ def _sealed(evidence: str, subject_id: uuid.UUID, wrapped: crypto.Sealed) -> byt
     return crypto.seal_for(wrapped, evidence, subject_id=str(subject_id), context=b"evidence")
 
 
+INTO_PREFERENCES = """
+INSERT INTO consents_preference AS held
+       (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
+"""
 # The row lock of ON CONFLICT puts two writers in order; of equal times the more protective stays.
-_WINS = """
+LATER_WINS = """
 ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
    SET action = excluded.action, event_id = excluded.event_id,
        occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at, expired_at = NULL
@@ -182,11 +189,10 @@ WITH event AS (
     VALUES (%(event)s, %(kind)s, %(subject)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(source)s,
             %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(occurred)s, %(recorded)s)
 ), preference AS (
-    INSERT INTO consents_preference AS held
-           (subject_id, slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at)
+    {INTO_PREFERENCES}
     VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
             %(occurred)s, %(recorded)s)
-    {_WINS}
+    {LATER_WINS}
 )
 {audit.INSERT}
 """  # noqa: S608 -- put together from constants of ours; whatever is sent goes in as parameters

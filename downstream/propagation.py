@@ -22,12 +22,12 @@ from consents.models import Position, Subject
 from consents.vocabulary import ANYWHERE
 from downstream import leases, registry, retry
 from downstream.connectors.base import Connector, ConnectorError, StagedUnit, Verification
-from downstream.fault_points import reach
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
 from downstream.propagation_states import DUE, Status, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict
+from portal.fault_points import reach
 
 logger = structlog.get_logger(__name__)
 

@@ -34,10 +34,7 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
     if key is None:
         with transaction.atomic():
             return act(), False
-    if not key or len(key) > _LONGEST or not key.isprintable():
-        raise IdempotencyError(
-            "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
-        )
+    check_key(key)
     key = hashlib.sha256(key.encode()).hexdigest()
     # keyed: the request names a person, and a plain digest could be guessed
     digests = crypto.blind_indexes("idempotency", json.dumps(request, sort_keys=True, default=str))
@@ -60,6 +57,14 @@ def _begun(client: str, key: str, digest: bytes, at: datetime) -> bool:
         )
         taken: bool = cursor.rowcount == 1
         return taken
+
+
+def check_key(key: str) -> None:
+    """Raises IdempotencyError(`idempotency_key_invalid`)."""
+    if not key or len(key) > _LONGEST or not key.isprintable():
+        raise IdempotencyError(
+            "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
+        )
 
 
 def forget_old(*, at: datetime) -> int:

@@ -1,5 +1,5 @@
 """Staff's pages of consents."""
 
-from consents.admin import people, records
+from consents.admin import imports, people, records
 
-__all__ = ["people", "records"]
+__all__ = ["imports", "people", "records"]

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from consents.api import views
+from consents.api import bulk_choices, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
+    path("choices/bulk", bulk_choices.BulkChoices.as_view(), name="api-choices-bulk"),
     path("decisions", views.Decisions.as_view(), name="api-decisions"),
     path("changes", views.Changes.as_view(), name="api-changes"),
 ]

@@ -7,7 +7,7 @@ import portal.sealed
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0011_positions_without_a_lock_on_events'),
+        ('consents', '0013_imports_of_choices'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

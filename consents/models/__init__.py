@@ -2,6 +2,7 @@
 
 from consents.models.cases import RegulatorCase
 from consents.models.holds import Hold
+from consents.models.imports import ChoiceImport, ImportedKey, ImportRejection, ImportState
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.log import Checkpoint, Tile
 from consents.models.people import Identifier, Partner, Subject, Suppressed
@@ -9,8 +10,12 @@ from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
 __all__ = [
     "Checkpoint",
+    "ChoiceImport",
     "Hold",
     "Identifier",
+    "ImportRejection",
+    "ImportState",
+    "ImportedKey",
     "LedgerEvent",
     "Notice",
     "Partner",

@@ -23,7 +23,7 @@ from downstream.connectors.base import (
     Verification,
 )
 from downstream.engines.key_columns import form_of
-from downstream.fault_points import reach
+from portal.fault_points import reach
 
 
 @dataclass

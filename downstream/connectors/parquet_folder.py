@@ -23,7 +23,7 @@ from downstream.engines import open_engine
 from downstream.engines.base import DataFile, Engine, Shape
 from downstream.engines.errors import reading, writing
 from downstream.engines.parquet_files import looks_like_parquet
-from downstream.fault_points import reach
+from portal.fault_points import reach
 
 _SUFFIXES = {".parquet", ".parq", ".pq"}
 _OPTIONS = {"engine", "memory_mb", "threads"}

@@ -16,8 +16,9 @@ from django.db import connection
 from consents import ledger
 from consents.models import Subject
 from consents.vocabulary import Action, Source
-from downstream import fault_points, propagation
+from downstream import propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt
+from portal import fault_points
 from tests.conftest import AT, sequenced
 from tests.stack import Stack, wait_for
 

@@ -7,12 +7,13 @@ import pytest
 
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import fault_points, leases, propagation, registry
+from downstream import leases, propagation, registry
 from downstream.connectors import open_connector
 from downstream.connectors.base import StagedUnit, UnitFinding
 from downstream.connectors.parquet_folder import ParquetFolder
 from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status, UnitStatus
+from portal import fault_points
 from tests.conftest import write_parquet
 from tests.downstream.acting import (
     LATER,

@@ -57,6 +57,9 @@ def by_partner(acme: Partner) -> None:
         client.post("/api/v1/choices", json.dumps(body), content_type="application/json")
         client.post("/api/v1/choices", json.dumps(body)[:-2], content_type="application/json")
         client.post("/api/v1/choices", {"body": str(body)})
+    many = "\n".join(json.dumps(body) for body in bodies)
+    for cut in (len(many), -2):
+        client.post("/api/v1/choices/bulk", many[:cut], content_type="application/x-ndjson")
     for subject in (f"account:{ACCOUNT}", f"email:{ADDRESS}", ACCOUNT, f"nobodys:{ACCOUNT}"):
         client.get("/api/v1/decisions", {"subject": subject, "purpose": "ai-training"})
     client.get("/api/v1/changes", {"after": "0"})
@@ -88,7 +91,14 @@ def by_commands(folder: Path) -> None:
     call_command("import_members", str(good), stdout=out)
     with pytest.raises(CommandError) as refusal:
         call_command("import_members", str(bad), stdout=out)
-    assert "zaphod9" not in out.getvalue() + str(refusal.value)
+    choices = folder / "choices.csv"
+    values = ["account", ACCOUNT, "ai-training", "deny", "2026-03-02T12:00:00Z", f"said {ACCOUNT}"]
+    wrong = [",".join(ADDRESS if at == place else value for at, value in enumerate(values)) for place in range(6)]
+    head = "scheme,value,purpose,action,occurred_at,evidence"
+    choices.write_text("\n".join([head, ",".join(values), *wrong, f'"{ACCOUNT}']))
+    with pytest.raises(CommandError) as broken:
+        call_command("import_choices", str(choices), stdout=out)
+    assert "zaphod9" not in out.getvalue() + str(refusal.value) + str(broken.value)
 
 
 def by_accident(zaphod: Subject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from consents.models import Rule, Subject
+from tests.consents.sending import UTC_NOON, written
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +59,42 @@ def test_roles_are_set_up_and_brought_up_to_date() -> None:
     Group.objects.get(name="agent").permissions.clear()
     typed("set_up_roles")
     assert {group.name: set(group.permissions.all()) for group in Group.objects.all()} == first
+
+
+class TestImportingChoices:
+    @pytest.fixture
+    def path(self, alice: Subject, tmp_path: Path) -> Path:
+        purposes = ("marketing", "ai-training")
+        return written(tmp_path, [f"account,m_alice,{purpose},deny,{UTC_NOON}" for purpose in purposes])
+
+    def test_each_chunk_is_told_and_the_end_summed_up(self, path: Path) -> None:
+        said = typed("import_choices", str(path), "--chunk", "1").splitlines()
+        assert said[0].startswith("1 rows, ")
+        assert "rows/s" in said[1]
+        assert said[-1].startswith("2 choices recorded, 0 known already, 0 rows rejected, 0 minors' flags changed")
+
+    def test_rejected_rows_are_summed_up_written_to_a_file_and_end_with_1(self, path: Path, tmp_path: Path) -> None:
+        path.write_text(path.read_text() + f"account,m_nobody,marketing,deny,{UTC_NOON}\n")
+        out = io.StringIO()
+        with pytest.raises(SystemExit) as end:
+            call_command("import_choices", str(path), "--rejects", str(tmp_path / "rejects.csv"), stdout=out)
+        assert end.value.code == 1
+        assert "unknown_subject: 1" in out.getvalue()
+        assert (tmp_path / "rejects.csv").read_text().splitlines() == [
+            "line,code,message",
+            "4,unknown_subject,Nobody is registered by this identifier.",
+        ]
+
+    def test_the_same_file_again_was_done_already(self, path: Path) -> None:
+        first = typed("import_choices", str(path)).splitlines()[-1]
+        assert typed("import_choices", str(path)) == first + "\n"
+        assert "0 choices recorded, 2 known already" in typed("import_choices", str(path), "--again")
+
+    @pytest.mark.parametrize("words", [["--chunk", "0"], ["--format", "parquet"]])
+    def test_what_cannot_be_done_is_refused(self, path: Path, words: list[str]) -> None:
+        with pytest.raises(CommandError):
+            typed("import_choices", str(path), *words)
+
+    def test_a_file_that_is_not_there_is_refused(self, world: None, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match=r"nothing\.csv cannot be read"):
+            typed("import_choices", str(tmp_path / "nothing.csv"))
