@@ -4,10 +4,23 @@ from typing import Any
 
 from celery import shared_task
 
-from consents import sequencer
+from consents import deliveries, dispatch, expiry, sequencer
 from portal import clock
+
+_DELIVERING_SECONDS = 4.0
+"""Shorter than beat's pace, so that letters never keep the workers from carrying a no to the datasets."""
 
 
 @shared_task(name="consents.tasks.sequence")
 def sequence(**_: Any) -> None:
     sequencer.advance(at=clock.now())
+
+
+@shared_task(name=deliveries.DELIVER_TASK)
+def deliver(**_: Any) -> None:
+    dispatch.deliver(clock=clock.now, seconds=_DELIVERING_SECONDS)
+
+
+@shared_task(name="consents.tasks.expire")
+def expire(**_: Any) -> None:
+    expiry.expire(at=clock.now())

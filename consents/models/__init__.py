@@ -3,6 +3,7 @@
 from consents.models.cases import RegulatorCase
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
+from consents.models.notices import Letter, NoticeDelivery, NoticeDraft
 from consents.models.people import Identifier, Partner, Subject, Suppressed
 from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
@@ -10,7 +11,10 @@ __all__ = [
     "Hold",
     "Identifier",
     "LedgerEvent",
+    "Letter",
     "Notice",
+    "NoticeDelivery",
+    "NoticeDraft",
     "Partner",
     "Position",
     "Preference",
