@@ -9,6 +9,7 @@ substance of the rule's notice.
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,6 +86,11 @@ def lapsing(*, at: datetime) -> Iterator[Lapsing]:
             yield from _of(standing, recipient, codes)
 
 
+def oldest_that_counts(rule: Rule, *, standing: Regime) -> datetime | None:
+    """The moment before which a yes under this rule no longer counts; None where every yes does."""
+    return _before(rule, standing.last_material_change(rule), standing.at)
+
+
 _INHABITED = """
 WITH RECURSIVE code AS (
     SELECT min(jurisdiction) AS one FROM consents_subject
@@ -124,11 +130,9 @@ def _before(rule: Rule | None, changed: datetime | None, at: datetime) -> dateti
     """The moment before which a yes is too old: a lifetime ends with its last instant, a change begins with its own."""
     bounds = [changed] if changed else []
     if rule is not None and rule.consent_days is not None:
-        try:
+        # a lifetime longer than the calendar has no end
+        with suppress(OverflowError):
             bounds.append(at - timedelta(days=rule.consent_days) + _INSTANT)
-        except OverflowError:
-            # a lifetime longer than the calendar has no end
-            pass
     return max(bounds, default=None)
 
 

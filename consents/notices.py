@@ -64,10 +64,7 @@ def publish(*, draft: Draft, by: str, at: datetime, backdated: bool = True) -> i
 
 def check(draft: Draft) -> None:
     """Refuse what nobody could read, or what would count before anybody was told. Raises NoticeError."""
-    if not _SLUG.fullmatch(draft.slug):
-        raise NoticeError(
-            "invalid_slug", "A notice is named by up to 50 lower-case letters, digits, - and _.", field="slug"
-        )
+    check_slug(draft.slug)
     if not draft.texts:
         raise NoticeError("text_missing", "A notice needs its text in at least one language.")
     for locale, (title, body) in draft.texts.items():
@@ -80,6 +77,14 @@ def check(draft: Draft) -> None:
             "effect_before_notice",
             "A notice takes effect after it was published, not before.",
             field="effective_at",
+        )
+
+
+def check_slug(slug: str) -> None:
+    """Refuse what cannot name a notice in an address. Raises NoticeError(`invalid_slug`)."""
+    if not _SLUG.fullmatch(slug):
+        raise NoticeError(
+            "invalid_slug", "A notice is named by up to 50 lower-case letters, digits, - and _.", field="slug"
         )
 
 
