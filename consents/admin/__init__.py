@@ -1,5 +1,5 @@
 """Staff's pages of consents."""
 
-from consents.admin import people, records
+from consents.admin import deliveries, notices, people, records
 
-__all__ = ["people", "records"]
+__all__ = ["deliveries", "notices", "people", "records"]

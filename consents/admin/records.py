@@ -1,4 +1,4 @@
-"""Rules, notices, purposes and the ledger, to be read."""
+"""Rules, purposes and the ledger, to be read."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule
+from consents.models import LedgerEvent, Purpose, Recipient, Rule
 from consents.vocabulary import ANYWHERE, Kind
 from portal.countries import name_of
 from portal.staff_pages import ReadOnlyAdmin, named
@@ -33,12 +33,6 @@ class RuleAdmin(ReadOnlyAdmin):
     @admin.display(description=_("recipient"), ordering="recipient")
     def receiver(self, rule: Rule) -> str:
         return rule.recipient or gettext("every recipient")
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("title", "slug", "version", "locale", "published_at", "effective_at")
-    list_filter = ("slug", "locale")
 
 
 @admin.register(Purpose)
