@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from consents.models import Letter, NoticeDelivery, Subject
 from portal.models import User
@@ -27,8 +28,7 @@ def manager(petra: User, signed_in: SignIn) -> Client:
 
 
 def press(browser: Client, button: str, delivery: NoticeDelivery) -> str:
-    response = browser.post(f"{BASE}{delivery.pk}/{button.replace('_', '-')}", {"submit": "1"})
-    assert response.status_code == 200, response.content
+    browser.post(reverse(f"admin:consents_noticedelivery_{button}", args=[delivery.pk]), {"_form_submitted": "True"})
     return browser.get(f"{BASE}{delivery.pk}/change/").content.decode()
 
 
@@ -99,5 +99,5 @@ def test_an_agent_reads_and_sends_nothing(bob: User, signed_in: SignIn) -> None:
     assert browser.get(f"{BASE}{delivery.pk}/change/").status_code == 200
     assert browser.get(f"{BASE}add/").status_code == 403
     assert browser.post(f"{BASE}add/", ASKED).status_code == 403
-    browser.post(f"{BASE}{delivery.pk}/pause", {"submit": "1"})
+    press(browser, "pause", delivery)
     assert NoticeDelivery.objects.get().state == "running"
