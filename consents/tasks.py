@@ -4,8 +4,11 @@ from typing import Any
 
 from celery import shared_task
 
-from consents import checkpoints, sequencer
+from consents import checkpoints, deliveries, dispatch, expiry, sequencer
 from portal import clock, nudge
+
+_DELIVERING_SECONDS = 4.0
+"""Shorter than beat's pace, so that letters never keep the workers from carrying a no to the datasets."""
 
 
 @shared_task(name="consents.tasks.sequence")
@@ -17,3 +20,13 @@ def sequence(**_: Any) -> None:
 @shared_task(name=checkpoints.SEAL_TASK)
 def seal(**_: Any) -> None:
     checkpoints.seal(at=clock.now())
+
+
+@shared_task(name=deliveries.DELIVER_TASK)
+def deliver(**_: Any) -> None:
+    dispatch.deliver(clock=clock.now, seconds=_DELIVERING_SECONDS)
+
+
+@shared_task(name="consents.tasks.expire")
+def expire(**_: Any) -> None:
+    expiry.expire(at=clock.now())

@@ -61,6 +61,10 @@ DEBUG = False
 ALLOWED_HOSTS = env.list("HEED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.list("HEED_ORIGINS", default=[])
 SITE_NAME = env.str("HEED_SITE_NAME", "Linkwell")
+# Under which people reach these pages: what mail links to.
+SITE_URL = env.str(
+    "HEED_URL", f"http://localhost:{env.int('PORT', 8000)}" if LOCAL else f"https://{next(iter(ALLOWED_HOSTS), '')}"
+).rstrip("/")
 STAFF_MFA = env.bool("HEED_STAFF_MFA", True)
 
 # --- engines -------------------------------------------------------------------------------------
@@ -288,6 +292,8 @@ CELERY_BEAT_SCHEDULE = {
         ("sequence", "consents.tasks.sequence", 1.0),
         ("seal", "consents.tasks.seal", 2.0),
         ("propagate", "downstream.tasks.turn", 1.0),
+        ("expire agreements", "consents.tasks.expire", 60.0),
+        ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
@@ -306,6 +312,8 @@ if LOCAL:
 else:
     EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
     vars().update(EMAIL_CONFIG)
+# A mail server that says nothing must not hold a letter longer than its lease.
+EMAIL_TIMEOUT = LEASE.total_seconds() / 2
 DEFAULT_FROM_EMAIL = env.str("HEED_MAIL_FROM", "privacy@linkwell.example")
 
 LANGUAGE_CODE = "en"

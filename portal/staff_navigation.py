@@ -34,6 +34,8 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Rules"), "gavel", "consents", "rule"),
                 _item(_("Notices"), "article", "consents", "notice"),
                 _item(_("Imports"), "upload_file", "consents", "choiceimport"),
+                _item(_("Notice drafts"), "edit_note", "consents", "noticedraft"),
+                _item(_("Notice mail"), "outgoing_mail", "consents", "noticedelivery"),
                 _item(_("Ledger"), "menu_book", "consents", "ledgerevent"),
                 _item(_("Checkpoints"), "verified", "consents", "checkpoint"),
                 _item(_("Audit trail"), "history", "portal", "auditentry"),

@@ -1,5 +1,5 @@
 """Staff's pages of consents."""
 
-from consents.admin import imports, people, records
+from consents.admin import deliveries, imports, notices, people, records
 
-__all__ = ["imports", "people", "records"]
+__all__ = ["deliveries", "imports", "notices", "people", "records"]

@@ -1,4 +1,4 @@
-"""Rules, notices, purposes, the ledger and the log's checkpoints, to be read."""
+"""Rules, purposes, the ledger and the log's checkpoints, to be read."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consents import checkpoints
-from consents.models import Checkpoint, LedgerEvent, Notice, Purpose, Recipient, Rule
+from consents.models import Checkpoint, LedgerEvent, Purpose, Recipient, Rule
 from consents.vocabulary import ANYWHERE, Kind
 from portal import clock
 from portal.countries import name_of
@@ -37,12 +37,6 @@ class RuleAdmin(ReadOnlyAdmin):
     @admin.display(description=_("recipient"), ordering="recipient")
     def receiver(self, rule: Rule) -> str:
         return rule.recipient or gettext("every recipient")
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("title", "slug", "version", "locale", "published_at", "effective_at")
-    list_filter = ("slug", "locale")
 
 
 @admin.register(Purpose)

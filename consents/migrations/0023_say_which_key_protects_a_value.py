@@ -7,7 +7,7 @@ import portal.sealed
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0013_imports_of_choices'),
+        ('consents', '0019_drafts_and_deliveries'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,6 +5,7 @@ from consents.models.holds import Hold
 from consents.models.imports import ChoiceImport, ImportedKey, ImportRejection, ImportState
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.log import Checkpoint, Tile
+from consents.models.notices import Letter, NoticeDelivery, NoticeDraft
 from consents.models.people import Identifier, Partner, Subject, Suppressed
 from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
@@ -17,7 +18,10 @@ __all__ = [
     "ImportState",
     "ImportedKey",
     "LedgerEvent",
+    "Letter",
     "Notice",
+    "NoticeDelivery",
+    "NoticeDraft",
     "Partner",
     "Position",
     "Preference",

@@ -146,6 +146,18 @@ class Preference(models.Model):
                 name="one_preference_per_scope",
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["purpose", "occurred_at"],
+                condition=Q(slot=Slot.CHOICE, action=Action.GRANT, expired_at__isnull=True),
+                name="grant_by_age",
+            ),
+            models.Index(
+                fields=["purpose", "occurred_at"],
+                condition=Q(expired_at__isnull=False),
+                name="lapsed_grant_by_age",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.purpose}"

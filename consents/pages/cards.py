@@ -6,8 +6,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consents import decisions, ledger, regime
-from consents.models import Purpose, Subject
+from consents import decisions, expiry, ledger, regime
+from consents.models import Preference, Purpose, Rule, Subject
 from consents.vocabulary import Action, Category, Default
 
 # The decision's own words are English for machines; these are the same reasons for people.
@@ -42,6 +42,7 @@ class Card:
     hold_reason: str
     choice: str | None
     reference: str | None
+    counts_until: datetime | None
 
 
 def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
@@ -69,7 +70,16 @@ def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
         hold_reason=decision.hold.reason if decision.hold else "",
         choice=own.action if own else None,
         reference=ledger.reference(own.event_id) if own else None,
+        counts_until=_counts_until(own, rule, at=at),
     )
+
+
+def _counts_until(own: Preference | None, rule: Rule | None, *, at: datetime) -> datetime | None:
+    """The end of a yes that has one and still counts."""
+    if own is None or own.action != Action.GRANT:
+        return None
+    end = expiry.counts_until(rule, occurred_at=own.occurred_at)
+    return end if end is not None and end > at else None
 
 
 def text(reason: decisions.Reason) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consents.pages import views
+from consents.pages import notices, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("choices/choose/", views.choose, name="choose"),
     path("history/", views.history, name="history"),
     path("receipts/<str:reference>/", views.receipt, name="receipt"),
-    path("notices/", views.notices, name="notices"),
-    path("notices/<slug:slug>/<int:version>/", views.notice, name="notice"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/<slug:slug>/<int:version>/", notices.notice, name="notice"),
+    path("notices/<slug:slug>/<int:before>/<int:after>/", notices.difference, name="notice-difference"),
 ]

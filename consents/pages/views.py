@@ -1,4 +1,4 @@
-"""People's pages about choices: home, switches, history, receipts, notices."""
+"""People's pages about choices: home, switches, history, receipts."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
 from consents import decisions, ledger, purposes, sequencer
-from consents.models import LedgerEvent, Notice, Purpose, Subject
-from consents.pages import cards
+from consents.models import LedgerEvent, Purpose, Subject
+from consents.pages import cards, notices
 from consents.pages.access import for_subject, subject_of
 from consents.pages.forms import ChoiceForm
 from consents.vocabulary import Action, Kind, Source
@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "reasons": [cards.text(decision.decisive)],
             "purpose": purpose,
             "held": decision.hold is not None,
-            "notice": _latest_notice(purpose),
+            "notice": notices.latest(purpose),
         },
     )
 
@@ -107,14 +107,8 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
 
 
 def _notice_shown(purpose: Purpose) -> str:
-    latest = _latest_notice(purpose)
+    latest = notices.latest(purpose)
     return f"{latest.slug}/{latest.version}" if latest else ""
-
-
-def _latest_notice(purpose: Purpose) -> Notice | None:
-    """The notice in force that tells people of this purpose, in the reader's language."""
-    told = Notice.objects.filter(slug=purpose.slug.partition("/")[0], effective_at__lte=clock.now())
-    return next(iter(_in_language(told)), None)
 
 
 @require_GET
@@ -124,7 +118,8 @@ def history(request: HttpRequest, subject: Subject) -> HttpResponse:
     events = LedgerEvent.objects.filter(subject_id=subject.pk, kind=Kind.CHOICE)
     events = events.select_related("placed").order_by("-recorded_at", "-id")[:500]
     names = dict(Purpose.objects.values_list("slug", "name"))
-    return render(request, "consents/history.html", {"entries": [_entry(event, names) for event in events]})
+    context = {"entries": [_entry(event, names) for event in events], "told": notices.told(subject)}
+    return render(request, "consents/history.html", context)
 
 
 def _entry(event: LedgerEvent, names: dict[str, str]) -> dict[str, Any]:
@@ -163,27 +158,3 @@ def receipt(request: HttpRequest, subject: Subject, reference: str) -> HttpRespo
         _("Place in the log"): position if position is not None else _("being assigned"),
     }
     return render(request, "consents/receipt.html", {"reference": ledger.reference(event.pk), "receipt": rows})
-
-
-@require_GET
-def notices(request: HttpRequest) -> HttpResponse:
-    return render(request, "consents/notices.html", {"notices": _in_language(Notice.objects.all())})
-
-
-@require_GET
-def notice(request: HttpRequest, slug: str, version: int) -> HttpResponse:
-    found = _in_language(Notice.objects.filter(slug=slug, version=version))
-    if not found:
-        raise Http404
-    return render(request, "consents/notice.html", {"notice": found[0]})
-
-
-def _in_language(every: Any) -> list[Notice]:
-    """Each notice version once: in the reader's language where there is one, else in English."""
-    wanted = (get_language() or "en")[:2]
-    chosen: dict[tuple[str, int], Notice] = {}
-    for one in every.order_by("slug", "-version"):
-        key = (one.slug, one.version)
-        if key not in chosen or one.locale == wanted:
-            chosen[key] = one
-    return list(chosen.values())

@@ -4,8 +4,8 @@ from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
 
-from consents import ledger, subjects
-from consents.models import Hold, LedgerEvent, Notice, Partner, Purpose, Rule, Subject
+from consents import ledger, notices, subjects
+from consents.models import Hold, LedgerEvent, Notice, NoticeDelivery, NoticeDraft, Partner, Purpose, Rule, Subject
 from consents.vocabulary import Action, Kind, Source
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from portal import actors, clock
@@ -17,14 +17,26 @@ from requests_app.states import Right
 MEMBER = "m_us005@linkwell.example"
 SHOWN: tuple[type[Model], ...] = (
     *(Request, Hold, Subject, Dataset, Propagation, RemovalReceipt),
-    *(Purpose, Rule, Notice, LedgerEvent, AuditEntry, Partner, User),
+    *(Purpose, Rule, Notice, NoticeDraft, NoticeDelivery, LedgerEvent, AuditEntry, Partner, User),
 )
 """What staff have pages for."""
+_BEGUN = (Hold, NoticeDraft, NoticeDelivery)
+"""What staff begin on a page of its own."""
 
 
 def before_signing_in() -> list[str]:
     """What anybody sees."""
-    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", "/dev/mail/"]
+    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", _difference(), "/dev/mail/"]
+
+
+def _difference() -> str:
+    """What changed between two versions of a notice (made here where there is only one)."""
+    now = clock.now()
+    if not Notice.objects.filter(slug="analytics").exists():
+        for body in ("We count what is read.\n\nWe keep it for a year.", "We count what is read and clicked."):
+            draft = notices.Draft("analytics", {"en": ("How we measure", body)}, now, now)
+            notices.publish(draft=draft, by=actors.SYSTEM, at=now)
+    return "/notices/analytics/1/2/"
 
 
 def of_member() -> list[str]:
@@ -62,7 +74,12 @@ def _request_of(subject: Subject) -> Request:
 
 def of_staff() -> list[str]:
     """Every list of the staff's site, and the page of one row of each that has any."""
-    return ["/admin/", *(_address(model, "changelist") for model in SHOWN), *_rows(), _address(Hold, "add")]
+    return [
+        "/admin/",
+        *(_address(model, "changelist") for model in SHOWN),
+        *_rows(),
+        *(_address(model, "add") for model in _BEGUN),
+    ]
 
 
 def _rows() -> list[str]:

@@ -1,13 +1,14 @@
 """Every write function writes its change and its audit entry together, or neither."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
-from consents import holds, ledger, notices, rules, subjects
-from consents.models import Subject
+from consents import deliveries, drafts, expiry, holds, ledger, notices, rules, subjects
+from consents.models import NoticeDelivery, NoticeDraft, Subject
 from consents.vocabulary import Action, Source
 from tests.conftest import AT, BY, OTHER, person
 from tests.consents.asking import say, tables_as_text
@@ -54,6 +55,38 @@ def publishing(alice: Subject) -> Prepared:
     return lambda: notices.publish(draft=DRAFT, by=BY, at=AT)
 
 
+def beginning_a_draft(alice: Subject) -> Prepared:
+    return lambda: drafts.begin(slug="terms", by=BY, at=AT)
+
+
+def saving_a_draft(alice: Subject) -> Prepared:
+    draft = drafts.begin(slug="terms", by=BY, at=AT)
+    wording = drafts.Wording(texts=DRAFT.texts)
+    return lambda: drafts.save(draft_id=draft.pk, revision=1, wording=wording, by=BY, at=AT)
+
+
+def publishing_a_draft(alice: Subject) -> Prepared:
+    saving_a_draft(alice)()
+    draft = NoticeDraft.objects.latest("begun_at", "id")
+    return lambda: drafts.publish(draft_id=draft.pk, revision=2, without=frozenset({"fr"}), by=BY, at=AT)
+
+
+def telling(alice: Subject) -> Prepared:
+    version = notices.publish(draft=DRAFT, by=BY, at=AT)
+    return lambda: deliveries.plan(slug="terms", version=version, audience=deliveries.Audience(), by=BY, at=AT)
+
+
+def pausing(alice: Subject) -> Prepared:
+    delivery = telling(alice)()
+    assert isinstance(delivery, NoticeDelivery)
+    return lambda: deliveries.pause(delivery=delivery, by=BY, at=AT)
+
+
+def expiring(alice: Subject) -> Prepared:
+    say(alice, Action.GRANT, "marketing", at=AT + timedelta(seconds=1))
+    return lambda: expiry.expire(at=AT + timedelta(days=366))
+
+
 def registering(alice: Subject) -> Prepared:
     return lambda: person("newcomer")
 
@@ -68,6 +101,7 @@ def forgetting(alice: Subject) -> Prepared:
 
 WRITES = [
     *[recording, withdrawing, opening, asking_to_lift, lifting, enacting, loading, publishing],
+    *[beginning_a_draft, saving_a_draft, publishing_a_draft, telling, pausing, expiring],
     *[registering, opening_an_account, forgetting],
 ]
 

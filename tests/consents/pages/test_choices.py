@@ -1,6 +1,7 @@
 """The switches, and what one click does."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -8,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from consents import holds, ledger
 from consents.models import LedgerEvent, Preference, Purpose, Subject
+from portal import clock
 from portal.models import User
 from tests.conftest import AT, BY
 
@@ -135,3 +137,15 @@ def test_a_hold_is_shown_and_one_can_still_choose(grace: Subject, signed_in: Sig
     assert "The regulator asked." in browser.get("/choices/").content.decode()
     browser.post("/choices/choose/", NO)
     assert Preference.objects.get(subject=grace).action == "deny"
+
+
+def test_a_yes_with_a_lifetime_says_until_when_it_counts(alice: Subject, signed_in: SignIn) -> None:
+    browser = signed_in(alice)
+    assert "Your yes counts until" not in browser.get("/choices/").content.decode()
+    browser.post("/choices/choose/", {"purpose": "marketing", "action": "grant"})
+    page = browser.get("/choices/").content.decode()
+    end = clock.now() + timedelta(days=365)
+    assert page.count("Your yes counts until") == 1
+    assert f'<time datetime="{end:%Y-%m-%d}"' in page
+    browser.post("/choices/choose/", {"purpose": "marketing", "action": "deny"})
+    assert "Your yes counts until" not in browser.get("/choices/").content.decode()
