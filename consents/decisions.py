@@ -1,7 +1,7 @@
 """May this purpose be served with this person's data? Allow or deny, with every step that was looked at.
 
 The order is the domain's: erased or unknown, holds, restrictions, minors, the person's own choice,
-rule and notice, the rule's default. Where anything is missing or contradictory, the answer is deny.
+their browser's signal, rule and notice, the rule's default. Where anything is missing or contradictory, the answer is deny.
 One pure function, `evaluate`, answers for one person and for many alike.
 """
 
@@ -123,7 +123,7 @@ def evaluate(subject: Subject, said: Sequence[Held], standing: Regime, question:
     if subject.is_minor and not (rule and rule.admits_minors):
         return trail.end(False, "minor", "The person is a minor.", rule=rule)
     by_choice = _by_choice(trail, said, standing, question, rule)
-    return by_choice or _by_rule(trail, standing, rule)
+    return by_choice or _by_signal(trail, said, rule) or _by_rule(trail, standing, rule)
 
 
 def preferences(subject_ids: Sequence[uuid.UUID], *, question: Question, at: datetime) -> dict[uuid.UUID, list[Held]]:
@@ -211,6 +211,17 @@ def _stale(own: Held, standing: Regime, rule: Rule | None) -> str | None:
         return "The person said yes before the notice changed in substance."
     if rule.consent_days is not None and own.occurred_at + timedelta(days=rule.consent_days) <= standing.at:
         return f"The yes is older than {rule.consent_days} days."
+    return None
+
+
+def _by_signal(trail: _Trail, said: Sequence[Held], rule: Rule | None) -> Decision | None:
+    """The opt-out signal of the person's browser denies where the rule gives it that effect."""
+    signal = next((held for held in said if held.action == Action.SIGNAL_ON), None)
+    if signal is None:
+        return None
+    if rule is not None and rule.gpc_denies:
+        return trail.end(False, "gpc", "The person's browser sends an opt-out signal.", rule=rule, choice=signal)
+    trail.passed("gpc_no_effect", "The person's browser sends an opt-out signal, which has no effect here.")
     return None
 
 

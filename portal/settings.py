@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "consents.pages.gpc.RecordsSignal",
     "portal.request_log.RequestLog",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -139,6 +140,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "portal.context.site",
+                "consents.pages.gpc.in_templates",
             ],
         },
     }
@@ -269,6 +271,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
 }
 
+# --- signals -------------------------------------------------------------------------------------
+# Whether the answers to a content's host hold AIPREF's header: the standard is still a draft of the IETF.
+AIPREF = env.bool("HEED_AIPREF", True)
+# Where the terms are under which reserved content may be mined (TDMRep's tdm-policy); empty where there are none.
+TDM_POLICY = env.str("HEED_TDM_POLICY", "")
+if TDM_POLICY and not TDM_POLICY.startswith("https://"):
+    raise ImproperlyConfigured("HEED_TDM_POLICY is the address of a policy and begins with https://, or is empty.")
+
 # --- workers -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
 # A person waits while their nudge is sent: a broker that is away is found out at once, and beat turns anyway.
@@ -289,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
         ("sequence", "consents.tasks.sequence", 1.0),
         ("propagate", "downstream.tasks.turn", 1.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
     ]
 }

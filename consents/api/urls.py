@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from consents.api import views
+from consents.api import signals, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
     path("decisions", views.Decisions.as_view(), name="api-decisions"),
+    path("signals", signals.Signals.as_view(), name="api-signals"),
+    path("content-usage", signals.ContentUsage.as_view(), name="api-content-usage"),
     path("changes", views.Changes.as_view(), name="api-changes"),
 ]

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from consents import change_feed, decisions, jurisdictions, ledger, purposes, sequencer, subjects
-from consents.api import partners
+from consents.api import partners, signals
 from consents.api.serializers import (
     ChangesOut,
     ChangesQuery,
@@ -47,13 +47,13 @@ class Choices(PartnerView):
             key=request.headers.get("Idempotency-Key"),
             request=request.data,
             at=at,
-            act=lambda: (201, _record(partner, parsed.validated_data, at)),
+            act=lambda: (201, _record(request, partner, parsed.validated_data, at)),
         )
         nudge.after_commit(ledger.SEQUENCE_TASK)
         return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
-def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
+def _record(request: Request, partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
     subject = partners.get_subject(partner, subjects.name(**sent["subject"]))
     recipient = partners.check_recipient(partner, sent["recipient"])
     event = ledger.record(
@@ -69,6 +69,7 @@ def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
         at=at,
         occurred_at=sent["occurred_at"],
     )
+    signals.note(request, subject=subject, partner=partner, occurred_at=sent["occurred_at"], at=at)
     return _choice_out(event)
 
 

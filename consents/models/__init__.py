@@ -1,12 +1,14 @@
 """The tables of consents, one file a subject."""
 
 from consents.models.cases import RegulatorCase
+from consents.models.contacts import ContactVerification
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.people import Identifier, Partner, Subject, Suppressed
 from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
 __all__ = [
+    "ContactVerification",
     "Hold",
     "Identifier",
     "LedgerEvent",
