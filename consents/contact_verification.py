@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from uuid_utils.compat import uuid7
 
@@ -142,16 +142,16 @@ def _keep(wanted: Name, wish: Wish, at: datetime) -> Sent:
     )
     waiting.code_digest = _digest(waiting.pk, code)
     waiting.sealed = crypto.seal(json.dumps([wanted.value, asdict(wish)]).encode(), context=_context(waiting.pk))
-    try:
-        _replace(waiting, wanted)
-    except IntegrityError:
-        # two asked at once: the second replaces the first
-        _replace(waiting, wanted)
+    _replace(waiting, wanted)
     return Sent(waiting.pk, wanted.value, f"{code[:4]}-{code[4:]}")
 
 
 @transaction.atomic
 def _replace(waiting: ContactVerification, wanted: Name) -> None:
+    with connection.cursor() as cursor:
+        # who asks for the same contact at once waits, and then replaces
+        lock = int.from_bytes(wanted.fingerprint[:8], signed=True)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
     ContactVerification.objects.filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints).delete()
     waiting.save(force_insert=True)
 
@@ -159,7 +159,7 @@ def _replace(waiting: ContactVerification, wanted: Name) -> None:
 def _spend(kind: str, key: str, most: int) -> None:
     """Count one more; the counter is named by a keyed digest, so that nobody reads an address out of the cache."""
     name = f"contact-verification:{kind}:{crypto.blind_index('rate', key).hex()}"
-    if cache.add(name, 1, timeout=_WINDOW.total_seconds()):
+    if cache.add(name, 1, timeout=int(_WINDOW.total_seconds())):
         return
     try:
         count = cache.incr(name)

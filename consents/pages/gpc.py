@@ -112,7 +112,9 @@ def signal(request: HttpRequest) -> HttpResponse:
             "is_on": held is not None and held.action == Action.SIGNAL_ON,
             "set_aside": browser_signals.is_set_aside(subject),
             "reference": ledger.reference(held.event_id) if held else "",
-            "denied": [_(one.name) for one in browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)],
+            "denied": [
+                _(one.name) for one in browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)
+            ],
         }
     return render(request, "consents/signal.html", context)
 

@@ -10,6 +10,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,6 +25,7 @@ from consents import contact_verification, ledger
 from consents.contact_verification import CodeRefused, Sent, TooMany, Wish
 from consents.models import LedgerEvent, Purpose
 from consents.pages import views
+from consents.subjects import IdentifierError
 from consents.vocabulary import Action
 from portal import clock, nudge
 from portal.countries import country_names
@@ -34,6 +36,8 @@ _REFUSED = gettext_lazy("This code does not serve: it is mistyped, or too old. L
 _TOO_MANY = gettext_lazy("That was asked for too often just now. Wait an hour, then try again.")
 _NOT_SENT = gettext_lazy("The mail could not be sent. Look at the address, or try again later.")
 _NO_ADDRESS = gettext_lazy("This is not a mail address.")
+# a ValueError is an address that no mail can be written to
+_UNDELIVERED = (SMTPException, OSError, ValueError)
 
 
 class ObjectionForm(forms.Form):
@@ -111,15 +115,12 @@ def code(request: HttpRequest) -> HttpResponse:
     waiting = request.session.get(_WAITING)
     if waiting is None:
         return redirect("object")
-    form = CodeForm(request.POST if request.method == "POST" and "again" not in request.POST else None)
-    status = 200
     if "again" in request.POST:
-        status = _send_again(request, form, uuid.UUID(waiting))
-    elif request.method == "POST":
-        status = 400
-        if form.is_valid() and _confirmed(request, form, uuid.UUID(waiting)):
-            return redirect("object-done")
-    return render(request, "consents/object_code.html", {"form": form, "sent_again": status == 302}, status=_shown(status))
+        return _send_again(request, uuid.UUID(waiting))
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid() and _confirmed(request, form, uuid.UUID(waiting)):
+        return redirect("object-done")
+    return render(request, "consents/object_code.html", {"form": form}, status=400 if form.is_bound else 200)
 
 
 @never_cache
@@ -132,10 +133,6 @@ def done(request: HttpRequest) -> HttpResponse:
     names = dict(Purpose.objects.values_list("slug", "name"))
     entries = [(_(names.get(slug, slug)), reference) for slug, reference in said["entries"]]
     return render(request, "consents/object_done.html", {"entries": entries, "takes_back": said["takes_back"]})
-
-
-def _shown(status: int) -> int:
-    return 200 if status == 302 else status
 
 
 def _send_for(request: HttpRequest, form: ObjectionForm, action: Action) -> int:
@@ -151,46 +148,44 @@ def _send_for(request: HttpRequest, form: ObjectionForm, action: Action) -> int:
         locale=(get_language() or "en")[:10],
         notices={one.slug: views.notice_shown(one) for one in about},
     )
+    client = _client(request)
     try:
-        sent = contact_verification.ask(contact=filled["email"], wish=wish, client=_client(request), at=clock.now())
+        _mail(request, contact_verification.ask(contact=filled["email"], wish=wish, client=client, at=clock.now()))
     except TooMany:
         form.add_error(None, str(_TOO_MANY))
         return 429
-    except DomainError as error:
-        form.add_error("email" if error.field == "subject" else None, str(_NO_ADDRESS))
+    except _UNDELIVERED:
+        form.add_error("email", str(_NOT_SENT))
+        return 502
+    except IdentifierError:
+        form.add_error("email", str(_NO_ADDRESS))
         return 400
-    return _mail(request, form, sent)
-
-
-def _send_again(request: HttpRequest, form: CodeForm, waiting: uuid.UUID) -> int:
-    form.is_bound, form.data = True, form.data
-    try:
-        sent = contact_verification.ask_again(verification_id=waiting, client=_client(request), at=clock.now())
-    except TooMany:
-        return _refuse(form, str(_TOO_MANY), 429)
-    except CodeRefused:
-        return _refuse(form, _("This took too long. Begin again, please."), 400)
-    return _mail(request, form, sent)
-
-
-def _mail(request: HttpRequest, form: forms.Form, sent: Sent) -> int:
-    request.session[_WAITING] = str(sent.id)
-    try:
-        _send(sent)
-    except (SMTPException, OSError, ValueError):
-        # a ValueError is an address that no mail can be written to
-        contact_verification.withdraw(verification_id=sent.id)
-        return _refuse(form, str(_NOT_SENT), 502)
     return 302
 
 
-def _refuse(form: forms.Form, text: str, status: int) -> int:
-    if not form.is_bound:
-        form.is_bound = True
-        form.full_clean()
-        form.errors.clear()
-    form.add_error(None, text)
-    return status
+def _send_again(request: HttpRequest, waiting: uuid.UUID) -> HttpResponse:
+    try:
+        _mail(request, contact_verification.ask_again(verification_id=waiting, client=_client(request), at=clock.now()))
+    except TooMany:
+        messages.error(request, _TOO_MANY)
+    except _UNDELIVERED:
+        messages.error(request, _NOT_SENT)
+    except CodeRefused:
+        messages.error(request, _("This took too long. Begin again, please."))
+        return redirect("object")
+    else:
+        messages.success(request, _("A new code is on its way. The one before no longer works."))
+    return redirect("object-code")
+
+
+def _mail(request: HttpRequest, sent: Sent) -> None:
+    """Send it, and let this browser confirm it. Raises what sending raises, and then nothing waits."""
+    try:
+        _send(sent)
+    except _UNDELIVERED:
+        contact_verification.withdraw(verification_id=sent.id)
+        raise
+    request.session[_WAITING] = str(sent.id)
 
 
 def _send(sent: Sent) -> None:
@@ -206,9 +201,7 @@ def _send(sent: Sent) -> None:
 
 def _confirmed(request: HttpRequest, form: CodeForm, waiting: uuid.UUID) -> bool:
     try:
-        events = contact_verification.confirm(
-            verification_id=waiting, code=form.cleaned_data["code"], at=clock.now()
-        )
+        events = contact_verification.confirm(verification_id=waiting, code=form.cleaned_data["code"], at=clock.now())
     except DomainError:
         form.add_error("code", str(_REFUSED))
         return False
