@@ -1,7 +1,8 @@
 """May this purpose be served with this person's data? Allow or deny, with every step that was looked at.
 
 The order is the domain's: erased or unknown, holds, restrictions, minors, the person's own choice,
-their browser's signal, rule and notice, the rule's default. Where anything is missing or contradictory, the answer is deny.
+their browser's signal, rule and notice, the rule's default. Where anything is missing or contradictory,
+the answer is deny.
 One pure function, `evaluate`, answers for one person and for many alike.
 """
 
@@ -221,7 +222,7 @@ def _by_signal(trail: _Trail, said: Sequence[Held], rule: Rule | None) -> Decisi
         return None
     if rule is not None and rule.gpc_denies:
         return trail.end(False, "gpc", "The person's browser sends an opt-out signal.", rule=rule, choice=signal)
-    trail.passed("gpc_no_effect", "The person's browser sends an opt-out signal, which has no effect here.")
+    trail.passed("signal_without_effect", "An opt-out signal is known, to which the rule gives no effect here.")
     return None
 
 

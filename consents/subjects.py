@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from consents import jurisdictions, ledger
-from consents.models import Identifier, Subject, Suppressed
+from consents.models import Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
 from portal import audit, crypto
 from portal.errors import Conflict, DomainError, NotFound
@@ -190,6 +190,56 @@ def unseal(subject: Subject, sealed: crypto.Sealed, *, context: str) -> str | No
 
 
 @transaction.atomic
+def amend(
+    *, subject: Subject, jurisdiction: str | None = None, is_minor: bool | None = None, by: str, at: datetime
+) -> LedgerEvent | None:
+    """Correct where a person lives or whether they are a minor; the log keeps what was (GDPR Art. 16).
+
+    Answers None when nothing differs. Raises UnknownJurisdiction, Conflict(`erased`).
+    """
+    locked = _living(subject)
+    wanted = {
+        "jurisdiction": locked.jurisdiction if jurisdiction is None else jurisdictions.check(jurisdiction),
+        "is_minor": locked.is_minor if is_minor is None else is_minor,
+    }
+    was = {name: getattr(locked, name) for name, value in wanted.items() if getattr(locked, name) != value}
+    if not was:
+        return None
+    for changed in (locked, subject):
+        changed.jurisdiction, changed.is_minor, changed.amended_at = wanted["jurisdiction"], wanted["is_minor"], at
+    locked.save(update_fields=["jurisdiction", "is_minor", "amended_at"])
+    event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"was": was})
+    audit.record(at=at, by=by, action="subject.amend", of=("subject", locked.pk), details={"changed": sorted(was)})
+    return event
+
+
+@transaction.atomic
+def link(*, subject: Subject, names: Sequence[Name], by: str, at: datetime) -> LedgerEvent | None:
+    """Let a person be found by further names; those they have already are left. Answers None when none is new.
+
+    Raises Conflict(`erased` | `suppressed` | `identifier_taken`).
+    """
+    locked = _living(subject)
+    if _suppressed(names):
+        raise Conflict("suppressed", "This name belonged to a person who asked to be forgotten.")
+    owners = {one: find(one) for one in names}
+    if any(owner is not None and owner.pk != locked.pk for owner in owners.values()):
+        raise Conflict("identifier_taken", "Somebody else is registered by this identifier.")
+    fresh = [one for one, owner in owners.items() if owner is None]
+    if not fresh:
+        return None
+    try:
+        with transaction.atomic():
+            Identifier.objects.bulk_create([_identifier(locked, one) for one in fresh])
+    except IntegrityError as error:
+        raise Conflict("identifier_taken", "One of these names was taken just now; try again.") from error
+    schemes = sorted(one.scheme for one in fresh)
+    event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"linked": schemes})
+    audit.record(at=at, by=by, action="subject.link", of=("subject", locked.pk), details={"schemes": schemes})
+    return event
+
+
+@transaction.atomic
 def forget(*, subject: Subject, by: str, at: datetime) -> None:
     """Erase a person: identifiers deleted, their key destroyed, keyed fingerprints kept (GDPR Art. 17).
 
@@ -208,7 +258,17 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     locked.save(update_fields=["account", "wrapped_key", "erased_at", "locale"])
     if account is not None:
         account.delete()
+    # who keeps answers by name in memory learns from the log that this name means nobody any more
+    ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"forgotten": True})
     audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
+
+
+def _living(subject: Subject) -> Subject:
+    """The person, locked. Raises Conflict(`erased`)."""
+    locked = Subject.objects.select_for_update().get(pk=subject.pk)
+    if locked.erased_at is not None:
+        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
+    return locked
 
 
 def _subject(newcomer: Newcomer, at: datetime) -> Subject:

@@ -9,6 +9,7 @@ What cannot be read is no statement. Where several speak, any no wins.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import http_sf
 
@@ -30,13 +31,9 @@ SILENT = Usage(None)
 
 def parse_content_usage(text: str) -> dict[str, bool] | None:
     """Category → allowed; categories of another value say nothing. None where the text is no such dictionary."""
-    try:
-        found = http_sf.parse(text.encode(), tltype="dictionary")
-    except (http_sf.StructuredFieldError, ValueError):
-        # UnicodeEncodeError is a ValueError: lone surrogates
+    values = _dictionary(text)
+    if values is None:
         return None
-    assert isinstance(found, dict)
-    values = {name: item[0] for name, item in found.items()}
     # a token, and not the text "y" or the bare name, which stands for true
     return {
         name: _TOKENS[str(value)]
@@ -47,7 +44,7 @@ def parse_content_usage(text: str) -> dict[str, bool] | None:
 
 def write_content_usage(usage: Mapping[str, bool]) -> str:
     """The header's value; empty where nothing is stated. Names are the vocabulary's, lower case."""
-    words = {name: (http_sf.Token("y" if allowed else "n"), {}) for name, allowed in usage.items()}
+    words: dict[str, Any] = {name: (http_sf.Token("y" if allowed else "n"), {}) for name, allowed in usage.items()}
     return str(http_sf.ser(words)) if words else ""
 
 
@@ -90,13 +87,18 @@ def _of_content_usage(text: str | None) -> Usage:
         return Usage(None, readable=False)
     if TRAIN_AI in parsed:
         return Usage(parsed[TRAIN_AI])
-    # it names other uses, or training by a word that nobody knows
-    return Usage(None, readable=not _names_training(text))
+    # it names other uses alone, or training by a word that nobody knows
+    return Usage(None, readable=TRAIN_AI not in (_dictionary(text) or {}))
 
 
-def _names_training(text: str) -> bool:
-    found = http_sf.parse(text.encode(), tltype="dictionary")
-    return isinstance(found, dict) and TRAIN_AI in found
+def _dictionary(text: str) -> dict[str, object] | None:
+    """The members without their parameters; None where it cannot be read. Of duplicates the last one stands."""
+    try:
+        found = http_sf.parse(text.encode(), tltype="dictionary")
+    except ValueError:
+        # also a UnicodeEncodeError, of lone surrogates
+        return None
+    return {name: item[0] for name, item in found.items()} if isinstance(found, dict) else None
 
 
 def _of_reservation(text: str | None) -> Usage:

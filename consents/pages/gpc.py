@@ -1,6 +1,6 @@
 """The browser's opt-out signal on people's pages: recorded once a session, shown with its effect, set aside.
 
-The law wants the person to see that it was honoured (11 CCR 7025(c)(6)); where it has no effect, that is said as plainly.
+The law wants the person to see that it was honoured (11 CCR 7025(c)(6)); where it has no effect, that is said too.
 """
 
 from collections.abc import Callable
