@@ -94,11 +94,11 @@ def _of_content_usage(text: str | None) -> Usage:
 def _dictionary(text: str) -> dict[str, object] | None:
     """The members without their parameters; None where it cannot be read. Of duplicates the last one stands."""
     try:
-        found = http_sf.parse(text.encode(), tltype="dictionary")
+        found: Any = http_sf.parse(text.encode(), tltype="dictionary")
     except ValueError:
         # also a UnicodeEncodeError, of lone surrogates
         return None
-    return {name: item[0] for name, item in found.items()} if isinstance(found, dict) else None
+    return {name: item[0] for name, item in found.items()}
 
 
 def _of_reservation(text: str | None) -> Usage:

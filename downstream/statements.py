@@ -3,6 +3,7 @@
 A row that says no must not be trained on, whatever its author told us. Here it is counted and made visible.
 """
 
+import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -80,7 +81,7 @@ def still_there(dataset: Dataset) -> int:
     return int(dataset.row_statements.get("disallowed", 0)) if serves_training(dataset) else 0
 
 
-def _who_said_yes(dataset: Dataset) -> "list[object]":
+def _who_said_yes(dataset: Dataset) -> list[uuid.UUID]:
     """People whose own yes covers this dataset, for training where it serves that."""
     served = [one for one in dataset.purposes if purposes.covers(TRAINING, one)] or dataset.purposes
     yes = Preference.objects.filter(

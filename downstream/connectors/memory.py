@@ -24,7 +24,7 @@ from downstream.connectors.base import (
     UnitState,
     Verification,
 )
-from downstream.connectors.statement_columns import StatementColumns
+from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines.base import Tally
 from downstream.engines.key_columns import form_of
 from downstream.engines.parquet_statements import kind_of
@@ -61,7 +61,7 @@ class Memory:
 
     location: str
     key_column: str
-    statement_columns: StatementColumns = StatementColumns()
+    statement_columns: StatementColumns = NO_COLUMNS
 
     def describe(self) -> Description:
         place = self._place()

@@ -20,7 +20,7 @@ from downstream.connectors.base import (
     UnitState,
     Verification,
 )
-from downstream.connectors.statement_columns import StatementColumns
+from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines import open_engine
 from downstream.engines.base import DataFile, Engine, Shape
 from downstream.engines.errors import reading, writing
@@ -50,7 +50,7 @@ class ParquetFolder:
     """Implements `downstream.connectors.base.Connector`."""
 
     def __init__(
-        self, location: str, key_column: str, engine: Engine, statements: StatementColumns = StatementColumns()
+        self, location: str, key_column: str, engine: Engine, statements: StatementColumns = NO_COLUMNS
     ) -> None:
         self._location = location
         self._key_column = key_column

@@ -38,6 +38,10 @@ class StatementColumns:
         return RowsSaying(found.get(self.content_usage), found.get(self.tdm_reservation), tally.rows, tally.of_keys)
 
 
+NO_COLUMNS = StatementColumns()
+"""Of a dataset whose rows say nothing."""
+
+
 def from_options(options: Mapping[str, Any]) -> StatementColumns:
     """Raises ConnectorError where an option names no column, or both the same one."""
     named = {name: options.get(name, "") for name in OPTIONS}
