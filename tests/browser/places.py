@@ -24,7 +24,17 @@ SHOWN: tuple[type[Model], ...] = (
 
 def before_signing_in() -> list[str]:
     """What anybody sees."""
-    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", "/dev/mail/"]
+    return [
+        "/",
+        "/?country=DE",
+        "/account/login/",
+        "/object/",
+        "/object/undo/",
+        "/signal/",
+        "/notices/",
+        "/notices/ai-training/1/",
+        "/dev/mail/",
+    ]
 
 
 def of_member() -> list[str]:
@@ -38,6 +48,7 @@ def of_member() -> list[str]:
         "/choices/personalisation/journey/",
         "/history/",
         f"/receipts/{ledger.reference(said.pk)}/",
+        "/signal/",
         "/requests/",
         "/requests/new/",
         f"/requests/{asked.reference}/",
