@@ -1,6 +1,7 @@
 """Somebody without an account objects with a code from the mail, and a browser's opt-out signal is seen and honoured."""
 
 import re
+import uuid
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +14,8 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.browser
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
-STRANGER, SCRIPTLESS = "zoe@elsewhere.example", "yan@elsewhere.example"
+# new ones each run: an address gets only so many mails an hour
+STRANGER, SCRIPTLESS = (f"{name}-{uuid.uuid4().hex[:8]}@elsewhere.example" for name in ("zoe", "yan"))
 CALIFORNIAN = "m_us007@linkwell.example"
 
 

@@ -1,12 +1,13 @@
 """Every write function writes its change and its audit entry together, or neither."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
-from consents import holds, ledger, notices, rules, subjects
+from consents import browser_signals, holds, ledger, notices, rules, subjects
 from consents.models import Subject
 from consents.vocabulary import Action, Source
 from tests.conftest import AT, BY, OTHER, person
@@ -66,7 +67,20 @@ def forgetting(alice: Subject) -> Prepared:
     return lambda: subjects.forget(subject=alice, by=BY, at=AT)
 
 
+def signalling(alice: Subject) -> Prepared:
+    return lambda: browser_signals.record_gpc(subject=alice, present=True, by=BY, at=AT)
+
+
+def setting_a_signal_aside(alice: Subject) -> Prepared:
+    return lambda: browser_signals.set_aside(subject=alice, by=BY, at=AT)
+
+
+def applying_a_signal_again(alice: Subject) -> Prepared:
+    return lambda: browser_signals.apply_again(subject=alice, by=BY, at=AT + timedelta(hours=1))
+
+
 WRITES = [
+    *[signalling, setting_a_signal_aside, applying_a_signal_again],
     *[recording, withdrawing, opening, asking_to_lift, lifting, enacting, loading, publishing],
     *[registering, opening_an_account, forgetting],
 ]
