@@ -10,9 +10,10 @@ from pathlib import Path
 from django.db import transaction
 
 from consents import jurisdictions, subjects
+from consents.models import Identifier
 from consents.subjects import Newcomer
 from consents.vocabulary import Scheme
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 _REQUIRED = ("author_id", "email", "jurisdiction")
 _OPTIONAL = ("locale", "minor")
@@ -41,6 +42,7 @@ def load(*, path: Path, by: str, at: datetime) -> Imported:
             while batch := list(islice(newcomers, _BATCH)):
                 seen += len(batch)
                 registered += len(subjects.register_many(newcomers=batch, by=by, at=at))
+                _link(batch, by=by, at=at)
     except OSError as error:
         raise ImportRefused("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -48,6 +50,28 @@ def load(*, path: Path, by: str, at: datetime) -> Imported:
     if not seen:
         raise ImportRefused("empty", f"{path.name} holds no people.")
     return Imported(registered=registered, known=seen - registered)
+
+
+def _link(batch: list[Newcomer], *, by: str, at: datetime) -> None:
+    """Members who were known by their contact alone, such as one who objected before: they stay the same person.
+
+    What they said then holds for their account now. The register knows better where they live.
+    """
+    by_contact = {
+        print_: one for one in batch for named in one.names if named.is_contact for print_ in named.fingerprints
+    }
+    without_account = Identifier.objects.filter(scheme=Scheme.EMAIL, fingerprint__in=list(by_contact)).exclude(
+        subject__identifiers__scheme=Scheme.ACCOUNT
+    )
+    for identifier in without_account.select_related("subject"):
+        newcomer = by_contact[bytes(identifier.fingerprint)]
+        try:
+            subjects.link(subject=identifier.subject, names=newcomer.names, by=by, at=at)
+        except Conflict:
+            # the account is somebody else's, or was an erased person's: both stay as they are
+            continue
+        minor = True if newcomer.is_minor else None
+        subjects.amend(subject=identifier.subject, jurisdiction=newcomer.jurisdiction, is_minor=minor, by=by, at=at)
 
 
 def _newcomers(rows: "csv.DictReader[str]", name: str) -> Iterator[Newcomer]:

@@ -20,7 +20,7 @@ from django.db.models import Max, Q
 from consents import decisions, log, sequencer, subjects
 from consents.models import Position, Subject
 from consents.vocabulary import ANYWHERE
-from downstream import leases, registry, retry
+from downstream import leases, registry, retry, statements
 from downstream.connectors.base import Connector, ConnectorError, StagedUnit, Verification
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
@@ -175,6 +175,7 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock"
         place = traceback.format_tb(error.__traceback__)
         logger.error("propagation.unexpected", propagation=str(propagation_id), error=type(error).__name__, place=place)
         return False
+    statements.refresh(dataset=Dataset.objects.get(propagations=propagation_id), at=clock())
     return True
 
 

@@ -13,6 +13,7 @@ from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
 from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, Description
+from downstream.connectors.statement_columns import OPTIONS
 from downstream.models import Dataset
 from portal import audit
 from portal.errors import Conflict, DomainError, NotFound
@@ -42,6 +43,13 @@ class Registration:
     public_name: str = ""
     category: str = ""
     deadline_hours: int = 24
+    content_usage_column: str = ""
+    tdm_reservation_column: str = ""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What the connector has to know besides."""
+        return {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
 
 
 def connect(dataset: Dataset) -> Connector:
@@ -65,7 +73,7 @@ def check(registration: Registration) -> Description:
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration.location)
     _check_free(location)
-    return open_connector(registration.kind, str(location), registration.key_column, {}).describe()
+    return open_connector(registration.kind, str(location), registration.key_column, registration.options).describe()
 
 
 def _check_words(registration: Registration) -> None:
@@ -151,6 +159,7 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         key_scheme=registration.key_scheme,
         category=registration.category,
         deadline_hours=registration.deadline_hours,
+        options=registration.options,
         row_count=described.rows,
         file_count=described.files,
         registered_at=at,

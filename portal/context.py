@@ -8,6 +8,4 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "site_name": settings.SITE_NAME,
         "demo_mode": settings.DEMO_MODE,
-        # https://w3c.github.io/gpc/: the signal is exactly "1"
-        "gpc": request.headers.get("Sec-GPC") == "1",
     }

@@ -127,6 +127,7 @@ MIDDLEWARE = [
     "portal.pages_only.Frames",
     "allauth.account.middleware.AccountMiddleware",
     "portal.pages_only.Htmx",
+    "consents.pages.gpc.RecordsSignal",
     "portal.request_log.RequestLog",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -142,6 +143,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "portal.context.site",
+                "consents.pages.gpc.in_templates",
             ],
         },
     }
@@ -272,6 +274,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
 }
 
+# --- signals -------------------------------------------------------------------------------------
+# Whether the answers to a content's host hold AIPREF's header: the standard is still a draft of the IETF.
+AIPREF = env.bool("HEED_AIPREF", True)
+# Where the terms are under which reserved content may be mined (TDMRep's tdm-policy); empty where there are none.
+TDM_POLICY = env.str("HEED_TDM_POLICY", "")
+if TDM_POLICY and not TDM_POLICY.startswith("https://"):
+    raise ImproperlyConfigured("HEED_TDM_POLICY is the address of a policy and begins with https://, or is empty.")
+
 # --- workers -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
 # A person waits while their nudge is sent: a broker that is away is found out at once, and beat turns anyway.
@@ -295,6 +305,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
         ("make partitions", "portal.tasks.make_partitions", 86_400.0),

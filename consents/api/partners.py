@@ -9,7 +9,7 @@ from consents import jurisdictions, purposes, subjects
 from consents.models import Partner, Subject
 from consents.subjects import Name
 from portal import api_tokens
-from portal.errors import Forbidden, NotFound
+from portal.errors import DomainError, Forbidden, NotFound
 from portal.memory import ShortMemory
 
 _known: ShortMemory[int, Partner] = ShortMemory(seconds=api_tokens.KEPT)
@@ -70,6 +70,27 @@ def _theirs(partner: Partner, subject: Subject | None) -> Subject:
     if subject is None or not sees(partner, subject):
         raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="subject")
     return subject
+
+
+def whom(partner: Partner, text: str, jurisdiction: str | None) -> tuple[Subject | None, str | None]:
+    """The person that a URL names as scheme:value, and the jurisdiction whose default may answer where there is none.
+
+    Raises PartnerError, DomainError (`subject_malformed`, `address_in_url`).
+    """
+    scheme, colon, value = text.partition(":")
+    if not colon:
+        raise DomainError("subject_malformed", "Write the subject as scheme:value.", field="subject")
+    wanted = check_scheme(partner, subjects.name(scheme, value))
+    if wanted.is_contact:
+        raise DomainError(
+            "address_in_url",
+            "Addresses do not belong in a URL, where logs keep them; name an account.",
+            field="subject",
+        )
+    subject = subjects.find(wanted)
+    hidden = subjects.was_erased(wanted) if subject is None else not sees(partner, subject)
+    # no default speaks for somebody whom the name means elsewhere, or meant until they were erased
+    return (None, None) if hidden else (subject, jurisdiction)
 
 
 def check_recipient(partner: Partner, recipient: str) -> str:

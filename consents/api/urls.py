@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from consents.api import bulk_choices, views
+from consents.api import bulk_choices, signals, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
     path("choices/bulk", bulk_choices.BulkChoices.as_view(), name="api-choices-bulk"),
     path("decisions", views.Decisions.as_view(), name="api-decisions"),
+    path("signals", signals.Signals.as_view(), name="api-signals"),
+    path("content-usage", signals.ContentUsage.as_view(), name="api-content-usage"),
     path("changes", views.Changes.as_view(), name="api-changes"),
 ]

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from consents import change_feed, decisions, jurisdictions, ledger, subjects
-from consents.api import partners
+from consents.api import partners, signals
 from consents.api.serializers import (
     ChangesOut,
     ChangesQuery,
@@ -46,13 +46,13 @@ class Choices(PartnerView):
             key=request.headers.get("Idempotency-Key"),
             request=request.data,
             at=at,
-            act=lambda: (201, _record(partner, sent, at)),
+            act=lambda: (201, _record(request, partner, sent, at)),
         )
         nudge.after_commit(ledger.SEQUENCE_TASK)
         return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
-def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
+def _record(request: Request, partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
     subject = partners.get_locked(partner, subjects.name(**sent["subject"]))
     recipient = partners.check_recipient(partner, sent["recipient"])
     event = ledger.record_of_locked(
@@ -68,6 +68,7 @@ def _record(partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
         at=at,
         occurred_at=sent["occurred_at"],
     )
+    signals.note(request, subject=subject, partner=partner, occurred_at=sent["occurred_at"], at=at)
     return _choice_out(event)
 
 

@@ -7,7 +7,7 @@ import portal.sealed
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0019_drafts_and_deliveries'),
+        ('consents', '0021_contact_verifications'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

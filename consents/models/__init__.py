@@ -1,6 +1,7 @@
 """The tables of consents, one file a subject."""
 
 from consents.models.cases import RegulatorCase
+from consents.models.contacts import ContactVerification
 from consents.models.holds import Hold
 from consents.models.imports import ChoiceImport, ImportedKey, ImportRejection, ImportState
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
@@ -12,6 +13,7 @@ from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 __all__ = [
     "Checkpoint",
     "ChoiceImport",
+    "ContactVerification",
     "Hold",
     "Identifier",
     "ImportRejection",

@@ -10,6 +10,8 @@ from consents import decisions, expiry, ledger, regime
 from consents.models import Preference, Purpose, Rule, Subject
 from consents.vocabulary import Action, Category, Default
 
+STOPPED_BY_SIGNAL = gettext_lazy("Your browser sends an opt-out signal, which counts as a no here.")
+
 # The decision's own words are English for machines; these are the same reasons for people.
 _REASONS = {
     "erased": gettext_lazy("Your data was erased."),
@@ -19,6 +21,7 @@ _REASONS = {
     "stale_consent": gettext_lazy("Your earlier yes no longer counts, because it is too old or the notice changed."),
     "no_rule": gettext_lazy("Nothing allows this where you live, so it is off."),
     "notice_not_over": gettext_lazy("People have not been told of this for long enough, so it is off."),
+    "gpc": STOPPED_BY_SIGNAL,
     "unknown_subject": gettext_lazy("We do not know you, so nothing of yours is used."),
 }
 

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from consents.pages import notices, views
+from consents.pages import gpc, notices, objecting, views
+from consents.vocabulary import Action
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,6 +11,13 @@ urlpatterns = [
     path("choices/choose/", views.choose, name="choose"),
     path("history/", views.history, name="history"),
     path("receipts/<str:reference>/", views.receipt, name="receipt"),
+    path("object/", objecting.ask, {"action": Action.OBJECT}, name="object"),
+    path("object/undo/", objecting.ask, {"action": Action.GRANT}, name="object-undo"),
+    path("object/code/", objecting.code, name="object-code"),
+    path("object/done/", objecting.done, name="object-done"),
+    path("signal/", gpc.signal, name="signal"),
+    path("signal/say/", gpc.say, name="signal-say"),
+    path(".well-known/gpc.json", gpc.support, name="gpc-support"),
     path("notices/", notices.notices, name="notices"),
     path("notices/<slug:slug>/<int:version>/", notices.notice, name="notice"),
     path("notices/<slug:slug>/<int:before>/<int:after>/", notices.difference, name="notice-difference"),

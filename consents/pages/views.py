@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from consents import decisions, ledger, purposes, sequencer
 from consents.models import LedgerEvent, Purpose, Subject
-from consents.pages import cards, notices
+from consents.pages import cards, gpc, notices
 from consents.pages.access import for_subject, subject_of
 from consents.pages.forms import ChoiceForm
 from consents.vocabulary import Action, Kind, Source
@@ -35,15 +35,19 @@ def home(request: HttpRequest) -> HttpResponse:
     decision = decisions.decide(
         subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country
     )
+    signal = gpc.shown(request)
+    # of whoever is signed in, the decision itself looks at the signal
+    stopped = subject is None and decision.allow and signal is not None and signal.stops(MAIN_PURPOSE)
     return render(
         request,
         "consents/home.html",
         {
+            "signal_in_content": True,
             "subject": subject,
             "country": country,
             "countries": country_names(),
-            "allowed": decision.allow,
-            "reasons": [cards.text(decision.decisive)],
+            "allowed": decision.allow and not stopped,
+            "reasons": [cards.STOPPED_BY_SIGNAL if stopped else cards.text(decision.decisive)],
             "purpose": purpose,
             "held": decision.hold is not None,
             "notice": notices.latest(purpose),
@@ -89,7 +93,7 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
             scope=ledger.Scope(purpose.slug),
             action=Action(form.cleaned_data["action"]),
             origin=ledger.Origin(
-                source=Source.SELF_SERVICE, by=actors.subject(subject.pk), notice=_notice_shown(purpose)
+                source=Source.SELF_SERVICE, by=actors.subject(subject.pk), notice=notice_shown(purpose)
             ),
             at=at,
         )
@@ -106,7 +110,7 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
     return redirect(f"{reverse('choices')}#{purpose.slug}")
 
 
-def _notice_shown(purpose: Purpose) -> str:
+def notice_shown(purpose: Purpose) -> str:
     latest = notices.latest(purpose)
     return f"{latest.slug}/{latest.version}" if latest else ""
 

@@ -16,14 +16,18 @@ from unfold.enums import ActionVariant
 from consents import sequencer
 from consents.models import Identifier, Purpose
 from consents.vocabulary import Scheme
-from downstream import propagation
+from downstream import propagation, statements
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from downstream.propagation_states import Status
 from portal import clock
 from portal.staff_dialogs import ConfirmForm, asking
-from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found
+from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines
 
 RETRY = "downstream.retry_propagation"
+_WORDS = {
+    statements.SILENT: gettext_lazy("says nothing"),
+    statements.UNREADABLE: gettext_lazy("cannot be read"),
+}
 _KINDS = {
     Status.PLANNED: "info",
     Status.WORKING: "info",
@@ -37,7 +41,7 @@ _KINDS = {
 class DatasetAdmin(ReadOnlyAdmin):
     empty_title = gettext_lazy("No dataset is registered")
     empty_text = gettext_lazy("An operator registers one with manage.py register_dataset.")
-    list_display = ("name", "owner", "serves", "freshness", "row_count", "file_count", "verified_at")
+    list_display = ("name", "owner", "serves", "freshness", "own_no", "row_count", "file_count", "verified_at")
     search_fields = ("name", "slug")
     list_select_related = ("owner",)
     fields = (
@@ -56,11 +60,14 @@ class DatasetAdmin(ReadOnlyAdmin):
         "position",
         "row_count",
         "file_count",
+        "own_no",
+        "own_words",
+        "statements_read_at",
         "registered_at",
         "verified_at",
         "retired_at",
     )
-    readonly_fields = ("freshness", "serves")
+    readonly_fields = ("freshness", "serves", "own_no", "own_words")
 
     @admin.display(description=gettext_lazy("serves"))
     def serves(self, dataset: Dataset) -> str:
@@ -75,6 +82,29 @@ class DatasetAdmin(ReadOnlyAdmin):
             return badge("danger", _("stopped: waits for you"))
         behind = sequencer.head() - dataset.position
         return badge("warning", _("%d behind the log") % behind) if behind else badge("success", _("up to date"))
+
+    @admin.display(description=gettext_lazy("rows that say no themselves"))
+    def own_no(self, dataset: Dataset) -> str:
+        """Rows that must not be trained on whatever their authors told us; a warning while they are there."""
+        if not statements.has_columns(dataset):
+            return "–"
+        if dataset.statements_read_at is None or "failed" in dataset.row_statements:
+            return badge("warning", _("not read"))
+        rows = statements.still_there(dataset)
+        if not rows:
+            return badge("success", _("none"))
+        return badge("danger", _("%d rows say no by themselves and are still there") % rows)
+
+    @admin.display(description=gettext_lazy("what its rows say themselves"))
+    def own_words(self, dataset: Dataset) -> str:
+        counted = dataset.row_statements
+        if "failed" in counted:
+            return str(counted["reason"])
+        if not counted:
+            return "–"
+        shown = [(_WORDS.get(words, words), rows) for words, rows in counted["values"].items()]
+        shown.append((_("of those that say no, of people who said yes to us"), counted["disallowed_of_yes"]))
+        return lines(shown)
 
 
 @admin.register(Propagation)

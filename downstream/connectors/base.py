@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from downstream.connectors.statement_columns import RowsSaying
 from downstream.engines.errors import ConnectorError
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ConnectorError",
     "Description",
     "Manifest",
+    "RowsSaying",
     "StagedUnit",
     "UnitFinding",
     "UnitState",
@@ -126,3 +128,9 @@ class Connector(Protocol):
 
     def verify(self, keys: Collection[str]) -> Verification:
         """Look again at everything that readers read, from scratch."""
+
+    def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
+        """How many rows say what of their own use, and how many of those are of the keys: one look at everything.
+
+        Nothing where the dataset's options name no such columns.
+        """

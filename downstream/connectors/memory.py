@@ -13,16 +13,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from downstream.connectors import statement_columns
 from downstream.connectors.base import (
     ConnectorError,
     Description,
     Manifest,
+    RowsSaying,
     StagedUnit,
     UnitFinding,
     UnitState,
     Verification,
 )
+from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
+from downstream.engines.base import Tally
 from downstream.engines.key_columns import form_of
+from downstream.engines.parquet_statements import kind_of
 from portal.fault_points import reach
 
 
@@ -44,10 +49,10 @@ PLACES: dict[str, Place] = {}
 
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Memory":
-    """The connector to one place. It has no options."""
-    if options:
-        raise ConnectorError("invalid_options", "A dataset in memory has no options.", permanent=True)
-    return Memory(location, key_column)
+    """The connector to one place. Its only options name the columns of statements."""
+    if set(options) - statement_columns.OPTIONS:
+        raise ConnectorError("invalid_options", "A dataset in memory knows no such options.", permanent=True)
+    return Memory(location, key_column, statement_columns.from_options(options))
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,13 @@ class Memory:
 
     location: str
     key_column: str
+    statement_columns: StatementColumns = NO_COLUMNS
 
     def describe(self) -> Description:
         place = self._place()
         for unit in place.units:
             self._matches(unit, ())
+            self._said(unit)
         return Description(
             format="memory",
             files=len(place.units),
@@ -159,6 +166,20 @@ class Memory:
         found = sum(sum(self._count(unit, keys).values()) for unit in self._place().units)
         return Verification(rows_found=found, rows=manifest.rows, files=manifest.files, digest=manifest.digest)
 
+    def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
+        for unit in sorted(self._place().units) if self.statement_columns.names else ():
+            of_keys = self._matches(unit, keys).to_pylist()
+            for said, is_of_keys in zip(self._said(unit), of_keys, strict=True):
+                yield self.statement_columns.saying(Tally(said, 1, int(is_of_keys)))
+
+    def _said(self, unit: str) -> list[tuple[str | None, ...]]:
+        """Each row's values in the columns of statements, as text."""
+        table, names = self._place().units[unit], self.statement_columns.names
+        for name in names:
+            kind_of(unit, table.schema, name)
+        columns = [table.column(name).to_pylist() for name in names]
+        return [tuple(_as_text(value) for value in row) for row in zip(*columns, strict=True)]
+
     def _place(self) -> Place:
         place = PLACES.get(self.location)
         if place is None:
@@ -185,6 +206,10 @@ class Memory:
         counts = Counter(in_form.to_pylist())
         natives = {key: form.values([key]).to_pylist() for key in keys}
         return {key: counts[one[0]] for key, one in natives.items() if one and counts[one[0]]}
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(int(value) if isinstance(value, bool) else value)
 
 
 def _sha256(table: pa.Table) -> str:

@@ -9,16 +9,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from downstream.connectors import folders
+from downstream.connectors import folders, statement_columns
 from downstream.connectors.base import (
     ConnectorError,
     Description,
     Manifest,
+    RowsSaying,
     StagedUnit,
     UnitFinding,
     UnitState,
     Verification,
 )
+from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines import open_engine
 from downstream.engines.base import DataFile, Engine, Shape
 from downstream.engines.errors import reading, writing
@@ -26,7 +28,7 @@ from downstream.engines.parquet_files import looks_like_parquet
 from portal.fault_points import reach
 
 _SUFFIXES = {".parquet", ".parq", ".pq"}
-_OPTIONS = {"engine", "memory_mb", "threads"}
+_OPTIONS = {"engine", "memory_mb", "threads"} | statement_columns.OPTIONS
 # one copy of every file's statistics, and the files' own offsets: rewriting a file makes it wrong
 _SUMMARY = "_metadata"
 _SUMMARY_OF_SCHEMA = "_common_metadata"
@@ -41,16 +43,19 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Parq
             "invalid_options", f"A Parquet folder knows no option {', '.join(unknown)}.", permanent=True
         )
     engine = open_engine(options.get("engine", "embedded"), options)
-    return ParquetFolder(location, key_column, engine)
+    return ParquetFolder(location, key_column, engine, statement_columns.from_options(options))
 
 
 class ParquetFolder:
     """Implements `downstream.connectors.base.Connector`."""
 
-    def __init__(self, location: str, key_column: str, engine: Engine) -> None:
+    def __init__(
+        self, location: str, key_column: str, engine: Engine, statements: StatementColumns = NO_COLUMNS
+    ) -> None:
         self._location = location
         self._key_column = key_column
         self._engine = engine
+        self._statements = statements
 
     def describe(self) -> Description:
         files = self._files()
@@ -65,6 +70,7 @@ class ParquetFolder:
             )
         for file in files:
             self._engine.check_rewritable(file)
+            self._engine.check_statements(file, columns=self._statements.names)
         return Description(
             format="parquet",
             files=len(files),
@@ -173,6 +179,12 @@ class ParquetFolder:
             files=manifest.files,
             digest=manifest.digest,
         )
+
+    def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
+        columns = self._statements.names
+        if columns:
+            found = self._engine.tally(self._files(), columns=columns, key_column=self._key_column, keys=keys)
+            yield from map(self._statements.saying, found)
 
     def _files(self) -> list[DataFile]:
         place = folders.root(self._location)

@@ -5,7 +5,7 @@ writes a file's new version and compares the two. Everything that goes in or com
 engine may carry it to another machine. An engine never renames, deletes or syncs anything.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,16 @@ class Comparison:
     """Order-independent, over all rows that are not of the keys; it was equal in both."""
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Rows that hold these values, as text, in the columns that were asked for; null is None."""
+
+    values: tuple[str | None, ...]
+    rows: int
+    of_keys: int
+    """How many of them are of the keys."""
+
+
 class Engine(Protocol):
     """Each method raises ConnectorError, and names the file in it."""
 
@@ -61,3 +71,11 @@ class Engine(Protocol):
 
     def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
         """Read both afresh, by another reader than the writer's; raises `verification_failed`."""
+
+    def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
+        """Refuse a file without these columns, or in which they cannot be read as text."""
+
+    def tally(
+        self, files: Sequence[DataFile], *, columns: Sequence[str], key_column: str, keys: Collection[str]
+    ) -> Iterator[Tally]:
+        """Scan all files; rows by the values of the columns. Equal values may come more than once."""

@@ -1,11 +1,11 @@
 """The engine inside the worker's own process: pyarrow writes, DuckDB finds and compares."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from downstream.engines import parquet_checking, parquet_files, parquet_rewriting
-from downstream.engines.base import Comparison, DataFile, Shape
+from downstream.engines import parquet_checking, parquet_files, parquet_rewriting, parquet_statements
+from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm
@@ -40,6 +40,27 @@ class EmbeddedEngine:
 
     def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
         return parquet_checking.compare(source, target, key_column=key_column, keys=keys, limits=self.limits)
+
+    def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
+        parquet_statements.kinds(file, columns=columns)
+
+    def tally(
+        self, files: Sequence[DataFile], *, columns: Sequence[str], key_column: str, keys: Collection[str]
+    ) -> Iterator[Tally]:
+        alike: dict[tuple[KeyForm, tuple[str, ...]], list[DataFile]] = {}
+        for file in files:
+            forms = self._form(file, key_column), parquet_statements.kinds(file, columns=columns)
+            alike.setdefault(forms, []).append(file)
+        for (form, kinds), same in alike.items():
+            yield from parquet_statements.tally(
+                same,
+                columns=columns,
+                column_kinds=kinds,
+                key_column=key_column,
+                form=form,
+                keys=keys,
+                limits=self.limits,
+            )
 
     def _form(self, file: DataFile, key_column: str) -> KeyForm:
         with parquet_files.opened(file) as parquet:

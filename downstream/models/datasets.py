@@ -55,6 +55,13 @@ class Dataset(models.Model):
     )
     row_count = models.BigIntegerField(_("rows"), default=0)
     file_count = models.PositiveIntegerField(_("files"), default=0)
+    row_statements = models.JSONField(
+        _("what its rows say themselves"),
+        default=dict,
+        blank=True,
+        help_text=_("Counts of rows by their own statements about training, as last read."),
+    )
+    statements_read_at = models.DateTimeField(_("statements read"), null=True, blank=True)
     registered_at = models.DateTimeField(_("registered"))
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)

@@ -26,7 +26,18 @@ _BEGUN = (Hold, NoticeDraft, NoticeDelivery)
 
 def before_signing_in() -> list[str]:
     """What anybody sees."""
-    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", _difference(), "/dev/mail/"]
+    return [
+        "/",
+        "/?country=DE",
+        "/account/login/",
+        "/object/",
+        "/object/undo/",
+        "/signal/",
+        "/notices/",
+        "/notices/ai-training/1/",
+        _difference(),
+        "/dev/mail/",
+    ]
 
 
 def _difference() -> str:
@@ -50,6 +61,7 @@ def of_member() -> list[str]:
         "/choices/personalisation/journey/",
         "/history/",
         f"/receipts/{ledger.reference(said.pk)}/",
+        "/signal/",
         "/requests/",
         "/requests/new/",
         f"/requests/{asked.reference}/",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from consents import deliveries, drafts, expiry, holds, ledger, notices, rules, subjects
+from consents import browser_signals, deliveries, drafts, expiry, holds, ledger, notices, rules, subjects
 from consents.models import NoticeDelivery, NoticeDraft, Subject
 from consents.vocabulary import Action, Source
 from tests.conftest import AT, BY, OTHER, person
@@ -99,7 +99,20 @@ def forgetting(alice: Subject) -> Prepared:
     return lambda: subjects.forget(subject=alice, by=BY, at=AT)
 
 
+def signalling(alice: Subject) -> Prepared:
+    return lambda: browser_signals.record_gpc(subject=alice, present=True, by=BY, at=AT)
+
+
+def setting_a_signal_aside(alice: Subject) -> Prepared:
+    return lambda: browser_signals.set_aside(subject=alice, by=BY, at=AT)
+
+
+def applying_a_signal_again(alice: Subject) -> Prepared:
+    return lambda: browser_signals.apply_again(subject=alice, by=BY, at=AT + timedelta(hours=1))
+
+
 WRITES = [
+    *[signalling, setting_a_signal_aside, applying_a_signal_again],
     *[recording, withdrawing, opening, asking_to_lift, lifting, enacting, loading, publishing],
     *[beginning_a_draft, saving_a_draft, publishing_a_draft, telling, pausing, expiring],
     *[registering, opening_an_account, forgetting],

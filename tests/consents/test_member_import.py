@@ -7,8 +7,10 @@ import pytest
 from consents import member_import, subjects
 from consents.member_import import Imported, ImportRefused
 from consents.models import LedgerEvent, Subject
+from consents.vocabulary import Action
 from portal.models import AuditEntry
 from tests.conftest import AT, BY
+from tests.consents.asking import ask, say
 
 HEAD = "author_id,email,jurisdiction\n"
 
@@ -114,3 +116,32 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> Non
     with pytest.raises(ImportRefused) as refusal:
         member_import.load(path=tmp_path / name, by=BY, at=AT)
     assert refusal.value.code == "unreadable"
+
+
+def objected(contact: str) -> Subject:
+    """Somebody without an account, who objected by a code."""
+    one = subjects.register(newcomer=subjects.Newcomer((subjects.name("email", contact),), "US"), by=BY, at=AT)
+    say(one, Action.OBJECT)
+    return one
+
+
+def test_an_objection_made_before_the_account_holds_for_the_account(world: None, tmp_path: Path) -> None:
+    zoe = objected("zoe@example.org")
+    file = tmp_path / "members.csv"
+    file.write_text("author_id,email,jurisdiction,minor\nm_zoe,Zoe@example.org,GB,yes\nm_new,new@example.org,US,\n")
+    for _ in range(2):
+        member_import.load(path=file, by=BY, at=AT)
+    assert subjects.get(subjects.name("account", "m_zoe")) == zoe
+    zoe.refresh_from_db()
+    assert (zoe.jurisdiction, zoe.is_minor) == ("GB", True)
+    assert not ask(zoe).allow
+    assert LedgerEvent.objects.filter(kind="amendment", details__has_key="linked").count() == 1
+
+
+def test_an_account_that_is_somebody_elses_is_linked_to_nobody(world: None, alice: Subject, tmp_path: Path) -> None:
+    zoe = objected("zoe@example.org")
+    file = tmp_path / "members.csv"
+    file.write_text("author_id,email,jurisdiction\nm_alice,zoe@example.org,US\n")
+    member_import.load(path=file, by=BY, at=AT)
+    assert subjects.get(subjects.name("account", "m_alice")) == alice
+    assert subjects.get(subjects.name("email", "zoe@example.org")) == zoe

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from consents import sequencer
-from downstream import propagation, registry
+from downstream import propagation, registry, statements
 from downstream.models import Dataset
 from portal import actors, clock
 from portal.errors import DomainError
@@ -30,6 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--owner", required=True, help="The recipient that owns it")
         parser.add_argument("--category", default="", help="The kind of data; empty where it is mixed")
         parser.add_argument("--deadline-hours", type=int, default=24)
+        parser.add_argument("--content-usage-column", default="", help="Rows' own AIPREF statement, if they have one")
+        parser.add_argument("--tdm-reservation-column", default="", help="Rows' own TDMRep reservation, likewise")
         parser.add_argument("--dry-run", action="store_true", help="Check everything and say what would happen")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,6 +47,8 @@ class Command(BaseCommand):
             owner=options["owner"],
             category=options["category"],
             deadline_hours=options["deadline_hours"],
+            content_usage_column=options["content_usage_column"],
+            tdm_reservation_column=options["tdm_reservation_column"],
         )
         at = clock.now()
         try:
@@ -53,7 +57,8 @@ class Command(BaseCommand):
             sequencer.advance(at=at)
             self._say(dataset, at=at)
             if not options["dry_run"]:
-                registry.register(registration=registration, by=actors.command("register_dataset"), at=at)
+                by = actors.command("register_dataset")
+                statements.refresh(dataset=registry.register(registration=registration, by=by, at=at), at=at)
                 self.stdout.write(f"Registered {registration.slug}.")
         except DomainError as error:
             raise CommandError(error.message) from error

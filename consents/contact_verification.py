@@ -1,0 +1,282 @@
+"""What people without an account say, once a code sent to their address has shown that it is theirs.
+
+Asking looks nobody up: the same is done and sent for a known, an unknown and an erased address. Who it is turns out
+only after the code was typed, and what is answered then is the same for all. What waits is sealed, one per contact,
+and deleted when it was used, replaced, tried too often or out of time.
+"""
+
+import hmac
+import json
+import secrets
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.models import F
+from uuid_utils.compat import uuid7
+
+from consents import jurisdictions, ledger, purposes, subjects
+from consents.ledger import Origin, Scope
+from consents.models import ContactVerification, Identifier, LedgerEvent, Subject
+from consents.subjects import Name, Newcomer
+from consents.vocabulary import Action, Scheme, Source
+from portal import actors, audit, crypto
+from portal.errors import Conflict, DomainError
+
+HOLDS_FOR = timedelta(minutes=15)
+MOST_TRIES = 5
+MOST_MAILS = 5
+"""To one address within `_WINDOW`, whoever asks."""
+MOST_ASKED = 30
+"""By one client within `_WINDOW`, for whatever addresses."""
+_WINDOW = timedelta(hours=1)
+SAYINGS = (Action.OBJECT, Action.GRANT)
+"""An objection, and taking it back by a yes."""
+# no vowels and nothing that looks like something else, so that it can be read out and spells no word
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
+_CODE_LENGTH = 8
+_CONTEXT = b"contact-verification"
+_PLACE = "contact-verification-code"
+
+
+class CodeRefused(DomainError):
+    """The code does not serve: mistyped, too late, tried too often, or asked for in another browser."""
+
+
+class TooMany(DomainError):
+    """So many were asked for that somebody may be playing with it."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to say about themselves, before their contact is verified."""
+
+    action: Action
+    purposes: tuple[str, ...]
+    jurisdiction: str
+    is_minor: bool = False
+    content: str = ""
+    locale: str = "en"
+    notices: dict[str, str] = field(default_factory=dict)
+    """The notice shown, by purpose."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A code to be sent. It and the address are for the mail alone."""
+
+    id: uuid.UUID
+    contact: str = field(repr=False)
+    code: str = field(repr=False)
+
+
+def ask(*, contact: str, wish: Wish, client: str, at: datetime) -> Sent:
+    """Keep the wish, sealed, until the code is typed; one that waited for the same contact is replaced.
+
+    `client` tells callers apart (a network address) and is kept only as a keyed digest, for an hour. Raises
+    IdentifierError, TooMany, ChoiceError, NotFound(`unknown_purpose`), UnknownJurisdiction.
+    """
+    wanted = subjects.name(Scheme.EMAIL, contact)
+    _check(wish)
+    _spend("client", client, MOST_ASKED)
+    return _keep(wanted, wish, at)
+
+
+def ask_again(*, verification_id: uuid.UUID, client: str, at: datetime) -> Sent:
+    """The same with a new code. Raises CodeRefused where nothing waits any more, TooMany."""
+    waiting = ContactVerification.objects.filter(pk=verification_id, expires_at__gt=at).first()
+    if waiting is None:
+        raise _refused()
+    _spend("client", client, MOST_ASKED)
+    contact, wish = _opened(waiting)
+    return _keep(subjects.name(waiting.scheme, contact), wish, at)
+
+
+def confirm(*, verification_id: uuid.UUID, code: str, at: datetime) -> list[LedgerEvent]:
+    """Record what was said, one event for each purpose, and forget what waited. Raises CodeRefused.
+
+    Whoever is not known is registered by this contact alone. About somebody who was erased nothing is kept: the
+    events are then of a person without a name (see `_nobody`).
+    """
+    if not _is_right(verification_id, code, at):
+        raise _refused()
+    try:
+        return _carry_out(verification_id, at)
+    except Conflict:
+        # registered or erased by somebody else at this very moment; now that is known
+        return _carry_out(verification_id, at)
+
+
+def forget_expired(*, at: datetime) -> int:
+    """Delete what nobody confirmed in time; answers how many."""
+    deleted, _ = ContactVerification.objects.filter(expires_at__lte=at).delete()
+    return deleted
+
+
+def withdraw(*, verification_id: uuid.UUID) -> None:
+    """Forget what waits, because its code could not be sent."""
+    ContactVerification.objects.filter(pk=verification_id).delete()
+
+
+def _check(wish: Wish) -> None:
+    if wish.action not in SAYINGS:
+        raise ledger.ChoiceError("unknown_action", "Without an account one objects, or takes an objection back.")
+    if not wish.purposes:
+        raise ledger.ChoiceError("purpose_missing", "Say what it is about.", field="purposes")
+    for slug in wish.purposes:
+        purposes.get(slug)
+    jurisdictions.check(wish.jurisdiction)
+
+
+def _keep(wanted: Name, wish: Wish, at: datetime) -> Sent:
+    _spend("contact", wanted.fingerprint.hex(), MOST_MAILS)
+    code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
+    waiting = ContactVerification(
+        id=uuid7(),
+        scheme=wanted.scheme,
+        fingerprint=wanted.fingerprint,
+        asked_at=at,
+        expires_at=at + HOLDS_FOR,
+    )
+    waiting.code_digest = _digest(waiting.pk, code)
+    waiting.sealed = crypto.seal(json.dumps([wanted.value, asdict(wish)]).encode(), context=_context(waiting.pk))
+    _replace(waiting, wanted)
+    return Sent(waiting.pk, wanted.value, f"{code[:4]}-{code[4:]}")
+
+
+@transaction.atomic
+def _replace(waiting: ContactVerification, wanted: Name) -> None:
+    with connection.cursor() as cursor:
+        # who asks for the same contact at once waits, and then replaces
+        lock = int.from_bytes(wanted.fingerprint[:8], signed=True)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
+    ContactVerification.objects.filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints).delete()
+    waiting.save(force_insert=True)
+
+
+def _spend(kind: str, key: str, most: int) -> None:
+    """Count one more; the counter is named by a keyed digest, so that nobody reads an address out of the cache."""
+    name = f"contact-verification:{kind}:{crypto.blind_index('rate', key).hex()}"
+    if cache.add(name, 1, timeout=int(_WINDOW.total_seconds())):
+        return
+    try:
+        count = cache.incr(name)
+    except ValueError:
+        # it ran out between the two
+        return
+    if count > most:
+        raise TooMany("too_many", "That was asked for too often just now. Wait an hour, then try again.")
+
+
+@transaction.atomic
+def _is_right(verification_id: uuid.UUID, code: str, at: datetime) -> bool:
+    """Whether this is the code; each try counts, also where the transaction around it fails later."""
+    waiting = ContactVerification.objects.select_for_update().filter(pk=verification_id).first()
+    if waiting is None:
+        return False
+    if waiting.expires_at <= at or waiting.tries >= MOST_TRIES:
+        waiting.delete()
+        return False
+    ContactVerification.objects.filter(pk=waiting.pk).update(tries=F("tries") + 1)
+    return hmac.compare_digest(_digest(waiting.pk, _normal(code)), bytes(waiting.code_digest))
+
+
+@transaction.atomic
+def _carry_out(verification_id: uuid.UUID, at: datetime) -> list[LedgerEvent]:
+    waiting = ContactVerification.objects.select_for_update().filter(pk=verification_id).first()
+    if waiting is None:
+        # the same code in two tabs: the other was first
+        raise _refused()
+    contact, wish = _opened(waiting)
+    waiting.delete()
+    wanted = subjects.name(waiting.scheme, contact)
+    if subjects.was_erased(wanted):
+        return _nobody(wish, at)
+    subject = subjects.find(wanted) or subjects.register(
+        newcomer=Newcomer((wanted,), wish.jurisdiction, wish.locale, wish.is_minor), by=actors.SYSTEM, at=at
+    )
+    _mark_verified(subject, wanted, at)
+    return _record(subject, wish, at, evidence=_evidence(wish, waiting, at))
+
+
+def _mark_verified(subject: Subject, wanted: Name, at: datetime) -> None:
+    named = Identifier.objects.filter(subject=subject, scheme=wanted.scheme, fingerprint__in=wanted.fingerprints)
+    if named.filter(verified_at__isnull=True).update(verified_at=at):
+        audit.record(
+            at=at,
+            by=actors.subject(subject.pk),
+            action="identifier.verify",
+            of=("subject", subject.pk),
+            details={"scheme": wanted.scheme},
+        )
+
+
+def _record(subject: Subject, wish: Wish, at: datetime, *, evidence: str) -> list[LedgerEvent]:
+    by = actors.subject(subject.pk)
+    return [
+        ledger.record(
+            subject=subject,
+            scope=Scope(slug),
+            action=Action(wish.action),
+            origin=Origin(Source.SELF_SERVICE, by=by, notice=wish.notices.get(slug, ""), evidence=evidence),
+            at=at,
+        )
+        for slug in wish.purposes
+    ]
+
+
+def _nobody(wish: Wish, at: datetime) -> list[LedgerEvent]:
+    """Events of a person without any name, who is erased at once.
+
+    The contact belonged to somebody who was erased, so it is suppressed and its data is refused for good: the
+    objection counts already. It is recorded and answered with a reference like anybody's, and tells nothing.
+    """
+    subject_id = uuid7()
+    nobody = Subject.objects.create(
+        id=subject_id,
+        jurisdiction=jurisdictions.check(wish.jurisdiction),
+        wrapped_key=crypto.new_subject_key(subject_id=str(subject_id)),
+        registered_at=at,
+    )
+    events = _record(nobody, wish, at, evidence="")
+    # no erasure of anybody, which datasets would have to hear of: there is no name to look for
+    Subject.objects.filter(pk=nobody.pk).update(wrapped_key=None, erased_at=at)
+    audit.record(at=at, by=actors.SYSTEM, action="subject.nobody", of=("subject", nobody.pk))
+    return events
+
+
+def _evidence(wish: Wish, waiting: ContactVerification, at: datetime) -> str:
+    """How it is known that the person said it, and what they told of themselves; sealed under their key."""
+    lines = [
+        f"Contact verified by a code sent by mail at {waiting.asked_at:%Y-%m-%dT%H:%M:%SZ},"
+        f" typed at {at:%Y-%m-%dT%H:%M:%SZ}.",
+        f"Lives in {wish.jurisdiction} by their own account.",
+        *(["A minor by their own account."] if wish.is_minor else []),
+        *([f"Content they name: {wish.content}"] if wish.content else []),
+    ]
+    return "\n".join(lines)
+
+
+def _opened(waiting: ContactVerification) -> tuple[str, Wish]:
+    contact, kept = json.loads(crypto.unseal(waiting.sealed, context=_context(waiting.pk)))
+    return contact, Wish(**{**kept, "action": Action(kept["action"]), "purposes": tuple(kept["purposes"])})
+
+
+def _context(pk: uuid.UUID) -> bytes:
+    return _CONTEXT + pk.bytes
+
+
+def _digest(pk: uuid.UUID, code: str) -> bytes:
+    # keyed, and bound to its row: a plain digest of so short a code could be guessed
+    return crypto.blind_index(_PLACE, f"{pk}:{code}")
+
+
+def _normal(code: str) -> str:
+    """The code as it was made, however it was typed."""
+    return "".join(letter for letter in code.upper() if letter.isalnum())[: _CODE_LENGTH + 1]
+
+
+def _refused() -> CodeRefused:
+    return CodeRefused("code_refused", "This code does not serve: it is mistyped, or too old. Ask for a new one.")
