@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q, Sum
 
-from consents import holds
+from consents import holds, rules
 from consents.decisions import Decision
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Kind
@@ -55,7 +55,7 @@ def _cause(decision: Decision) -> Q:
     rule = decision.rule
     if rule is None:
         return Q(pk__in=[])
-    return Q(kind=Kind.RULE, subject_id__isnull=True, recorded_at=rule.recorded_at, details__rule=rule.pk)
+    return rules.event_of(rule)
 
 
 def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: datetime) -> list[Stop]:

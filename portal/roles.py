@@ -12,6 +12,8 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "requests_app.carry_out",
         "consents.open_hold",
         "consents.lift_hold",
+        "consents.enact_rule",
+        "consents.handle_case",
         "downstream.retry_propagation",
         "portal.add_user",
         "portal.change_user",

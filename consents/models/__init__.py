@@ -1,12 +1,13 @@
 """The tables of consents, one file a subject."""
 
-from consents.models.cases import RegulatorCase
+from consents.models.cases import CaseNote, RegulatorCase
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
 from consents.models.people import Identifier, Partner, Subject, Suppressed
-from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
+from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule, RuleTurn
 
 __all__ = [
+    "CaseNote",
     "Hold",
     "Identifier",
     "LedgerEvent",
@@ -19,6 +20,7 @@ __all__ = [
     "RegimeState",
     "RegulatorCase",
     "Rule",
+    "RuleTurn",
     "SequencerState",
     "Subject",
     "Suppressed",

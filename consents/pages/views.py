@@ -182,7 +182,8 @@ def _in_language(every: Any) -> list[Notice]:
     """Each notice version once: in the reader's language where there is one, else in English."""
     wanted = (get_language() or "en")[:2]
     chosen: dict[tuple[str, int], Notice] = {}
-    for one in every.order_by("slug", "-version"):
+    # by date, not by number: an older text may have been taken over later
+    for one in every.order_by("slug", "-published_at", "-version"):
         key = (one.slug, one.version)
         if key not in chosen or one.locale == wanted:
             chosen[key] = one
