@@ -33,6 +33,11 @@ class HoldScope:
     data_until: datetime | None = None
 
 
+def scope_of(hold: Hold) -> HoldScope:
+    """The scope that this hold was opened with."""
+    return HoldScope(hold.purposes, hold.jurisdictions, hold.recipients, hold.data_from, hold.data_until)
+
+
 def check(scope: HoldScope, *, reason: str) -> HoldScope:
     """The scope in normal form. Raises HoldError, NotFound, UnknownJurisdiction."""
     if not reason.strip():

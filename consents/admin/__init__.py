@@ -1,5 +1,5 @@
 """Staff's pages of consents."""
 
-from consents.admin import people, records
+from consents.admin import cases, people, records, rules
 
-__all__ = ["people", "records"]
+__all__ = ["cases", "people", "records", "rules"]

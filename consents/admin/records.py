@@ -1,38 +1,13 @@
-"""Rules, notices, purposes and the ledger, to be read."""
+"""Notices, purposes and the ledger, to be read."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule
-from consents.vocabulary import ANYWHERE, Kind
-from portal.countries import name_of
+from consents.models import LedgerEvent, Notice, Purpose, Recipient
+from consents.vocabulary import Kind
 from portal.staff_pages import ReadOnlyAdmin, named
-
-
-@admin.register(Rule)
-class RuleAdmin(ReadOnlyAdmin):
-    list_display = (
-        "purpose",
-        "place",
-        "receiver",
-        "default",
-        "legal_basis",
-        "effective_from",
-        "effective_to",
-    )
-    list_filter = ("purpose", "default", "legal_basis")
-    list_select_related = ("purpose",)
-
-    @admin.display(description=_("where"), ordering="jurisdiction")
-    def place(self, rule: Rule) -> str:
-        return gettext("everywhere else") if rule.jurisdiction == ANYWHERE else name_of(rule.jurisdiction)
-
-    @admin.display(description=_("recipient"), ordering="recipient")
-    def receiver(self, rule: Rule) -> str:
-        return rule.recipient or gettext("every recipient")
 
 
 @admin.register(Notice)
