@@ -84,6 +84,11 @@ def people_in(scope: HoldScope) -> int:
     return living.filter(jurisdiction__in=covered).count()
 
 
+def covers_place(hold: Hold, code: str) -> bool:
+    """Whether people who live there are in the hold's scope."""
+    return not hold.jurisdictions or any(jurisdictions.covers(one, code) for one in hold.jurisdictions)
+
+
 @transaction.atomic
 def open(  # noqa: A001 -- holds.open reads as the field says it
     *,

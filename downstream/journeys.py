@@ -73,11 +73,8 @@ def everywhere(*, subject_id: uuid.UUID, position: int | None, at: datetime) -> 
 def _stop(dataset: Dataset, subject_id: uuid.UUID, position: int | None, at: datetime) -> Stop:
     if position is None or dataset.position < position:
         return _on_the_way(dataset, at)
-    gaps = Target.objects.filter(
-        propagation__dataset=dataset,
-        propagation__to_position__gte=position,
-        subject_id=subject_id,
-        is_gap=True,
+    gaps = Target.objects.gaps().filter(
+        propagation__dataset=dataset, propagation__to_position__gte=position, subject_id=subject_id
     )
     if gaps.exists():
         return Stop(dataset, GAP, 0, None, None)

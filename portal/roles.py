@@ -15,6 +15,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "consents.enact_rule",
         "consents.handle_case",
         "downstream.retry_propagation",
+        "downstream.describe_dataset",
         "portal.add_user",
         "portal.change_user",
     ),

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -85,3 +86,9 @@ class HoldForm(forms.Form):
 
 def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time(), UTC) if day else None
+
+
+class ColumnForm(BaseDialogForm):  # type: ignore[misc]
+    """The column that tells when a row was made."""
+
+    column = forms.CharField(label=_("Column"), max_length=200, widget=UnfoldAdminTextInputWidget)

@@ -61,7 +61,9 @@ class HoldAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("where it has arrived"))
     def arrival(self, hold: Hold) -> str:
         position = sequencer.position_of(holds.opening_event(hold))
-        rows = [(dataset.name, *_arrival(dataset, position)) for dataset in _datasets(hold.purposes, hold.recipients)]
+        rows = [
+            (dataset.name, *_arrival(hold, dataset, position)) for dataset in _datasets(hold.purposes, hold.recipients)
+        ]
         return lines(rows, otherwise=_("no dataset serves these purposes"))
 
     @admin.display(description=gettext_lazy("what happened"))
@@ -184,8 +186,10 @@ def span_in_words(scope: holds.HoldScope) -> str:
     return " · " + _("data made before %s") % end if end else ""
 
 
-def _arrival(dataset: Dataset, position: int | None) -> tuple[str, str]:
+def _arrival(hold: Hold, dataset: Dataset, position: int | None) -> tuple[str, str]:
     """(badge, reason) of one dataset on the hold's way."""
+    if hold.has_window and not dataset.created_column:
+        return badge("danger", _("gap")), _("It does not say when its rows were made; name the column on its page.")
     if position is not None and dataset.position >= position:
         return badge("success", _("verified")), ""
     current: Propagation | None = dataset.propagations.open().first()

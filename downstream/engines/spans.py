@@ -25,7 +25,7 @@ _ISO = (
     r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?)?"
 )
-_ISO_PATTERN = re.compile(_ISO)
+_ISO_PATTERN = re.compile(_ISO, re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -82,7 +82,7 @@ class TimeForm:
 
     def condition(self, column: str, spans: Iterable[Span]) -> str:
         """SQL that is true for a row made in one of the spans, or nobody knows when."""
-        time = self.duckdb.format(quote(column))
+        time = self.duckdb.replace("{}", quote(column))
         inside = (_between(time, *span.bounds(self.per_microsecond)) for span in spans)
         return f"coalesce({' OR '.join(inside)}, true)"
 
@@ -117,20 +117,15 @@ def time_form(name: str, column: str, column_type: pa.DataType) -> TimeForm:
     if types.is_date(column_type):
         return TimeForm("epoch_us({})", pa.timestamp("us"))
     if types.is_string(column_type) or types.is_large_string(column_type) or types.is_string_view(column_type):
-        return TimeForm(f"epoch_us(CASE WHEN regexp_full_match({{}}, '{_doubled(_ISO)}') {_CAST} END)", None)
+        # the session's zone is UTC, so that a text without one is taken as UTC
+        return TimeForm(
+            f"epoch_us(CASE WHEN regexp_full_match({{}}, '{_ISO}') THEN TRY_CAST({{}} AS TIMESTAMPTZ) END)", None
+        )
     raise ConnectorError(
         "created_column_unsupported",
         f"{name}: the column {column} is of type {column_type}; it has to be a timestamp, a date or ISO 8601 text.",
         permanent=True,
     )
-
-
-# the session's zone is UTC, so that a text without one is taken as UTC
-_CAST = "THEN TRY_CAST({} AS TIMESTAMPTZ)"
-
-
-def _doubled(pattern: str) -> str:
-    return pattern.replace("{", "{{").replace("}", "}}")
 
 
 def _between(time: str, start: int | None, end: int | None) -> str:
