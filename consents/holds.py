@@ -1,14 +1,15 @@
 """Holds: opening one denies everyone in scope at once, lifting one takes two people."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from consents import jurisdictions, ledger, purposes
-from consents.models import Hold, LedgerEvent, Subject
+from consents.models import Hold, LedgerEvent, RegulatorCase, Subject
 from consents.vocabulary import Kind
 from portal import audit
 from portal.errors import Conflict, DomainError
@@ -20,11 +21,21 @@ class HoldError(DomainError):
 
 @dataclass(frozen=True)
 class HoldScope:
-    """Whom and what a hold pauses; an empty list means all."""
+    """Whom and what a hold pauses; an empty list means all.
+
+    With `data_from` (from then on) or `data_until` (before then) it pauses only data made in that span.
+    """
 
     purposes: Sequence[str] = field(default_factory=list)
     jurisdictions: Sequence[str] = field(default_factory=list)
     recipients: Sequence[str] = field(default_factory=list)
+    data_from: datetime | None = None
+    data_until: datetime | None = None
+
+
+def scope_of(hold: Hold) -> HoldScope:
+    """The scope that this hold was opened with."""
+    return HoldScope(hold.purposes, hold.jurisdictions, hold.recipients, hold.data_from, hold.data_until)
 
 
 def check(scope: HoldScope, *, reason: str) -> HoldScope:
@@ -36,7 +47,31 @@ def check(scope: HoldScope, *, reason: str) -> HoldScope:
     for slug in scope.recipients:
         purposes.check_recipient(slug)
     codes = [jurisdictions.check_scope(code) for code in scope.jurisdictions]
-    return HoldScope(list(scope.purposes), codes, list(scope.recipients))
+    start, end = scope.data_from, scope.data_until
+    if any(moment is not None and moment.tzinfo is None for moment in (start, end)):
+        raise HoldError("time_without_zone", "State the span of data with its time zone.", field="data_from")
+    if start is not None and end is not None and end <= start:
+        raise HoldError("span_ends_before_it_begins", "The span of data ends after it begins.", field="data_until")
+    return HoldScope(list(scope.purposes), codes, list(scope.recipients), start, end)
+
+
+def purposes_of(scope: HoldScope, every: Iterable[str]) -> list[str]:
+    """Those of the purposes that a hold of this scope pauses: the ones it names and their parts."""
+    if not scope.purposes:
+        return list(every)
+    return [slug for slug in every if any(purposes.covers(one, slug) for one in scope.purposes)]
+
+
+def over_spans(*, purposes_served: Iterable[str], recipient: str, at: datetime) -> list[Hold]:
+    """Holds in force that pause only data made in a span of time, for any of these purposes and this recipient."""
+    wanted = sorted({one for slug in purposes_served for one in purposes.lineage(slug)})
+    return list(
+        Hold.objects.in_force(at)
+        .filter(Q(data_from__isnull=False) | Q(data_until__isnull=False))
+        .filter(Q(purposes=[]) | Q(purposes__overlap=wanted))
+        .filter(Q(recipients=[]) | Q(recipients__contains=[recipient]))
+        .order_by("opened_at", "id")
+    )
 
 
 def people_in(scope: HoldScope) -> int:
@@ -49,18 +84,37 @@ def people_in(scope: HoldScope) -> int:
     return living.filter(jurisdiction__in=covered).count()
 
 
+def covers_place(hold: Hold, code: str) -> bool:
+    """Whether people who live there are in the hold's scope."""
+    return not hold.jurisdictions or any(jurisdictions.covers(one, code) for one in hold.jurisdictions)
+
+
 @transaction.atomic
 def open(  # noqa: A001 -- holds.open reads as the field says it
-    *, scope: HoldScope, reason: str, by: str, at: datetime, authority: str = ""
+    *,
+    scope: HoldScope,
+    reason: str,
+    by: str,
+    at: datetime,
+    authority: str = "",
+    case: RegulatorCase | None = None,
 ) -> Hold:
-    """Open a hold: from the commit on, decisions in scope deny. Raises HoldError, NotFound."""
+    """Open a hold: from the commit on, decisions in scope deny.
+
+    Raises HoldError, NotFound, and Conflict where the case is closed.
+    """
     scope = check(scope, reason=reason)
+    if case is not None and not case.is_open:
+        raise Conflict("case_closed", "This case is closed; open another, or leave it out.", field="case")
     hold = Hold.objects.create(
         purposes=list(scope.purposes),
         jurisdictions=list(scope.jurisdictions),
         recipients=list(scope.recipients),
         authority=authority,
         reason=reason.strip(),
+        data_from=scope.data_from,
+        data_until=scope.data_until,
+        case=case,
         opened_at=at,
         opened_by=by,
     )
@@ -108,9 +162,15 @@ def _lock(hold: Hold) -> Hold:
 
 
 def _details(hold: Hold) -> dict[str, object]:
+    """Every field of the hold, so that the log commits to its content."""
     return {
         "hold": str(hold.pk),
         "purposes": hold.purposes,
         "jurisdictions": hold.jurisdictions,
         "recipients": hold.recipients,
+        "data_from": hold.data_from.isoformat() if hold.data_from else None,
+        "data_until": hold.data_until.isoformat() if hold.data_until else None,
+        "authority": hold.authority,
+        "reason": hold.reason,
+        "case": str(hold.case_id) if hold.case_id else None,
     }

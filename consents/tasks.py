@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task
 
-from consents import checkpoints, contact_verification, deliveries, dispatch, expiry, sequencer
+from consents import checkpoints, contact_verification, deliveries, dispatch, expiry, rules, sequencer
 from portal import clock, nudge
 
 _DELIVERING_SECONDS = 4.0
@@ -35,3 +35,8 @@ def expire(**_: Any) -> None:
 @shared_task(name="consents.tasks.forget_expired_contacts")
 def forget_expired_contacts(**_: Any) -> None:
     contact_verification.forget_expired(at=clock.now())
+
+
+@shared_task(name="consents.tasks.tell_turns")
+def tell_turns(**_: Any) -> None:
+    rules.tell_turns(at=clock.now())

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q, Sum
 
-from consents import holds
+from consents import holds, rules
 from consents.decisions import Decision
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Kind
@@ -55,7 +55,7 @@ def _cause(decision: Decision) -> Q:
     rule = decision.rule
     if rule is None:
         return Q(pk__in=[])
-    return Q(kind=Kind.RULE, subject_id__isnull=True, recorded_at=rule.recorded_at, details__rule=rule.pk)
+    return rules.event_of(rule)
 
 
 def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: datetime) -> list[Stop]:
@@ -73,11 +73,8 @@ def everywhere(*, subject_id: uuid.UUID, position: int | None, at: datetime) -> 
 def _stop(dataset: Dataset, subject_id: uuid.UUID, position: int | None, at: datetime) -> Stop:
     if position is None or dataset.position < position:
         return _on_the_way(dataset, at)
-    gaps = Target.objects.filter(
-        propagation__dataset=dataset,
-        propagation__to_position__gte=position,
-        subject_id=subject_id,
-        is_gap=True,
+    gaps = Target.objects.gaps().filter(
+        propagation__dataset=dataset, propagation__to_position__gte=position, subject_id=subject_id
     )
     if gaps.exists():
         return Stop(dataset, GAP, 0, None, None)

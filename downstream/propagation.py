@@ -15,13 +15,12 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
-from consents import decisions, log, sequencer, subjects
-from consents.models import Position, Subject
-from consents.vocabulary import ANYWHERE
-from downstream import leases, registry, retry, statements
-from downstream.connectors.base import Connector, ConnectorError, StagedUnit, Verification
+from consents import sequencer, subjects
+from consents.models import Position
+from downstream import leases, leaving, registry, retry, statements
+from downstream.connectors.base import Connector, ConnectorError, Span, StagedUnit, Verification
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
 from downstream.propagation_states import DUE, Status, UnitStatus
@@ -61,7 +60,7 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
     dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=dataset_id).first()
     if dataset is None or dataset.position >= head or dataset.propagations.open().exists():
         return None
-    people = denied_people(dataset, after=dataset.position, until=head, at=at)
+    people = leaving.people(dataset, after=dataset.position, until=head, at=at)
     if not people:
         dataset.position = head
         dataset.save(update_fields=["position"])
@@ -76,8 +75,7 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
     )
     known = set(subjects.values(people, scheme=dataset.key_scheme))
     Target.objects.bulk_create(
-        [Target(propagation=propagation, subject_id=pk, is_gap=pk not in known) for pk in sorted(people)],
-        batch_size=5_000,
+        [_target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )
     audit.record(
         at=at,
@@ -89,37 +87,18 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
     return propagation
 
 
-def denied_people(dataset: Dataset, *, after: int, until: int, at: datetime) -> set[uuid.UUID]:
-    """Who must leave the dataset, of those whom the log concerns between two positions.
-
-    A person's rows leave when any purpose that the dataset serves is denied to its owner.
-    """
-    at = _not_before_the_log(after=after, until=until, at=at)
-    touched = log.touched(after=after, until=until, purposes=frozenset(dataset.purposes))
-    if after == 0:
-        # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
-        touched.jurisdictions.add(ANYWHERE)
-    codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
-    covered = [code for code in codes if touched.covers(code)]
-    # nothing names whoever was forgotten, and that happened only once they were out of every dataset
-    living = Subject.objects.filter(erased_at__isnull=True)
-    candidates = living.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
-    denied = set(touched.erased)
-    for purpose in dataset.purposes:
-        question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
-        answers = decisions.decide_each(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
-        denied |= {subject.pk for subject, decision in answers if not decision.allow}
-    return denied
-
-
-def _not_before_the_log(*, after: int, until: int, at: datetime) -> datetime:
-    """`at`, or the time of the stretch's latest entry where another machine's clock is ahead of ours.
-
-    A decision as of an earlier moment would not know that entry, and the log would pass over it for good.
-    """
-    stretch = Position.objects.filter(position__gt=after, position__lte=until)
-    latest = stretch.aggregate(at=Max("event__recorded_at"))["at"]
-    return max(at, latest) if latest else at
+def _target(propagation: Propagation, subject_id: uuid.UUID, spans: tuple[Span, ...], *, is_named: bool) -> Target:
+    reason = "" if is_named else Target.NO_NAME
+    if spans and not propagation.dataset.created_column:
+        # whole removals go on in the same run; this one waits for somebody who knows the column
+        reason = Target.NO_TIME
+    return Target(
+        propagation=propagation,
+        subject_id=subject_id,
+        is_gap=bool(reason),
+        reason_code=reason,
+        spans=leaving.stored(spans),
+    )
 
 
 def _deadline(dataset: Dataset, *, at: datetime) -> datetime:
@@ -182,10 +161,11 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock"
 def _work(lease: Lease, clock: "registry.Clock") -> None:
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
     connector = registry.connect(propagation.dataset)
-    people = list(propagation.targets.filter(is_gap=False).values_list("subject_id", flat=True))
-    named = subjects.values(people, scheme=propagation.dataset.key_scheme)
+    wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
+    named = subjects.values(wanted, scheme=propagation.dataset.key_scheme)
     by_key = {key: str(subject_id) for subject_id, key in named.items()}
-    keys = set(by_key)
+    keys = {key for subject_id, key in named.items() if not wanted[subject_id]}
+    spans = leaving.as_spans({key: wanted[subject_id] for subject_id, key in named.items() if wanted[subject_id]})
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)
@@ -194,12 +174,12 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
         Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
             digest_before=propagation.digest_before
         )
-    for finding in connector.find(keys):
+    for finding in connector.find(keys, spans):
         leases.extend(lease)
-        staged = connector.stage(finding, keys, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
+        staged = connector.stage(finding, keys, spans, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
         rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
         _swap_in(lease, connector, staged, rows, clock)
-    verification = connector.verify(keys)
+    verification = connector.verify(keys, spans)
     if verification.rows_found:
         raise ConnectorError(
             "rows_came_back",
@@ -266,6 +246,7 @@ def _settle(lease: Lease, *, looked_for: set[str], verification: Verification, a
                 rows_found=counts[str(target.subject_id)],
                 rows_removed=counts[str(target.subject_id)],
                 files=files.get(str(target.subject_id), []),
+                spans=target.spans,
                 digest_before=propagation.digest_before,
                 digest_after=verification.digest,
                 verified_at=at,
@@ -327,9 +308,9 @@ def arrived(*, subject_id: uuid.UUID, position: int) -> bool:
     """Whether everything up to `position` about this person is verified in every living dataset, without a gap."""
     if Dataset.objects.living().filter(position__lt=position).exists():
         return False
-    return not Target.objects.filter(
+    gaps = Target.objects.gaps().filter(
         subject_id=subject_id,
-        is_gap=True,
         propagation__to_position__gte=position,
         propagation__dataset__retired_at__isnull=True,
-    ).exists()
+    )
+    return not gaps.exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.db import IntegrityError, transaction
 
-from consents import purposes
+from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
 from downstream.connectors import KINDS, open_connector
@@ -43,18 +43,24 @@ class Registration:
     public_name: str = ""
     category: str = ""
     deadline_hours: int = 24
+    created_column: str = ""
     content_usage_column: str = ""
     tdm_reservation_column: str = ""
 
     @property
     def options(self) -> dict[str, str]:
-        """What the connector has to know besides."""
+        """What the connector has to know of statements besides."""
         return {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
 
 
 def connect(dataset: Dataset) -> Connector:
     """The connector that reaches this dataset. Raises ConnectorError."""
-    return open_connector(dataset.kind, dataset.location, dataset.key_column, dataset.options)
+    options = {**dataset.options, **_created(dataset.created_column)}
+    return open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+
+
+def _created(column: str) -> dict[str, str]:
+    return {"created_column": column} if column else {}
 
 
 def check(registration: Registration) -> Description:
@@ -73,7 +79,8 @@ def check(registration: Registration) -> Description:
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration.location)
     _check_free(location)
-    return open_connector(registration.kind, str(location), registration.key_column, registration.options).describe()
+    options = registration.options | _created(registration.created_column)
+    return open_connector(registration.kind, str(location), registration.key_column, options).describe()
 
 
 def _check_words(registration: Registration) -> None:
@@ -157,6 +164,7 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         location=str(_resolved(registration.location)),
         key_column=registration.key_column,
         key_scheme=registration.key_scheme,
+        created_column=registration.created_column,
         category=registration.category,
         deadline_hours=registration.deadline_hours,
         options=registration.options,
@@ -164,3 +172,30 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         file_count=described.files,
         registered_at=at,
     )
+
+
+@transaction.atomic
+def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime) -> None:
+    """Say which column tells when a row was made. Runs that could not tell it before are done again.
+
+    Raises ConnectorError where a file has no such column, RegistrationError, and Conflict(`run_open`).
+    """
+    if not column.strip():
+        raise RegistrationError("column_missing", "Name the column.", field="created_column")
+    locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    was, locked.created_column = locked.created_column, column.strip()
+    connect(locked).describe()
+    if not was:
+        if locked.propagations.open().exists():
+            raise Conflict("run_open", "A run of this dataset is open; name the column once it has ended.")
+        locked.position = _before_spans(locked, at=at)
+    locked.save(update_fields=["created_column", "position"])
+    details = {"was": was, "column": locked.created_column}
+    audit.record(at=at, by=by, action="dataset.name_created_column", of=("dataset", locked.slug), details=details)
+
+
+def _before_spans(dataset: Dataset, *, at: datetime) -> int:
+    """The position before the first hold over a span of data that bears on this dataset, or where it is."""
+    paused = holds.over_spans(purposes_served=dataset.purposes, recipient=dataset.owner_id, at=at)
+    opened = (sequencer.position_of(holds.opening_event(hold)) for hold in paused)
+    return min([dataset.position, *(position - 1 for position in opened if position is not None)])

@@ -1,5 +1,5 @@
 """Staff's pages of consents."""
 
-from consents.admin import deliveries, imports, notices, people, records
+from consents.admin import cases, deliveries, imports, notices, people, records, rules
 
-__all__ = ["deliveries", "imports", "notices", "people", "records"]
+__all__ = ["cases", "deliveries", "imports", "notices", "people", "records", "rules"]

@@ -14,7 +14,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from consents import deliveries
-from consents.admin.forms import DeliveryForm
+from consents.admin.notice_forms import DeliveryForm
 from consents.models import Letter, NoticeDelivery
 from portal import clock, nudge
 from portal.countries import name_of

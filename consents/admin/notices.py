@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from consents import drafts, notices
-from consents.admin.forms import BeginForm, DraftForm
+from consents.admin.notice_forms import BeginForm, DraftForm
 from consents.models import Notice, NoticeDraft
 from portal import clock
 from portal.errors import Conflict, DomainError

@@ -1,4 +1,4 @@
-"""Rules, purposes, the ledger and the log's checkpoints, to be read."""
+"""Purposes, the ledger and the log's checkpoints, to be read."""
 
 from typing import Any
 
@@ -9,34 +9,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from consents import checkpoints
-from consents.models import Checkpoint, LedgerEvent, Purpose, Recipient, Rule
-from consents.vocabulary import ANYWHERE, Kind
+from consents.models import Checkpoint, LedgerEvent, Purpose, Recipient
+from consents.vocabulary import Kind
 from portal import clock
-from portal.countries import name_of
 from portal.staff_pages import ReadOnlyAdmin, named, unbroken
-
-
-@admin.register(Rule)
-class RuleAdmin(ReadOnlyAdmin):
-    list_display = (
-        "purpose",
-        "place",
-        "receiver",
-        "default",
-        "legal_basis",
-        "effective_from",
-        "effective_to",
-    )
-    list_filter = ("purpose", "default", "legal_basis")
-    list_select_related = ("purpose",)
-
-    @admin.display(description=_("where"), ordering="jurisdiction")
-    def place(self, rule: Rule) -> str:
-        return gettext("everywhere else") if rule.jurisdiction == ANYWHERE else name_of(rule.jurisdiction)
-
-    @admin.display(description=_("recipient"), ordering="recipient")
-    def receiver(self, rule: Rule) -> str:
-        return rule.recipient or gettext("every recipient")
 
 
 @admin.register(Purpose)

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0013_imports_of_choices'),
+        ('consents', '0017_cases_and_rules'),
     ]
 
     operations = [

@@ -1,6 +1,6 @@
 """The tables of consents, one file a subject."""
 
-from consents.models.cases import RegulatorCase
+from consents.models.cases import CaseNote, RegulatorCase
 from consents.models.contacts import ContactVerification
 from consents.models.holds import Hold
 from consents.models.imports import ChoiceImport, ImportedKey, ImportRejection, ImportState
@@ -8,9 +8,10 @@ from consents.models.ledger import LedgerEvent, Position, Preference, SequencerS
 from consents.models.log import Checkpoint, Tile
 from consents.models.notices import Letter, NoticeDelivery, NoticeDraft
 from consents.models.people import Identifier, Partner, Subject, Suppressed
-from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
+from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule, RuleTurn
 
 __all__ = [
+    "CaseNote",
     "Checkpoint",
     "ChoiceImport",
     "ContactVerification",
@@ -32,6 +33,7 @@ __all__ = [
     "RegimeState",
     "RegulatorCase",
     "Rule",
+    "RuleTurn",
     "SequencerState",
     "Subject",
     "Suppressed",

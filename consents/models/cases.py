@@ -8,6 +8,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
+from portal.append_only import AppendOnly
+
 
 class RegulatorCase(models.Model):
     """One inquiry of one authority, from its first letter to its end."""
@@ -28,6 +30,7 @@ class RegulatorCase(models.Model):
         verbose_name = _("regulator case")
         verbose_name_plural = _("regulator cases")
         ordering = ["-opened_at"]
+        permissions = [("handle_case", _("Can open, note and close regulator cases"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, closed_by="") | Q(closed_at__isnull=False) & ~Q(closed_by=""),
@@ -37,3 +40,26 @@ class RegulatorCase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.authority}: {self.title}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+
+class CaseNote(AppendOnly):
+    """What was asked, answered or agreed in a case; written once."""
+
+    case = models.ForeignKey(RegulatorCase, on_delete=models.PROTECT, related_name="entries")
+    text = models.TextField(_("note"))
+    written_at = models.DateTimeField(_("written"))
+    written_by = models.CharField(_("written by"), max_length=120)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("case note")
+        verbose_name_plural = _("case notes")
+        ordering = ["written_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.written_at:%Y-%m-%d}"

@@ -142,6 +142,7 @@ class Rule(AppendOnly):
         verbose_name_plural = _("rules")
         triggers = [*AppendOnly.Meta.triggers, REGIME_CHANGES]
         ordering = ["purpose", "jurisdiction", "-effective_from"]
+        permissions = [("enact_rule", _("Can enact a rule"))]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(effective_to__isnull=True) | models.Q(effective_to__gt=models.F("effective_from")),
@@ -155,3 +156,19 @@ class Rule(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.purpose_id} in {self.jurisdiction} from {self.effective_from:%Y-%m-%d}"
+
+
+class RuleTurn(AppendOnly):
+    """That the log was told of a rule's beginning or end, which came after the rule was enacted."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="turns")
+    moment = models.DateTimeField()
+    event_id = models.UUIDField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        constraints = [models.UniqueConstraint(fields=["rule", "moment"], name="told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} {self.moment:%Y-%m-%d}"

@@ -1,5 +1,6 @@
 """Datasets, the queue of propagations with their failures, and removal receipts."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -16,8 +17,9 @@ from unfold.enums import ActionVariant
 from consents import sequencer
 from consents.models import Identifier, Purpose
 from consents.vocabulary import Scheme
-from downstream import propagation, statements
-from downstream.models import Dataset, Propagation, RemovalReceipt
+from downstream import propagation, registry, statements
+from downstream.admin.forms import ColumnForm
+from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
 from portal import clock
 from portal.staff_dialogs import ConfirmForm, asking
@@ -28,6 +30,7 @@ _WORDS = {
     statements.SILENT: gettext_lazy("says nothing"),
     statements.UNREADABLE: gettext_lazy("cannot be read"),
 }
+DESCRIBE = "downstream.describe_dataset"
 _KINDS = {
     Status.PLANNED: "info",
     Status.WORKING: "info",
@@ -56,6 +59,7 @@ class DatasetAdmin(ReadOnlyAdmin):
         "engine",
         "key_column",
         "key_scheme",
+        "created_column",
         "deadline_hours",
         "position",
         "row_count",
@@ -68,6 +72,35 @@ class DatasetAdmin(ReadOnlyAdmin):
         "retired_at",
     )
     readonly_fields = ("freshness", "serves", "own_no", "own_words")
+    actions_detail = ("name_created_column",)
+
+    def has_describe_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return bool(request.user.has_perm(DESCRIBE)) and (
+            object_id is None or found(Dataset.objects.living(), object_id) is not None
+        )
+
+    @action(
+        description=gettext_lazy("Name the column of creation time"),
+        permissions=["describe"],
+        dialog={
+            "title": gettext_lazy("Which column tells when a row was made?"),
+            "description": gettext_lazy(
+                "A timestamp (UTC where it has no zone), a date or ISO 8601 text. Rows without a readable time count "
+                "as made in every span. Holds over a span of data are carried out once it is named."
+            ),
+            "form_class": ColumnForm,
+            "form_submit_text": gettext_lazy("Name it"),
+        },
+    )
+    def name_created_column(self, request: HttpRequest, form: ColumnForm, object_id: str) -> HttpResponse:
+        dataset = Dataset.objects.get(pk=object_id)
+        column = form.cleaned_data["column"]
+        return attempt(
+            request,
+            lambda: registry.name_created_column(dataset=dataset, column=column, by=by(request), at=clock.now()),
+            done=_("Holds over a span of data go by this column now."),
+            then=reverse("admin:downstream_dataset_change", args=[object_id]),
+        )
 
     @admin.display(description=gettext_lazy("serves"))
     def serves(self, dataset: Dataset) -> str:
@@ -80,6 +113,8 @@ class DatasetAdmin(ReadOnlyAdmin):
             return badge("default", _("retired"))
         if dataset.propagations.filter(status=Status.STOPPED).exists():
             return badge("danger", _("stopped: waits for you"))
+        if Target.objects.gaps().filter(propagation__dataset=dataset, reason_code=Target.NO_TIME).exists():
+            return badge("danger", _("gap: it does not say when rows were made"))
         behind = sequencer.head() - dataset.position
         return badge("warning", _("%d behind the log") % behind) if behind else badge("success", _("up to date"))
 
@@ -121,6 +156,7 @@ class PropagationAdmin(ReadOnlyAdmin):
         "next_try_at",
         "people",
         "cannot_name",
+        "cannot_tell",
         "stretch",
         "planned_at",
         "deadline",
@@ -129,13 +165,14 @@ class PropagationAdmin(ReadOnlyAdmin):
         "digest_before",
         "digest_after",
     )
-    readonly_fields = ("state", "people", "cannot_name", "stretch")
+    readonly_fields = ("state", "people", "cannot_name", "cannot_tell", "stretch")
     actions_detail = ("retry_now",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Propagation]:
         every: QuerySet[Propagation] = super().get_queryset(request)
-        gaps = Count("targets", filter=Q(targets__is_gap=True))
-        return every.annotate(targeted=Count("targets"), gaps=gaps)
+        timeless = Q(targets__is_gap=True, targets__reason_code=Target.NO_TIME)
+        nameless = Count("targets", filter=Q(targets__is_gap=True) & ~timeless)
+        return every.annotate(targeted=Count("targets"), nameless=nameless, timeless=Count("targets", filter=timeless))
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, run: Propagation) -> str:
@@ -149,7 +186,13 @@ class PropagationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("people it cannot name"))
     def cannot_name(self, run: Any) -> int:
-        return int(run.gaps)
+        return int(run.nameless)
+
+    @admin.display(description=gettext_lazy("people whose rows of a span it cannot tell"))
+    def cannot_tell(self, run: Any) -> str:
+        if not run.timeless:
+            return "0"
+        return str(_("%d, because the dataset did not say when its rows were made") % run.timeless)
 
     @admin.display(description=gettext_lazy("places in the log"), ordering="to_position")
     def stretch(self, run: Propagation) -> str:
@@ -208,6 +251,7 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
         "person",
         "rows_found",
         "rows_removed",
+        "which_rows",
         "verified_at",
         "position",
         "propagation_id",
@@ -215,7 +259,11 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
         "digest_after",
         "files",
     )
-    readonly_fields = ("person",)
+    readonly_fields = ("person", "which_rows")
+
+    @admin.display(description=gettext_lazy("speaks of"))
+    def which_rows(self, receipt: RemovalReceipt) -> str:
+        return spans_in_words(receipt.spans) or _("every row of the person")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RemovalReceipt]:
         every: QuerySet[RemovalReceipt] = super().get_queryset(request)
@@ -226,3 +274,17 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
     def person(self, receipt: Any) -> str:
         address = reverse("admin:consents_subject_change", args=[receipt.subject_id])
         return format_html('<a class="text-link" href="{}">{}</a>', address, receipt.account or receipt.subject_id)
+
+
+def spans_in_words(spans: list[list[str | None]]) -> str:
+    """Of which rows a receipt speaks, where that is not every row; days as they are in UTC."""
+    told = []
+    for start, end in spans:
+        begin, stop = (date_format(datetime.fromisoformat(one), "DATE_FORMAT") if one else None for one in (start, end))
+        if begin and stop:
+            told.append(_("only rows made from %(start)s to before %(end)s") % {"start": begin, "end": stop})
+        elif begin:
+            told.append(_("only rows made from %s on") % begin)
+        elif stop:
+            told.append(_("only rows made before %s") % stop)
+    return "; ".join(told)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from consents import holds, sequencer
+from consents import holds, previews, sequencer
 from consents.models import Hold, Purpose
 from downstream.admin.forms import HoldForm
 from downstream.models import Dataset, Propagation
@@ -36,6 +36,7 @@ class HoldAdmin(ReadOnlyAdmin):
     fields = (
         "scope",
         "authority",
+        "case",
         "reason",
         "state",
         "arrival",
@@ -49,7 +50,7 @@ class HoldAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("scope"))
     def scope(self, hold: Hold) -> str:
-        return _scope_in_words(holds.HoldScope(hold.purposes, hold.jurisdictions, hold.recipients))
+        return _scope_in_words(holds.scope_of(hold))
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, hold: Hold) -> str:
@@ -60,7 +61,9 @@ class HoldAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("where it has arrived"))
     def arrival(self, hold: Hold) -> str:
         position = sequencer.position_of(holds.opening_event(hold))
-        rows = [(dataset.name, *_arrival(dataset, position)) for dataset in _datasets(hold.purposes)]
+        rows = [
+            (dataset.name, *_arrival(hold, dataset, position)) for dataset in _datasets(hold.purposes, hold.recipients)
+        ]
         return lines(rows, otherwise=_("no dataset serves these purposes"))
 
     @admin.display(description=gettext_lazy("what happened"))
@@ -84,7 +87,7 @@ class HoldAdmin(ReadOnlyAdmin):
                     return self._open(request, form)
                 effect = None if "edit" in request.POST else _effect(form)
             except DomainError as error:
-                form.add_error(None, error.message)
+                form.add_error(error.field if error.field in form.fields else None, error.message)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -99,10 +102,14 @@ class HoldAdmin(ReadOnlyAdmin):
             scope=form.scope(),
             reason=form.cleaned_data["reason"],
             authority=form.cleaned_data["authority"],
+            case=form.cleaned_data["case"],
             by=by(request),
             at=clock.now(),
         )
-        messages.success(request, _("The hold is in force. Its people's rows are leaving the datasets now."))
+        said = _("The hold is in force. Its people's rows are leaving the datasets now.")
+        if hold.has_window:
+            said = _("The hold is in force. Its people's rows of that span are leaving the datasets now.")
+        messages.success(request, said)
         return redirect(reverse("admin:consents_hold_change", args=[hold.pk]))
 
     def has_ask_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -165,11 +172,24 @@ def _scope_in_words(scope: holds.HoldScope) -> str:
     purposes = ", ".join(names.get(slug, slug) for slug in scope.purposes) or _("every purpose")
     places = ", ".join(name_of(code) for code in scope.jurisdictions) or _("everywhere")
     recipients = f" · {', '.join(scope.recipients)}" if scope.recipients else ""
-    return f"{purposes} · {places}{recipients}"
+    return f"{purposes} · {places}{recipients}{span_in_words(scope)}"
 
 
-def _arrival(dataset: Dataset, position: int | None) -> tuple[str, str]:
+def span_in_words(scope: holds.HoldScope) -> str:
+    """Which data it covers, where that is not all: to be put behind the rest."""
+    start = date_format(scope.data_from, "DATE_FORMAT") if scope.data_from else None
+    end = date_format(scope.data_until, "DATE_FORMAT") if scope.data_until else None
+    if start and end:
+        return " · " + _("data made from %(start)s to before %(end)s") % {"start": start, "end": end}
+    if start:
+        return " · " + _("data made from %s on") % start
+    return " · " + _("data made before %s") % end if end else ""
+
+
+def _arrival(hold: Hold, dataset: Dataset, position: int | None) -> tuple[str, str]:
     """(badge, reason) of one dataset on the hold's way."""
+    if hold.has_window and not dataset.created_column:
+        return badge("danger", _("gap")), _("It does not say when its rows were made; name the column on its page.")
     if position is not None and dataset.position >= position:
         return badge("success", _("verified")), ""
     current: Propagation | None = dataset.propagations.open().first()
@@ -181,14 +201,37 @@ def _arrival(dataset: Dataset, position: int | None) -> tuple[str, str]:
 
 def _effect(form: HoldForm) -> dict[str, Any]:
     scope = holds.check(form.scope(), reason=form.cleaned_data["reason"])
+    names = dict(Purpose.objects.values_list("slug", "name"))
+    paused = previews.preview_hold(scope, at=clock.now())
     return {
         "people": holds.people_in(scope),
         "scope": _scope_in_words(scope),
-        "datasets": _datasets(scope.purposes),
+        "has_window": scope.data_from is not None or scope.data_until is not None,
+        "paused": [(names.get(one.purpose, one.purpose), one.recipient, one.to_deny) for one in paused],
+        "table": _by_country(paused, names),
+        "datasets": _datasets(scope.purposes, scope.recipients),
     }
 
 
-def _datasets(purposes: Sequence[str]) -> list[Dataset]:
-    """The living datasets that serve one of the purposes or a part of it; no purpose stands for all."""
+def _by_country(paused: Sequence[previews.Paused], names: dict[str, str]) -> dict[str, Any]:
+    """People and, for each purpose paused, the decisions that turn to deny, by country."""
+    people = {one.country: one.people for each in paused for one in each.changes}
+    denied = [{one.country: one.to_deny for one in each.changes} for each in paused]
+    headers = [
+        " · ".join(word for word in (names.get(each.purpose, each.purpose), each.recipient) if word) for each in paused
+    ]
+    return {
+        "headers": [_("Country"), _("People"), *headers],
+        "rows": [
+            [name_of(country), people[country], *(each.get(country, 0) for each in denied)]
+            for country in sorted(people)
+        ],
+    }
+
+
+def _datasets(purposes: Sequence[str], recipients: Sequence[str]) -> list[Dataset]:
+    """The living datasets of these recipients that serve one of the purposes or a part of it; none stands for all."""
     living = Dataset.objects.living()
+    if recipients:
+        living = living.filter(owner_id__in=recipients)
     return [one for one in living if not purposes or any(one.serves(purpose) for purpose in purposes)]

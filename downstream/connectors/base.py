@@ -11,13 +11,18 @@ from typing import Literal, Protocol
 
 from downstream.connectors.statement_columns import RowsSaying
 from downstream.engines.errors import ConnectorError
+from downstream.engines.spans import WHOLE, Part, Span, Spans
 
 __all__ = [
+    "WHOLE",
     "Connector",
     "ConnectorError",
     "Description",
     "Manifest",
+    "Part",
     "RowsSaying",
+    "Span",
+    "Spans",
     "StagedUnit",
     "UnitFinding",
     "UnitState",
@@ -49,7 +54,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class UnitFinding:
-    """A unit that holds rows of the keys. The keys are personal data: not for logs."""
+    """A unit that holds rows that have to go. The keys are personal data: not for logs."""
 
     unit: str
     fingerprint: str
@@ -89,7 +94,11 @@ class Verification:
 
 
 class Connector(Protocol):
-    """Every method raises ConnectorError; `permanent` says whether a person has to act."""
+    """Every method raises ConnectorError; `permanent` says whether a person has to act.
+
+    `keys` lose every row, the keys of `spans` only rows made in their spans of time (`created_column_missing` where
+    the dataset does not say when a row was made). Everything else about removing is the same for both.
+    """
 
     def describe(self) -> Description:
         """Look at everything and refuse what could not be carried out later: the connection test."""
@@ -103,14 +112,14 @@ class Connector(Protocol):
         It also disarms a holder that lost its lease but still runs: what it staged is gone.
         """
 
-    def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
-        """Units that hold rows of the keys, one after the other; writes nothing.
+    def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
+        """Units that hold rows that have to go, one after the other; writes nothing.
 
         Nothing found is a success. A unit that cannot be read or rewritten does not keep the others from
         being found: the error is raised at the end.
         """
 
-    def stage(self, finding: UnitFinding, keys: Collection[str], *, token: str) -> StagedUnit:
+    def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         """Make the unit's new version beside the old one, and verify it; on error nothing is left.
 
         `token` tells whose it is, letters, digits and dashes; it is part of a name on disk.
@@ -126,7 +135,7 @@ class Connector(Protocol):
     def unit_state(self, staged: StagedUnit) -> UnitState:
         """Which version is in place, by content; "new" is answered only when it is there to stay."""
 
-    def verify(self, keys: Collection[str]) -> Verification:
+    def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         """Look again at everything that readers read, from scratch."""
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:

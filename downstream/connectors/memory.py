@@ -15,10 +15,12 @@ import pyarrow.compute as pc
 
 from downstream.connectors import statement_columns
 from downstream.connectors.base import (
+    WHOLE,
     ConnectorError,
     Description,
     Manifest,
     RowsSaying,
+    Spans,
     StagedUnit,
     UnitFinding,
     UnitState,
@@ -28,6 +30,7 @@ from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines.base import Tally
 from downstream.engines.key_columns import form_of
 from downstream.engines.parquet_statements import kind_of
+from downstream.engines.spans import TimeForm, time_form
 from portal.fault_points import reach
 
 
@@ -49,10 +52,11 @@ PLACES: dict[str, Place] = {}
 
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Memory":
-    """The connector to one place. Its only options name the columns of statements."""
-    if set(options) - statement_columns.OPTIONS:
+    """The connector to one place. Options: `created_column`, and the names of the columns of statements."""
+    if set(options) - {"created_column"} - statement_columns.OPTIONS:
         raise ConnectorError("invalid_options", "A dataset in memory knows no such options.", permanent=True)
-    return Memory(location, key_column, statement_columns.from_options(options))
+    statements = statement_columns.from_options(options)
+    return Memory(location, key_column, options.get("created_column", ""), statements)
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,15 @@ class Memory:
 
     location: str
     key_column: str
+    created_column: str = ""
     statement_columns: StatementColumns = NO_COLUMNS
 
     def describe(self) -> Description:
         place = self._place()
         for unit in place.units:
-            self._matches(unit, ())
+            self._matches(unit, (), WHOLE)
+            if self.created_column:
+                self._times(unit)
             self._said(unit)
         return Description(
             format="memory",
@@ -91,13 +98,13 @@ class Memory:
         place.staged.clear()
         return swept
 
-    def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
+    def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
         place = self._place()
         failures = []
         for unit in sorted(place.units):
             fingerprint = str(place.writes[unit])
             try:
-                rows_per_key = self._count(unit, keys)
+                rows_per_key = self._count(unit, keys, spans)
             except ConnectorError as failure:
                 failures.append(failure)
                 continue
@@ -107,13 +114,13 @@ class Memory:
         if failures:
             raise failures[0]
 
-    def stage(self, finding: UnitFinding, keys: Collection[str], *, token: str) -> StagedUnit:
+    def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         place = self._place()
         if str(place.writes[finding.unit]) != finding.fingerprint or finding.unit not in place.units:
             raise _changed(finding.unit)
         reach("stage.before_write")
         old = place.units[finding.unit]
-        new = old.filter(pc.invert(self._matches(finding.unit, keys)))
+        new = old.filter(pc.invert(self._matches(finding.unit, keys, spans)))
         temporary = f".heed-{token}-{secrets.token_hex(8)}.tmp"
         place.staged[temporary] = new
         reach("stage.after_write")
@@ -161,14 +168,14 @@ class Memory:
             return "new"
         return "old" if digest == staged.sha256_before else "changed"
 
-    def verify(self, keys: Collection[str]) -> Verification:
+    def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         manifest = self.manifest()
-        found = sum(sum(self._count(unit, keys).values()) for unit in self._place().units)
+        found = sum(sum(self._count(unit, keys, spans).values()) for unit in self._place().units)
         return Verification(rows_found=found, rows=manifest.rows, files=manifest.files, digest=manifest.digest)
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
         for unit in sorted(self._place().units) if self.statement_columns.names else ():
-            of_keys = self._matches(unit, keys).to_pylist()
+            of_keys = self._matches(unit, keys, WHOLE).to_pylist()
             for said, is_of_keys in zip(self._said(unit), of_keys, strict=True):
                 yield self.statement_columns.saying(Tally(said, 1, int(is_of_keys)))
 
@@ -188,23 +195,32 @@ class Memory:
             raise ConnectorError("dataset_empty", f"{self.location} holds nothing.", permanent=True)
         return place
 
-    def _column(self, unit: str) -> "pa.ChunkedArray[Any]":
+    def _column(self, unit: str, column: str, missing: str) -> "pa.ChunkedArray[Any]":
         table = self._place().units[unit]
-        if self.key_column not in table.column_names:
-            raise ConnectorError("key_column_missing", f"{unit} has no column {self.key_column}.", permanent=True)
-        return table.column(self.key_column)
+        if column not in table.column_names:
+            raise ConnectorError(missing, f"{unit} has no column {column or 'that tells times'}.", permanent=True)
+        return table.column(column)
 
-    def _matches(self, unit: str, keys: Collection[str]) -> Any:
-        column = self._column(unit)
-        form = form_of(unit, self.key_column, column.type)
-        return form.matches(column, form.values(keys))
+    def _times(self, unit: str) -> tuple[TimeForm, "pa.ChunkedArray[Any]"]:
+        column = self._column(unit, self.created_column, "created_column_missing")
+        return time_form(unit, self.created_column, column.type), column
 
-    def _count(self, unit: str, keys: Collection[str]) -> dict[str, int]:
-        column = self._column(unit)
+    def _matches(self, unit: str, keys: Collection[str], spans: Spans) -> Any:
+        column = self._column(unit, self.key_column, "key_column_missing")
         form = form_of(unit, self.key_column, column.type)
-        in_form: Any = pc.cast(column, form.arrow)
-        counts = Counter(in_form.to_pylist())
-        natives = {key: form.values([key]).to_pylist() for key in keys}
+        leaving: Any = form.matches(column, form.values(keys))
+        for part in spans.parts:
+            times, created = self._times(unit)
+            inside = pa.array(times.inside(created, part.spans))
+            leaving = pc.or_(leaving, pc.and_(form.matches(column, form.values(part.keys)), inside))
+        return leaving
+
+    def _count(self, unit: str, keys: Collection[str], spans: Spans) -> dict[str, int]:
+        column = self._column(unit, self.key_column, "key_column_missing")
+        form = form_of(unit, self.key_column, column.type)
+        leaving: Any = pc.cast(column, form.arrow).filter(self._matches(unit, keys, spans))
+        counts = Counter(leaving.to_pylist())
+        natives = {key: form.values([key]).to_pylist() for key in {*keys, *spans.keys}}
         return {key: counts[one[0]] for key, one in natives.items() if one and counts[one[0]]}
 
 

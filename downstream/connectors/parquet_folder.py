@@ -6,15 +6,18 @@ keep working, and the dataset does not turn into a missing one.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from downstream.connectors import folders, statement_columns
 from downstream.connectors.base import (
+    WHOLE,
     ConnectorError,
     Description,
     Manifest,
     RowsSaying,
+    Spans,
     StagedUnit,
     UnitFinding,
     UnitState,
@@ -28,7 +31,7 @@ from downstream.engines.parquet_files import looks_like_parquet
 from portal.fault_points import reach
 
 _SUFFIXES = {".parquet", ".parq", ".pq"}
-_OPTIONS = {"engine", "memory_mb", "threads"} | statement_columns.OPTIONS
+_OPTIONS = {"engine", "memory_mb", "threads", "created_column"} | statement_columns.OPTIONS
 # one copy of every file's statistics, and the files' own offsets: rewriting a file makes it wrong
 _SUMMARY = "_metadata"
 _SUMMARY_OF_SCHEMA = "_common_metadata"
@@ -36,30 +39,46 @@ _TABLE_FORMATS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "ParquetFolder":
-    """The connector to one folder. Options: `engine`, and the engine's own. Raises ConnectorError."""
+    """The connector to one folder. Options: `created_column`, `engine`, and the engine's own. Raises ConnectorError."""
     unknown = sorted(set(options) - _OPTIONS)
     if unknown:
         raise ConnectorError(
             "invalid_options", f"A Parquet folder knows no option {', '.join(unknown)}.", permanent=True
         )
     engine = open_engine(options.get("engine", "embedded"), options)
-    return ParquetFolder(location, key_column, engine, statement_columns.from_options(options))
+    return ParquetFolder(
+        location,
+        key_column,
+        engine,
+        created_column=options.get("created_column", ""),
+        statements=statement_columns.from_options(options),
+    )
 
 
 class ParquetFolder:
     """Implements `downstream.connectors.base.Connector`."""
 
     def __init__(
-        self, location: str, key_column: str, engine: Engine, statements: StatementColumns = NO_COLUMNS
+        self,
+        location: str,
+        key_column: str,
+        engine: Engine,
+        *,
+        created_column: str = "",
+        statements: StatementColumns = NO_COLUMNS,
     ) -> None:
         self._location = location
         self._key_column = key_column
         self._engine = engine
+        self._created_column = created_column
         self._statements = statements
 
     def describe(self) -> Description:
         files = self._files()
-        shapes = [self._inspect(file) for file in files]
+        shapes = [
+            self._engine.inspect(file, key_column=self._key_column, created_column=self._created_column)
+            for file in files
+        ]
         families = {shape.key_family: file.name for file, shape in zip(files, shapes, strict=True)}
         if len(families) > 1:
             forms = ", ".join(f"{family} in {name}" for family, name in sorted(families.items()))
@@ -101,15 +120,16 @@ class ParquetFolder:
                 leftover.unlink(missing_ok=True)
         return [folders.name_of(leftover, place) for leftover in leftovers]
 
-    def find(self, keys: Collection[str]) -> Iterator[UnitFinding]:
+    def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
+        spans = self._by_column(spans)
         files = self._files()
         fingerprints = self._fingerprints(files)
         failures: list[ConnectorError] = []
-        located = self._locate(files, keys, failures)
+        located = self._locate(files, keys, spans, failures)
         for file in files:
             if file.name in located:
                 try:
-                    finding = self._look_into(file, fingerprints[file.name], located[file.name], keys)
+                    finding = self._look_into(file, fingerprints[file.name], located[file.name], keys, spans)
                 except ConnectorError as failure:
                     failures.append(failure)
                 else:
@@ -118,17 +138,18 @@ class ParquetFolder:
             # one that a person has to act on comes first
             raise min(failures, key=lambda failure: not failure.permanent)
 
-    def stage(self, finding: UnitFinding, keys: Collection[str], *, token: str) -> StagedUnit:
+    def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
+        spans = self._by_column(spans)
         source = self._file(finding.unit)
         reach("stage.before_write")
         temporary = folders.make_temporary(Path(source.path), token=token)
         try:
-            self._engine.rewrite(source, str(temporary), key_column=self._key_column, keys=keys)
+            self._engine.rewrite(source, str(temporary), key_column=self._key_column, keys=keys, spans=spans)
             reach("stage.after_write")
             with writing(source.name):
                 folders.settle_temporary(temporary, like=Path(source.path))
             reach("stage.after_fsync")
-            return self._verified(source, temporary, finding, keys)
+            return self._verified(source, temporary, finding, keys, spans)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -163,11 +184,12 @@ class ParquetFolder:
                 return "new"
             return "old" if digest == staged.sha256_before else "changed"
 
-    def verify(self, keys: Collection[str]) -> Verification:
+    def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
+        spans = self._by_column(spans)
         files = self._files()
         before = self._fingerprints(files)
         failures: list[ConnectorError] = []
-        located = self._locate(files, keys, failures)
+        located = self._locate(files, keys, spans, failures)
         if failures:
             raise failures[0]
         manifest = self.manifest()
@@ -217,33 +239,48 @@ class ParquetFolder:
                 prints[file.name] = folders.fingerprint(Path(file.path))
         return prints
 
-    def _locate(self, files: list[DataFile], keys: Collection[str], failures: list[ConnectorError]) -> dict[str, int]:
-        """Rows of the keys by file; where the look at all fails, each is looked at, to go on with the good."""
+    def _by_column(self, spans: Spans) -> Spans:
+        if spans and not self._created_column:
+            raise ConnectorError(
+                "created_column_missing",
+                "Nobody has said which column tells when a row was made; name it, and try again.",
+                permanent=True,
+            )
+        return replace(spans, column=self._created_column) if spans else WHOLE
+
+    def _locate(
+        self, files: list[DataFile], keys: Collection[str], spans: Spans, failures: list[ConnectorError]
+    ) -> dict[str, int]:
+        """Rows that have to go by file; where the look at all fails, each is looked at, to go on with the good."""
         try:
-            return dict(self._engine.locate(files, key_column=self._key_column, keys=keys))
+            return dict(self._engine.locate(files, key_column=self._key_column, keys=keys, spans=spans))
         except ConnectorError:
             located: dict[str, int] = {}
             for file in files:
                 try:
-                    located |= self._engine.locate([file], key_column=self._key_column, keys=keys)
+                    located |= self._engine.locate([file], key_column=self._key_column, keys=keys, spans=spans)
                 except ConnectorError as failure:
                     failures.append(failure)
             return located
 
-    def _look_into(self, file: DataFile, fingerprint: str, matching: int, keys: Collection[str]) -> UnitFinding:
+    def _look_into(
+        self, file: DataFile, fingerprint: str, matching: int, keys: Collection[str], spans: Spans
+    ) -> UnitFinding:
         self._engine.check_rewritable(file)
         return UnitFinding(
             unit=file.name,
             fingerprint=fingerprint,
             rows=self._inspect(file).rows,
             matching=matching,
-            rows_per_key=self._engine.count(file, key_column=self._key_column, keys=keys),
+            rows_per_key=self._engine.count(file, key_column=self._key_column, keys=keys, spans=spans),
         )
 
-    def _verified(self, source: DataFile, temporary: Path, finding: UnitFinding, keys: Collection[str]) -> StagedUnit:
+    def _verified(
+        self, source: DataFile, temporary: Path, finding: UnitFinding, keys: Collection[str], spans: Spans
+    ) -> StagedUnit:
         old = Path(source.path)
         try:
-            compared = self._engine.compare(source, str(temporary), key_column=self._key_column, keys=keys)
+            compared = self._engine.compare(source, str(temporary), key_column=self._key_column, keys=keys, spans=spans)
         except ConnectorError:
             # two versions differ also where somebody replaced the old one meanwhile: then try again
             self._check_unchanged(old, source.name, finding.fingerprint)

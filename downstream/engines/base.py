@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from downstream.engines.spans import WHOLE, Spans
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -52,24 +54,33 @@ class Tally:
 
 
 class Engine(Protocol):
-    """Each method raises ConnectorError, and names the file in it."""
+    """Each method raises ConnectorError, and names the file in it.
 
-    def inspect(self, file: DataFile, *, key_column: str) -> Shape:
-        """Look at one file's header and check that keys can be found in it."""
+    `keys` lose every row, the keys of `spans` only rows made in their spans.
+    """
+
+    def inspect(self, file: DataFile, *, key_column: str, created_column: str = "") -> Shape:
+        """Look at one file's header and check that keys, and times where asked for, can be found in it."""
 
     def check_rewritable(self, file: DataFile) -> None:
         """Refuse a file whose new version could not be the same but for its rows."""
 
-    def locate(self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str]) -> Mapping[str, int]:
-        """Scan the key column of all files; rows of any of the keys by file name, where there are any."""
+    def locate(
+        self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> Mapping[str, int]:
+        """Scan the key column of all files; rows that have to go by file name, where there are any."""
 
-    def count(self, file: DataFile, *, key_column: str, keys: Collection[str]) -> dict[str, int]:
-        """Rows of each key that is in this file."""
+    def count(self, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> dict[str, int]:
+        """Rows that have to go of each key that is in this file."""
 
-    def rewrite(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> None:
-        """Write `source` without the rows of the keys to `target`, and change nothing else."""
+    def rewrite(
+        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> None:
+        """Write `source` without the rows that have to go to `target`, and change nothing else."""
 
-    def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
+    def compare(
+        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> Comparison:
         """Read both afresh, by another reader than the writer's; raises `verification_failed`."""
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:

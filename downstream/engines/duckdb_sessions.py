@@ -34,6 +34,8 @@ def session(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         }
     )
     try:
+        # a text that names no zone means UTC, wherever the process runs
+        connection.execute("SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()

@@ -9,6 +9,8 @@ from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm
+from downstream.engines.parquet_checking import Leaving
+from downstream.engines.spans import WHOLE, Spans, TimeForm
 
 
 @dataclass(frozen=True)
@@ -17,29 +19,39 @@ class EmbeddedEngine:
 
     limits: Limits = field(default_factory=Limits)
 
-    def inspect(self, file: DataFile, *, key_column: str) -> Shape:
-        return parquet_files.inspect(file, key_column=key_column)
+    def inspect(self, file: DataFile, *, key_column: str, created_column: str = "") -> Shape:
+        return parquet_files.inspect(file, key_column=key_column, created_column=created_column)
 
     def check_rewritable(self, file: DataFile) -> None:
         parquet_rewriting.check_rewritable(file)
 
-    def locate(self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str]) -> Mapping[str, int]:
+    def locate(
+        self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> Mapping[str, int]:
         found: dict[str, int] = {}
-        for form, alike in self._by_form(files, key_column).items():
+        for forms, alike in self._by_forms(files, key_column, spans).items():
+            leaving = Leaving(key_column, forms[0], keys, forms[1], spans)
             # one look at all of them uses every core; where it fails, a look at each tells which
             with reading(alike[0].name if len(alike) == 1 else f"one of {len(alike)} files"):
-                found |= parquet_checking.locate(alike, key_column=key_column, form=form, keys=keys, limits=self.limits)
+                found |= parquet_checking.locate(alike, leaving=leaving, limits=self.limits)
         return found
 
-    def count(self, file: DataFile, *, key_column: str, keys: Collection[str]) -> dict[str, int]:
-        form = self._form(file, key_column)
-        return parquet_checking.count(file, key_column=key_column, form=form, keys=keys, limits=self.limits)
+    def count(self, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> dict[str, int]:
+        form, time = self._forms(file, key_column, spans)
+        leaving = Leaving(key_column, form, keys, time, spans)
+        return parquet_checking.count(file, leaving=leaving, limits=self.limits)
 
-    def rewrite(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> None:
-        parquet_rewriting.rewrite(source, target, key_column=key_column, keys=keys)
+    def rewrite(
+        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> None:
+        parquet_rewriting.rewrite(source, target, key_column=key_column, keys=keys, spans=spans)
 
-    def compare(self, source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> Comparison:
-        return parquet_checking.compare(source, target, key_column=key_column, keys=keys, limits=self.limits)
+    def compare(
+        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+    ) -> Comparison:
+        form, time = self._forms(source, key_column, spans)
+        leaving = Leaving(key_column, form, keys, time, spans)
+        return parquet_checking.compare(source, target, leaving=leaving, limits=self.limits)
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         parquet_statements.kinds(file, columns=columns)
@@ -49,7 +61,7 @@ class EmbeddedEngine:
     ) -> Iterator[Tally]:
         alike: dict[tuple[KeyForm, tuple[str, ...]], list[DataFile]] = {}
         for file in files:
-            forms = self._form(file, key_column), parquet_statements.kinds(file, columns=columns)
+            forms = self._forms(file, key_column, WHOLE)[0], parquet_statements.kinds(file, columns=columns)
             alike.setdefault(forms, []).append(file)
         for (form, kinds), same in alike.items():
             yield from parquet_statements.tally(
@@ -62,14 +74,17 @@ class EmbeddedEngine:
                 limits=self.limits,
             )
 
-    def _form(self, file: DataFile, key_column: str) -> KeyForm:
+    def _forms(self, file: DataFile, key_column: str, spans: Spans) -> tuple[KeyForm, TimeForm | None]:
         with parquet_files.opened(file) as parquet:
-            return parquet_files.key_form(file, parquet, key_column)
+            form = parquet_files.key_form(file, parquet, key_column)
+            return form, parquet_files.form_of_times(file, parquet, spans.column) if spans else None
 
-    def _by_form(self, files: Sequence[DataFile], key_column: str) -> dict[KeyForm, list[DataFile]]:
-        alike: dict[KeyForm, list[DataFile]] = {}
+    def _by_forms(
+        self, files: Sequence[DataFile], key_column: str, spans: Spans
+    ) -> dict[tuple[KeyForm, TimeForm | None], list[DataFile]]:
+        alike: dict[tuple[KeyForm, TimeForm | None], list[DataFile]] = {}
         for file in files:
-            alike.setdefault(self._form(file, key_column), []).append(file)
+            alike.setdefault(self._forms(file, key_column, spans), []).append(file)
         return alike
 
 

@@ -5,6 +5,7 @@ table, never written into a query.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -12,45 +13,78 @@ from downstream.engines.base import Comparison, DataFile
 from downstream.engines.duckdb_sessions import Limits, literally, session
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm
-from downstream.engines.parquet_files import key_form, opened
+from downstream.engines.parquet_files import opened
 from downstream.engines.parquet_rewriting import leaves
+from downstream.engines.spans import WHOLE, Part, Spans, TimeForm
 
 _SCAN = "read_parquet($files, hive_partitioning=false, filename='__heed_file')"
 _COLUMNS = "* EXCLUDE (__heed_file)"
 _64_BITS = 2**64
 
 
-def locate(
-    files: Sequence[DataFile], *, key_column: str, form: KeyForm, keys: Collection[str], limits: Limits
-) -> dict[str, int]:
-    """Rows of any of the keys by file name; all files hold keys in the same form."""
-    query = f"""
-        SELECT __heed_file, count(*) FROM {_SCAN}
-        WHERE {form.expression(key_column)} IN (SELECT keys.probe FROM keys) GROUP BY ALL
-    """  # noqa: S608  (identifiers are quoted, values are bound)
+@dataclass(frozen=True)
+class Leaving:
+    """Which rows have to go, of files that hold keys and times in the same form."""
+
+    key_column: str
+    form: KeyForm
+    keys: Collection[str] = field(repr=False)
+    time: TimeForm | None = None
+    spans: Spans = WHOLE
+
+    def put_into(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """Bring the keys into the session; answers the SQL condition for rows that have to go."""
+        connection.register("keys", self.form.table(self.keys))
+        conditions = [self._of("keys")]
+        for number, part in enumerate(self.spans.parts):
+            connection.register(f"keys_{number}", self.form.table(part.keys))
+            conditions.append(f"{self._of(f'keys_{number}')} AND {self._inside(part)}")
+        return " OR ".join(f"({one})" for one in conditions)
+
+    def counting(self) -> str:
+        """SQL for the rows of each key, once the keys are in the session."""
+        # the file's columns are out of reach where the keys' are named: they may be called the same
+        wanted = [("keys", "true")]
+        wanted += [(f"keys_{number}", self._inside(part)) for number, part in enumerate(self.spans.parts)]
+        probe = self.form.expression(self.key_column)
+        seen = [
+            f"SELECT k.text FROM (SELECT {probe} AS probe FROM {_SCAN} WHERE {condition}) seen"  # noqa: S608
+            f" JOIN {table} k ON seen.probe = k.probe"
+            for table, condition in wanted
+        ]
+        return f"SELECT text, count(*) FROM ({' UNION ALL '.join(seen)}) GROUP BY ALL"  # noqa: S608
+
+    def _of(self, table: str) -> str:
+        # identifiers are quoted, values are bound or whole numbers
+        return f"coalesce({self.form.expression(self.key_column)} IN (SELECT {table}.probe FROM {table}), false)"  # noqa: S608
+
+    def _inside(self, part: Part) -> str:
+        if self.time is None:
+            raise ValueError("spans need a column that says when a row was made")
+        return self.time.condition(self.spans.column, part.spans)
+
+
+def locate(files: Sequence[DataFile], *, leaving: Leaving, limits: Limits) -> dict[str, int]:
+    """Rows that have to go by file name; all files hold keys and times in the same form."""
     names = {file.path: file.name for file in files}
     with session(limits) as connection:
-        connection.register("keys", form.table(keys))
+        condition = leaving.put_into(connection)
+        query = f"SELECT __heed_file, count(*) FROM {_SCAN} WHERE {condition} GROUP BY ALL"  # noqa: S608
         found = connection.execute(query, {"files": [literally(path) for path in names]}).fetchall()
     return {names[path]: rows for path, rows in found}
 
 
-def count(file: DataFile, *, key_column: str, form: KeyForm, keys: Collection[str], limits: Limits) -> dict[str, int]:
-    """Rows of each key in one file. Two spellings of one UUID are each told the rows."""
-    query = f"""
-        WITH seen AS (SELECT {form.expression(key_column)} AS probe FROM {_SCAN})
-        SELECT keys.text, count(*) FROM seen JOIN keys ON seen.probe = keys.probe GROUP BY ALL
-    """  # noqa: S608
+def count(file: DataFile, *, leaving: Leaving, limits: Limits) -> dict[str, int]:
+    """Rows that have to go of each key in one file. Two spellings of one UUID are each told the rows."""
     with reading(file.name), session(limits) as connection:
-        connection.register("keys", form.table(keys))
-        return dict(connection.execute(query, {"files": [literally(file.path)]}).fetchall())
+        leaving.put_into(connection)
+        return dict(connection.execute(leaving.counting(), {"files": [literally(file.path)]}).fetchall())
 
 
-def compare(source: DataFile, target: str, *, key_column: str, keys: Collection[str], limits: Limits) -> Comparison:
-    """What is left is what was there, but for the keys' rows. Raises `verification_failed`."""
+def compare(source: DataFile, target: str, *, leaving: Leaving, limits: Limits) -> Comparison:
+    """What is left is what was there, but for the rows that have to go. Raises `verification_failed`."""
     new = DataFile(f"the new version of {source.name}", target)
     with opened(source) as before, opened(new) as after:
-        form = key_form(source, before, key_column)
         alike = (
             before.schema_arrow.equals(after.schema_arrow, check_metadata=True)
             and before.metadata.metadata == after.metadata.metadata
@@ -60,20 +94,20 @@ def compare(source: DataFile, target: str, *, key_column: str, keys: Collection[
     if not alike:
         raise _failed(source, "its schema or metadata differ")
     with session(limits) as connection:
-        connection.register("keys", form.table(keys))
-        leaving, digest = _look(connection, source, form, key_column)
-        still_there, digest_after = _look(connection, new, form, key_column)
+        condition = leaving.put_into(connection)
+        removed, digest = _look(connection, source, condition)
+        still_there, digest_after = _look(connection, new, condition)
     if still_there:
         raise _failed(source, "it still holds rows that have to go")
-    if rows_after != rows_before - leaving:
-        raise _failed(source, f"it holds {rows_after} rows, not {rows_before - leaving}")
+    if rows_after != rows_before - removed:
+        raise _failed(source, f"it holds {rows_after} rows, not {rows_before - removed}")
     if digest != digest_after:
         raise _failed(source, "rows that have to stay differ")
     return Comparison(rows_before=rows_before, rows_after=rows_after, digest=digest)
 
 
-def _look(connection: duckdb.DuckDBPyConnection, file: DataFile, form: KeyForm, key_column: str) -> tuple[int, str]:
-    """How many rows are of the keys, and the digest of all others.
+def _look(connection: duckdb.DuckDBPyConnection, file: DataFile, condition: str) -> tuple[int, str]:
+    """How many rows have to go, and the digest of all others.
 
     The digest is a count and two sums of differently seeded hashes: sums, because an exclusive or does not
     notice a row that is there twice more; and it does not depend on the order of rows.
@@ -81,7 +115,7 @@ def _look(connection: duckdb.DuckDBPyConnection, file: DataFile, form: KeyForm, 
     query = f"""
         WITH looked AS (
             SELECT
-                coalesce({form.expression(key_column)} IN (SELECT keys.probe FROM keys), false) AS leaves,
+                {condition} AS leaves,
                 hash(*COLUMNS({_COLUMNS})) AS one, hash('heed', *COLUMNS({_COLUMNS})) AS two
             FROM {_SCAN}
         )

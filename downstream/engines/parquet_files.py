@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from downstream.engines.base import DataFile, Shape
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm, form_of
+from downstream.engines.spans import TimeForm, time_form
 
 _MAGIC, _ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 _SMALLEST = 12
@@ -50,10 +51,12 @@ def _opened(file: DataFile) -> Iterator[tuple[pq.ParquetFile, bytes]]:
             yield parquet, footer
 
 
-def inspect(file: DataFile, *, key_column: str) -> Shape:
-    """What the footer says. Raises ConnectorError unless keys can be found in the file."""
+def inspect(file: DataFile, *, key_column: str, created_column: str = "") -> Shape:
+    """What the footer says. Raises ConnectorError unless keys, and times where asked for, can be found in the file."""
     with _opened(file) as (parquet, footer):
         form = key_form(file, parquet, key_column)
+        if created_column:
+            form_of_times(file, parquet, created_column)
         return Shape(
             rows=parquet.metadata.num_rows,
             size=Path(file.path).stat().st_size,
@@ -66,21 +69,31 @@ def inspect(file: DataFile, *, key_column: str) -> Shape:
 
 def key_form(file: DataFile, parquet: pq.ParquetFile, key_column: str) -> KeyForm:
     """How this file holds keys. Raises ConnectorError where it does not, or not clearly."""
+    return form_of(file.name, key_column, _type_of(file, parquet, key_column, what="key_column"))
+
+
+def form_of_times(file: DataFile, parquet: pq.ParquetFile, created_column: str) -> TimeForm:
+    """How this file says when a row was made. Raises ConnectorError where it does not, or not clearly."""
+    return time_form(file.name, created_column, _type_of(file, parquet, created_column, what="created_column"))
+
+
+def _type_of(file: DataFile, parquet: pq.ParquetFile, column: str, *, what: str) -> pa.DataType:
     schema = parquet.schema_arrow
-    alike = [name for name in schema.names if name.casefold() == key_column.casefold()]
-    if key_column not in alike:
+    alike = [name for name in schema.names if name.casefold() == column.casefold()]
+    if column not in alike:
         raise ConnectorError(
-            "key_column_missing",
-            f"{file.name} has no column {key_column}; its columns are: {', '.join(schema.names)}.",
+            f"{what}_missing",
+            f"{file.name} has no column {column}; its columns are: {', '.join(schema.names)}.",
             permanent=True,
         )
     if len(alike) > 1:
         raise ConnectorError(
-            "key_column_ambiguous",
-            f"{file.name} has more than one column that reads {key_column} but for case; rename the others.",
+            f"{what}_ambiguous",
+            f"{file.name} has more than one column that reads {column} but for case; rename the others.",
             permanent=True,
         )
-    return form_of(file.name, key_column, schema.field(key_column).type)
+    found: pa.DataType = schema.field(column).type
+    return found
 
 
 def _footer(file: DataFile, stream: pa.NativeFile) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,7 +20,8 @@ from pyarrow import types
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
 from downstream.engines.key_columns import KeyForm
-from downstream.engines.parquet_files import key_form, opened
+from downstream.engines.parquet_files import form_of_times, key_form, opened
+from downstream.engines.spans import WHOLE, Spans, TimeForm
 
 _PLAIN_ALTERNATIVES = ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT")
 _CONVERSION_FLAGS = re.compile(r", (is_from_converted_type|force_set_converted_type)=(true|false)")
@@ -33,18 +35,56 @@ class _Plan:
     options: dict[str, Any]
 
 
-def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[str]) -> None:
-    """Write `source` without the rows of the keys to `target`, one row group at a time."""
+@dataclass(frozen=True)
+class _Leaving:
+    """Which rows have to go, in the form of one file."""
+
+    key_column: str
+    form: KeyForm
+    values: "pa.Array[Any]"
+    spans: Spans
+    time: TimeForm | None
+    parts: tuple["pa.Array[Any]", ...]
+
+    @classmethod
+    def of(
+        cls, source: DataFile, parquet: pq.ParquetFile, key_column: str, keys: Collection[str], spans: Spans
+    ) -> "_Leaving":
+        form = key_form(source, parquet, key_column)
+        time = form_of_times(source, parquet, spans.column) if spans else None
+        return cls(
+            key_column, form, form.values(keys), spans, time, tuple(form.values(part.keys) for part in spans.parts)
+        )
+
+    def rows(self, group: pa.Table) -> Any:
+        """True for each row of the group that has to go."""
+        column = group.column(self.key_column)
+        leaving = self.form.matches(column, self.values)
+        if self.time is None:
+            return leaving
+        for part, values in zip(self.spans.parts, self.parts, strict=True):
+            theirs: Any = pc.indices_nonzero(self.form.matches(column, values))
+            if len(theirs):
+                inside = self.time.inside(group.column(self.spans.column).take(theirs), part.spans)
+                mask = np.zeros(group.num_rows, dtype=bool)
+                mask[theirs.to_numpy()[inside]] = True
+                leaving = pc.or_(leaving, pa.array(mask))
+        return leaving
+
+
+def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> None:
+    """Write `source` without the rows that have to go to `target`, one row group at a time."""
     with opened(source) as parquet:
         plan = _plan(source, parquet)
-        form = key_form(source, parquet, key_column)
-        values = form.values(keys)
+        leaving = _Leaving.of(source, parquet, key_column, keys, spans)
         # metadata is carried over byte for byte, the embedded Arrow schema included, so it is not made anew
         with writing(source.name):
             writer = pq.ParquetWriter(target, plan.schema, store_schema=False, **plan.options)
         try:
             for index in range(parquet.num_row_groups):
-                kept = _kept(source, parquet, index, key_column, form, values, plan.schema)
+                with reading(source.name):
+                    group = parquet.read_row_group(index).cast(plan.schema)
+                    kept = group.filter(pc.invert(leaving.rows(group)))
                 # a row group that is emptied is left out
                 if kept.num_rows:
                     with writing(source.name):
@@ -61,20 +101,6 @@ def check_rewritable(file: DataFile) -> None:
     """Raises ConnectorError for a file that cannot be written the same."""
     with opened(file) as parquet:
         _plan(file, parquet)
-
-
-def _kept(
-    source: DataFile,
-    parquet: pq.ParquetFile,
-    index: int,
-    key_column: str,
-    form: KeyForm,
-    values: "pa.Array[Any]",
-    schema: pa.Schema,
-) -> pa.Table:
-    with reading(source.name):
-        group = parquet.read_row_group(index).cast(schema)
-        return group.filter(pc.invert(form.matches(group.column(key_column), values)))
 
 
 def _plan(file: DataFile, parquet: pq.ParquetFile) -> _Plan:

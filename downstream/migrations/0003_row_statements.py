@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downstream', '0001_initial'),
+        ('downstream', '0002_data_windows'),
     ]
 
     operations = [

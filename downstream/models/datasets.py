@@ -38,6 +38,12 @@ class Dataset(models.Model):
     key_scheme = models.CharField(
         _("key scheme"), max_length=40, help_text=_("The identifier scheme that the key column holds.")
     )
+    created_column = models.CharField(
+        _("column of creation time"),
+        max_length=200,
+        blank=True,
+        help_text=_("Which column says when a row was made; holds over a span of data need it."),
+    )
     category = models.CharField(
         _("data category"),
         max_length=40,
@@ -74,6 +80,7 @@ class Dataset(models.Model):
         verbose_name = _("dataset")
         verbose_name_plural = _("datasets")
         ordering = ["name"]
+        permissions = [("describe_dataset", _("Can say which column tells when rows were made"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["location"],

@@ -82,8 +82,20 @@ class Propagation(models.Model):
         return self.status != Status.VERIFIED and at > self.deadline
 
 
+class TargetQuerySet(models.QuerySet["Target"]):
+    def gaps(self) -> "TargetQuerySet":
+        """People of whom nobody can tell; one about times is closed once the dataset names its column and is redone."""
+        told = Q(reason_code=Target.NO_TIME) & ~Q(propagation__dataset__created_column="")
+        return self.filter(is_gap=True).exclude(told)
+
+
 class Target(models.Model):
-    """One person whose rows have to leave in this run."""
+    """One person whose rows have to leave in this run: every row, or those made in spans of time.
+
+    `spans` are pairs of times as ISO 8601, from and before; none stands for every row.
+    """
+
+    NO_NAME, NO_TIME = "no_name", "no_created_column"
 
     id = models.BigAutoField(primary_key=True)
     propagation = models.ForeignKey(Propagation, on_delete=models.CASCADE, related_name="targets")
@@ -91,8 +103,12 @@ class Target(models.Model):
     is_gap = models.BooleanField(
         default=False, help_text=_("They have no name in the dataset's key scheme, so nobody can tell.")
     )
+    reason_code = models.CharField(max_length=20, blank=True)
+    spans = models.JSONField(default=list)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    objects = TargetQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["propagation", "subject_id"], name="one_target_per_person")]
@@ -126,7 +142,10 @@ class Unit(models.Model):
 
 
 class RemovalReceipt(AppendOnly):
-    """For one person and one dataset: what was found, what was removed, and that somebody looked again."""
+    """For one person and one dataset: what was found, what was removed, and that somebody looked again.
+
+    With `spans` it speaks only of rows made in them; all other rows of the person stayed.
+    """
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     propagation_id = models.UUIDField()
@@ -136,6 +155,7 @@ class RemovalReceipt(AppendOnly):
     rows_found = models.BigIntegerField(_("rows found"))
     rows_removed = models.BigIntegerField(_("rows removed"))
     files = models.JSONField(default=list)
+    spans = models.JSONField(_("only rows made"), default=list)
     digest_before = models.CharField(max_length=64)
     digest_after = models.CharField(max_length=64)
     verified_at = models.DateTimeField(_("verified"))

@@ -206,3 +206,45 @@ class TestOfSeptember2024:
 
     def test_every_rule_names_its_source(self) -> None:
         assert not Rule.objects.filter(source="").exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_the_log_commits_to_every_field_of_a_rule() -> None:
+    rule = enact(replace(PROPOSAL, jurisdiction="gb", effective_to=AT + timedelta(days=9), notice="ai-training"))
+    details = LedgerEvent.objects.get(kind="rule", details__rule=rule.pk).details
+    told = rules.as_proposed(rule)
+    for name, value in vars(told).items():
+        assert details[name] == (value.isoformat() if isinstance(value, datetime) else value)
+
+
+class TestTurns:
+    """A rule that begins or ends later is told of when it does, once."""
+
+    def turns(self, at: datetime) -> list[tuple[str, str]]:
+        before = set(LedgerEvent.objects.values_list("pk", flat=True))
+        told = rules.tell_turns(at=at)
+        events = LedgerEvent.objects.exclude(pk__in=before).order_by("id")
+        assert told == len(events)
+        return [(event.details["jurisdiction"], event.details["turn"]) for event in events]
+
+    @pytest.mark.usefixtures("world")
+    def test_of_what_began_when_it_was_enacted_nothing_is_told(self) -> None:
+        enact()
+        assert self.turns(AT + timedelta(days=1)) == []
+
+    @pytest.mark.usefixtures("world")
+    def test_beginning_and_end_are_told_once_each(self) -> None:
+        begin, end = AT + timedelta(days=1), AT + timedelta(days=2)
+        enact(replace(PROPOSAL, effective_from=begin, effective_to=end))
+        assert self.turns(begin - timedelta(seconds=1)) == []
+        assert self.turns(begin) == [("GB", "effective_from")]
+        assert self.turns(begin) == []
+        assert self.turns(end) == [("GB", "effective_to")]
+        assert self.turns(end + timedelta(days=99)) == []
+
+    @pytest.mark.usefixtures("world")
+    def test_the_event_of_a_rule_is_that_of_its_beginning(self) -> None:
+        rule = enact(replace(PROPOSAL, effective_from=AT + timedelta(days=1)))
+        enacted = LedgerEvent.objects.get(rules.event_of(rule))
+        rules.tell_turns(at=AT + timedelta(days=1))
+        assert LedgerEvent.objects.get(rules.event_of(rule)).recorded_at > enacted.recorded_at

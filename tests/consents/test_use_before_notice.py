@@ -140,5 +140,5 @@ def test_many_at_once_get_the_same_answers() -> None:
     publish(AT)
     rule(30)
     for at in (AT + 30 * DAY - SECOND, AT + 30 * DAY):
-        many = decisions.decide_many(subjects=people, question=Question("ai-training"), at=at)
+        many = decisions.decide_each(subjects=people, question=Question("ai-training"), at=at)
         assert [why(one) for _, one in many] == [why(ask(one, at=at)) for one in people]

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from consents import sequencer
-from downstream import propagation, registry, statements
+from downstream import leaving, registry, statements
 from downstream.models import Dataset
 from portal import actors, clock
 from portal.errors import DomainError
@@ -28,6 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--key-scheme", default="account", help="The identifier scheme of that column")
         parser.add_argument("--purpose", action="append", default=[], dest="purposes", help="May be given repeatedly")
         parser.add_argument("--owner", required=True, help="The recipient that owns it")
+        parser.add_argument(
+            "--created-column",
+            default="",
+            help="The column that says when a row was made: a timestamp, a date or ISO 8601 text",
+        )
         parser.add_argument("--category", default="", help="The kind of data; empty where it is mixed")
         parser.add_argument("--deadline-hours", type=int, default=24)
         parser.add_argument("--content-usage-column", default="", help="Rows' own AIPREF statement, if they have one")
@@ -49,6 +54,7 @@ class Command(BaseCommand):
             deadline_hours=options["deadline_hours"],
             content_usage_column=options["content_usage_column"],
             tdm_reservation_column=options["tdm_reservation_column"],
+            created_column=options["created_column"],
         )
         at = clock.now()
         try:
@@ -64,8 +70,16 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
 
     def _say(self, dataset: Dataset, *, at: Any) -> None:
-        denied = propagation.denied_people(dataset, after=0, until=sequencer.head(), at=at)
+        going = leaving.people(dataset, after=0, until=sequencer.head(), at=at)
+        in_part = sum(bool(spans) for spans in going.values())
         self.stdout.write(
-            f"{dataset.row_count} rows in {dataset.file_count} files. Of all people, {len(denied)} may not be in it "
-            "today; the first propagation removes their rows for good."
+            f"{dataset.row_count} rows in {dataset.file_count} files. Of all people, {len(going) - in_part} may not "
+            "be in it today; the first propagation removes their rows for good."
         )
+        if in_part and dataset.created_column:
+            self.stdout.write(f"Of {in_part} more it removes the rows made in the spans that holds name.")
+        elif in_part:
+            self.stdout.write(
+                f"Of {in_part} more, holds want the rows of a span of time removed, and the dataset does not say when "
+                "its rows were made: name it with --created-column."
+            )

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
+from consents import rules
 from consents.models import Rule, Subject
 from tests.consents.sending import UTC_NOON, written
 
@@ -20,9 +21,28 @@ def typed(*words: str) -> str:
 
 
 def test_the_shipped_rulebook_is_brought_once() -> None:
-    assert f"{Rule.objects.count()} rules" not in typed("load_rules", "2024-09")
-    assert typed("load_rules", "2024-09") == "0 rules enacted.\n"
-    assert Rule.objects.exists()
+    first = typed("load_rules", "2024-09")
+    assert "rule ai-training in GB from 2024-09-18: new\n" in first
+    assert first.endswith(f"{Rule.objects.count()} rules enacted, 0 left.\n")
+    again = typed("load_rules", "2024-09")
+    assert "purpose ai-training: left as it stands\n" in again
+    assert again.endswith(f"0 rules enacted, {Rule.objects.count()} left.\n")
+
+
+def test_the_shipped_rulebooks_are_listed() -> None:
+    assert typed("load_rules", "--list") == "2024-09\n2025-11\n"
+    assert not Rule.objects.exists()
+    with pytest.raises(CommandError, match="2025-11"):
+        typed("load_rules")
+
+
+def test_a_rule_that_stands_with_other_words_is_named_and_left(tmp_path: Path) -> None:
+    typed("load_rules", "2024-09")
+    path = tmp_path / "book.toml"
+    book = (rules.RULEBOOKS / "2024-09.toml").read_text()
+    path.write_text(book.replace('default = "allow"', 'default = "deny"', 1))
+    assert "rule ai-training in * from 2024-09-18: stands with other words" in typed("load_rules", str(path))
+    assert Rule.objects.get(purpose="ai-training", jurisdiction="*").default == "allow"
 
 
 @pytest.mark.parametrize("name", ["1999-01", "missing.toml"])

@@ -3,12 +3,13 @@
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.connectors.base import WHOLE, Connector, ConnectorError, Part, Span, Spans, StagedUnit
 
 ALICE, BOB, CHARLIE = "m_alice", "m_bob", "m_charlie"
 POSTS = pa.table({"person": [ALICE, BOB, None, ALICE, CHARLIE], "text": ["a", "b", "nobody's", "a", "c"]})
@@ -19,7 +20,7 @@ class Ground(ABC):
     """A place that a connector reaches, seen without Heed's own code."""
 
     @abstractmethod
-    def connector(self, key_column: str = "person") -> Connector: ...
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector: ...
 
     @abstractmethod
     def put(self, unit: str, table: pa.Table) -> None: ...
@@ -48,12 +49,59 @@ def stage_first(connector: Connector, keys: set[str]) -> StagedUnit:
     return connector.stage(next(connector.find(keys)), keys, token="run-1")
 
 
-def remove(connector: Connector, keys: set[str]) -> list[StagedUnit]:
+def remove(connector: Connector, keys: set[str], spans: Spans = WHOLE) -> list[StagedUnit]:
     staged = []
-    for finding in connector.find(keys):
-        staged.append(connector.stage(finding, keys, token="run-1"))
+    for finding in connector.find(keys, spans):
+        staged.append(connector.stage(finding, keys, spans, token="run-1"))
         connector.commit(staged[-1], fence=unfenced)
     return staged
+
+
+MAY, AUGUST = datetime(2024, 5, 7, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC)
+UNDERTAKEN = Span(MAY, AUGUST)
+BEFORE, FIRST, LAST, AFTER = (
+    MAY - timedelta(microseconds=1),
+    MAY,
+    AUGUST - timedelta(microseconds=1),
+    AUGUST,
+)
+MOMENTS = [BEFORE, FIRST, LAST, AFTER, None]
+
+
+def of(keys: set[str], *spans: Span) -> Spans:
+    return Spans((Part(spans or (UNDERTAKEN,), frozenset(keys)),))
+
+
+def made(times: "pa.Array[Any]", *, person: str = ALICE) -> pa.Table:
+    """Rows of one person, numbered from 0, and one of somebody else at the same first time."""
+    count = len(times)
+    every = pa.concat_arrays([times, times.slice(0, 1)])
+    return pa.table({"person": [person] * count + [BOB], "n": [*range(count), 99], "made": every})
+
+
+def texts(*moments: datetime | None, zone: str = "+00:00") -> list[str | None]:
+    return [one and one.isoformat().replace("+00:00", zone) for one in moments]
+
+
+NAIVE = [one and one.replace(tzinfo=None) for one in MOMENTS]
+TIMES: dict[str, "pa.Array[Any]"] = {
+    "us": pa.array(NAIVE, pa.timestamp("us")),
+    "us UTC": pa.array(MOMENTS, pa.timestamp("us", "UTC")),
+    "us Tokyo": pa.array(MOMENTS, pa.timestamp("us", "Asia/Tokyo")),
+    "ns": pa.array(NAIVE, pa.timestamp("ns")),
+    "ns UTC": pa.array(MOMENTS, pa.timestamp("ns", "UTC")),
+    "text": pa.array(texts(*MOMENTS)),
+    "text Z": pa.array(texts(*MOMENTS, zone="Z")),
+    "text without zone": pa.array(texts(*MOMENTS, zone="")),
+    "large text": pa.array(texts(*MOMENTS), pa.large_string()),
+    "dictionary": pa.array(texts(*MOMENTS)).dictionary_encode(),
+}
+COARSE: dict[str, "pa.Array[Any]"] = {
+    "ms": pa.array(NAIVE[1:], pa.timestamp("us")).cast(pa.timestamp("ms"), safe=False),
+    "ms UTC": pa.array(MOMENTS[1:], pa.timestamp("us", "UTC")).cast(pa.timestamp("ms", "UTC"), safe=False),
+    "date": pa.array([one and one.date() for one in MOMENTS[1:]]),
+    "date text": pa.array([one and one.date().isoformat() for one in MOMENTS[1:]]),
+}
 
 
 class ConnectorContract:
@@ -258,3 +306,112 @@ class ConnectorContract:
         remove(connector, keys)
         assert connector.verify(keys).rows_found == 0
         assert len(ground.read()["a"]) == 2
+
+    @pytest.mark.parametrize("form", TIMES)
+    def test_of_a_span_exactly_its_rows_go_and_those_of_unknown_time(self, ground: Ground, form: str) -> None:
+        ground.put("a", made(TIMES[form]))
+        connector, spans = ground.connector(created_column="made"), of({ALICE})
+        assert [one.rows_per_key for one in connector.find(set(), spans)] == [{ALICE: 3}]
+        assert connector.verify(set(), spans).rows_found == 3
+        (staged,) = remove(connector, set(), spans)
+        assert staged.rows_removed == 3
+        assert [(row["person"], row["n"]) for row in ground.read()["a"]] == [(ALICE, 0), (ALICE, 3), (BOB, 99)]
+        assert connector.verify(set(), spans).rows_found == 0
+        assert list(connector.find(set(), spans)) == []
+
+    @pytest.mark.parametrize("form", COARSE)
+    def test_times_of_a_coarse_unit_are_compared_as_they_are(self, ground: Ground, form: str) -> None:
+        ground.put("a", made(COARSE[form]))
+        remove(ground.connector(created_column="made"), set(), of({ALICE}))
+        assert [row["n"] for row in ground.read()["a"]] == [2, 99]
+
+    @pytest.mark.parametrize(
+        ("spans", "stay"),
+        [
+            ((Span(MAY, None),), [0]),
+            ((Span(None, AUGUST),), [3]),
+            ((Span(MAY, LAST), Span(AUGUST, None)), [0, 2]),
+            ((Span(MAY, AUGUST), Span(MAY, AUGUST), Span(LAST, None)), [0]),
+        ],
+    )
+    def test_spans_may_be_open_be_several_and_overlap(
+        self, ground: Ground, spans: tuple[Span, ...], stay: list[int]
+    ) -> None:
+        ground.put("a", made(TIMES["us UTC"]))
+        connector = ground.connector(created_column="made")
+        found = next(connector.find(set(), of({ALICE}, *spans)))
+        assert found.matching == sum(found.rows_per_key.values()) == 5 - len(stay)
+        remove(connector, set(), of({ALICE}, *spans))
+        assert [row["n"] for row in ground.read()["a"]] == [*stay, 99]
+
+    def test_whole_people_and_spans_go_in_one_pass(self, ground: Ground) -> None:
+        ground.put("a", made(TIMES["us"]))
+        ground.put("b", made(TIMES["us"], person=CHARLIE))
+        connector = ground.connector(created_column="made")
+        spans = Spans((Part((UNDERTAKEN,), frozenset({ALICE})), Part((Span(AUGUST, None),), frozenset({CHARLIE}))))
+        remove(connector, {BOB}, spans)
+        assert [row["n"] for row in ground.read()["a"]] == [0, 3]
+        assert [row["n"] for row in ground.read()["b"]] == [0, 1, 2]
+        verified = connector.verify({BOB}, spans)
+        assert (verified.rows_found, verified.rows) == (0, 5)
+
+    @pytest.mark.parametrize(
+        "text", ["2024-06-31", "yesterday", "", "2024-06-01T25:00", "2024-06-01T10:00:00.1234567", "0000-01-01", "１"]
+    )
+    def test_a_time_that_cannot_be_read_is_taken_for_inside(self, ground: Ground, text: str) -> None:
+        ground.put("a", made(pa.array([text, "2024-01-01"])))
+        remove(ground.connector(created_column="made"), set(), of({ALICE}))
+        assert [row["n"] for row in ground.read()["a"]] == [1, 99]
+
+    @pytest.mark.parametrize(
+        ("text", "goes"),
+        [
+            ("2024-05-07T01:59:59+02:00", False),
+            ("2024-05-07T02:00:00+02:00", True),
+            ("2024-05-06T22:00:00-02:00", True),
+            ("2024-05-06 23:59", False),
+            ("2024-07-31 23:59:59.999999", True),
+            ("2024-08-01T01:00+02:00", True),
+        ],
+    )
+    def test_a_text_counts_by_its_own_zone_and_without_one_as_utc(self, ground: Ground, text: str, goes: bool) -> None:
+        ground.put("a", made(pa.array([text])))
+        remove(ground.connector(created_column="made"), set(), of({ALICE}))
+        assert [row["n"] for row in ground.read()["a"]] == [99] if goes else [0, 99]
+
+    def test_without_a_column_of_times_spans_are_refused_and_whole_people_go(self, ground: Ground) -> None:
+        ground.put("a", made(TIMES["us"]))
+        with pytest.raises(ConnectorError) as refused:
+            list(ground.connector().find(set(), of({ALICE})))
+        assert (refused.value.code, refused.value.permanent) == ("created_column_missing", True)
+        remove(ground.connector(), {ALICE})
+        assert [row["n"] for row in ground.read()["a"]] == [99]
+
+    @pytest.mark.parametrize(
+        ("table", "code"),
+        [
+            (pa.table({"person": [ALICE], "text": ["a"]}), "created_column_missing"),
+            (pa.table({"person": [ALICE], "made": [1.5]}), "created_column_unsupported"),
+            (pa.table({"person": [ALICE], "made": [20240507]}), "created_column_unsupported"),
+        ],
+    )
+    def test_a_column_that_tells_no_times_is_refused_before_and_during(
+        self, ground: Ground, table: pa.Table, code: str
+    ) -> None:
+        ground.put("a", table)
+        connector = ground.connector(created_column="made")
+        for look in (connector.describe, lambda: list(connector.find(set(), of({ALICE})))):
+            with pytest.raises(ConnectorError, match=r"^a") as refused:
+                look()
+            assert (refused.value.code, refused.value.permanent) == (code, True)
+
+    def test_columns_may_be_called_what_the_search_calls_its_own(self, ground: Ground) -> None:
+        table = pa.table({"text": [ALICE, BOB], "probe": [MAY, MAY], "keys": ["x", "y"], "file": ["f", "f"]})
+        ground.put("a", table)
+        connector = ground.connector("text", created_column="probe")
+        assert [one.rows_per_key for one in connector.find({BOB}, of({ALICE}))] == [{ALICE: 1, BOB: 1}]
+        remove(connector, {BOB}, of({ALICE}))
+        assert ground.read()["a"] == []
+
+    def test_what_is_printed_of_spans_shows_no_key(self) -> None:
+        assert ALICE not in repr(of({ALICE}))

@@ -18,8 +18,8 @@ class FolderGround(Ground):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def connector(self, key_column: str = "person") -> Connector:
-        return open_connector("parquet_folder", str(self.folder), key_column, {})
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        return open_connector("parquet_folder", str(self.folder), key_column, _options(created_column))
 
     def put(self, unit: str, table: pa.Table) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -50,8 +50,8 @@ class MemoryGround(Ground):
     def __init__(self, location: str) -> None:
         self.location = location
 
-    def connector(self, key_column: str = "person") -> Connector:
-        return open_connector("memory", self.location, key_column, {})
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        return open_connector("memory", self.location, key_column, _options(created_column))
 
     def put(self, unit: str, table: pa.Table) -> None:
         memory.PLACES.setdefault(self.location, memory.Place()).put(unit, table)
@@ -64,3 +64,7 @@ class MemoryGround(Ground):
 
     def leftovers(self) -> list[str]:
         return list(memory.PLACES[self.location].staged)
+
+
+def _options(created_column: str) -> dict[str, str]:
+    return {"created_column": created_column} if created_column else {}

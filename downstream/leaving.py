@@ -1,0 +1,81 @@
+"""Who has to leave a dataset, and which of their rows."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from django.db.models import Max, Q, QuerySet
+
+from consents import decisions, holds, log
+from consents.models import Position, Subject
+from consents.vocabulary import ANYWHERE
+from downstream.connectors.base import Part, Span, Spans
+from downstream.models import Dataset
+
+Stored = list[list[str | None]]
+
+
+def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> dict[uuid.UUID, tuple[Span, ...]]:
+    """Who must leave the dataset, of those whom the log concerns between two positions, and which of their rows.
+
+    Every row (no spans) leaves when any purpose that the dataset serves is denied to its owner. Where holds pause
+    only data made in spans of time, rows of these spans leave.
+    """
+    at = _not_before_the_log(after=after, until=until, at=at)
+    touched = log.touched(after=after, until=until, purposes=frozenset(dataset.purposes))
+    if after == 0:
+        # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
+        touched.jurisdictions.add(ANYWHERE)
+    codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
+    covered = [code for code in codes if touched.covers(code)]
+    # nothing names whoever was forgotten, and that happened only once they were out of every dataset
+    living = Subject.objects.filter(erased_at__isnull=True)
+    candidates = living.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
+    denied = set(touched.erased)
+    for purpose in dataset.purposes:
+        question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
+        answers = decisions.decide_each(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
+        denied |= {subject.pk for subject, decision in answers if not decision.allow}
+    going: dict[uuid.UUID, tuple[Span, ...]] = dict.fromkeys(denied, ())
+    for pk, spans in _over_spans(dataset, candidates, at=at):
+        going.setdefault(pk, spans)
+    return going
+
+
+def _over_spans(
+    dataset: Dataset, candidates: "QuerySet[Subject]", *, at: datetime
+) -> Iterator[tuple[uuid.UUID, tuple[Span, ...]]]:
+    paused = holds.over_spans(purposes_served=dataset.purposes, recipient=dataset.owner_id, at=at)
+    if not paused:
+        return
+    by_code: dict[str, tuple[Span, ...]] = {}
+    for pk, code in candidates.values_list("pk", "jurisdiction").iterator(chunk_size=5_000):
+        if code not in by_code:
+            here = [hold for hold in paused if holds.covers_place(hold, code)]
+            by_code[code] = tuple(dict.fromkeys(Span(hold.data_from, hold.data_until) for hold in here))
+        if by_code[code]:
+            yield pk, by_code[code]
+
+
+def _not_before_the_log(*, after: int, until: int, at: datetime) -> datetime:
+    """`at`, or the time of the stretch's latest entry where another machine's clock is ahead of ours.
+
+    A decision as of an earlier moment would not know that entry, and the log would pass over it for good.
+    """
+    stretch = Position.objects.filter(position__gt=after, position__lte=until)
+    latest = stretch.aggregate(at=Max("event__recorded_at"))["at"]
+    return max(at, latest) if latest else at
+
+
+def as_spans(wanted: dict[str, Stored]) -> Spans:
+    """The keys of whom only rows of some spans go, those of the same spans together."""
+    alike: dict[tuple[Span, ...], set[str]] = {}
+    for key, pairs in wanted.items():
+        spans = tuple(Span(*(datetime.fromisoformat(end) if end else None for end in pair)) for pair in pairs)
+        alike.setdefault(spans, set()).add(key)
+    return Spans(tuple(Part(spans, frozenset(keys)) for spans, keys in alike.items()))
+
+
+def stored(spans: Iterable[Span]) -> Stored:
+    """The spans as they are stored with a target: pairs of times as ISO 8601, from and before."""
+    return [[moment.isoformat() if moment else None for moment in (span.start, span.end)] for span in spans]
