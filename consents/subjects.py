@@ -198,15 +198,17 @@ def amend(
     Answers None when nothing differs. Raises UnknownJurisdiction, Conflict(`erased`).
     """
     locked = _living(subject)
-    wanted = {
-        "jurisdiction": locked.jurisdiction if jurisdiction is None else jurisdictions.check(jurisdiction),
-        "is_minor": locked.is_minor if is_minor is None else is_minor,
-    }
-    was = {name: getattr(locked, name) for name, value in wanted.items() if getattr(locked, name) != value}
+    place = locked.jurisdiction if jurisdiction is None else jurisdictions.check(jurisdiction)
+    minor = locked.is_minor if is_minor is None else is_minor
+    was: dict[str, object] = {}
+    if place != locked.jurisdiction:
+        was["jurisdiction"] = locked.jurisdiction
+    if minor != locked.is_minor:
+        was["is_minor"] = locked.is_minor
     if not was:
         return None
     for changed in (locked, subject):
-        changed.jurisdiction, changed.is_minor, changed.amended_at = wanted["jurisdiction"], wanted["is_minor"], at
+        changed.jurisdiction, changed.is_minor, changed.amended_at = place, minor, at
     locked.save(update_fields=["jurisdiction", "is_minor", "amended_at"])
     event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"was": was})
     audit.record(at=at, by=by, action="subject.amend", of=("subject", locked.pk), details={"changed": sorted(was)})

@@ -1,12 +1,13 @@
 """A purpose as a person sees it: state, reasons, and what a switch would do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consents import decisions, ledger, regime
+from consents import decisions, ledger
 from consents.models import Purpose, Subject
 from consents.vocabulary import Action, Category, Default
 
@@ -19,8 +20,14 @@ _REASONS = {
     "stale_consent": gettext_lazy("Your earlier yes no longer counts, because it is too old or the notice changed."),
     "no_rule": gettext_lazy("Nothing allows this where you live, so it is off."),
     "notice_not_over": gettext_lazy("People have not been told of this for long enough, so it is off."),
+    "notice_missing": gettext_lazy("People have not been told of this, so it is off."),
+    "gpc": gettext_lazy("Your browser asks us not to use your data for this."),
+    "hold_on_span": gettext_lazy("Data made in a certain span of time is paused and left out."),
     "unknown_subject": gettext_lazy("We do not know you, so nothing of yours is used."),
 }
+
+_ALSO_TOLD = frozenset({"stale_consent", "hold_on_span"})
+"""Steps that did not decide and still matter to a person."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,22 @@ class Card:
     reference: str | None
 
 
-def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
-    """The card of one purpose for one person (five queries)."""
-    question = decisions.Question(purpose.slug)
-    standing = regime.at_moment(purpose=purpose.slug, at=at)
-    said = decisions.preferences([subject.pk], question=question, at=at)
-    decision = decisions.evaluate(subject, said.get(subject.pk, ()), standing, question)
-    rule = standing.rule_for(subject.jurisdiction, question.recipient)
-    own = subject.preferences.filter(slot="choice", purpose=purpose.slug, recipient="", category="").first()
+def of(subject: Subject, wanted: Iterable[Purpose], *, at: datetime) -> list[Card]:
+    """The cards of these purposes for one person (at most two statements for what decides all of them)."""
+    every = list(wanted)
+    answers = decisions.decide_all(
+        subject=subject, questions=[decisions.Question(purpose.slug) for purpose in every], at=at
+    )
+    return [_card(purpose, answer) for purpose, answer in zip(every, answers, strict=True)]
+
+
+def _card(purpose: Purpose, answer: decisions.Answer) -> Card:
+    decision, rule, own = answer.decision, answer.rule, answer.own
     return Card(
         purpose=purpose,
         allow=decision.allow,
         headline=_("On: your data is used for this.") if decision.allow else _("Off: your data is not used for this."),
-        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code == "stale_consent"],
+        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code in _ALSO_TOLD],
         # without a choice of its own it may follow from a wider one, or from a restriction
         why_unchosen=text(decision.decisive) if own is None and decision.choice is not None else "",
         since=own.recorded_at if own else None,
