@@ -4,6 +4,6 @@ Answers come from a snapshot of everybody at a position of the log, brought forw
 the same answers as `decisions.decide` gives, without reasons.
 """
 
-from consents.bulk_decisions.asking import Asking, BulkAnswer, BulkError, begin, decide_many
+from consents.bulk_decisions.asking import Asking, BulkAnswer, BulkError, begin, check_type, decide_many
 
-__all__ = ["Asking", "BulkAnswer", "BulkError", "begin", "decide_many"]
+__all__ = ["Asking", "BulkAnswer", "BulkError", "begin", "check_type", "decide_many"]

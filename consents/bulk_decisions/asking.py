@@ -11,12 +11,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consents import sequencer
+from consents import regime, sequencer
 from consents.bulk_decisions import exact, keeping
 from consents.bulk_decisions.answers import Answers, Asked
 from consents.bulk_decisions.hashed_names import NameTable, Seeds, hashed
 from consents.bulk_decisions.snapshots import NOBODY, Snapshot, find
 from consents.decisions import Question
+from consents.models import Hold
+from consents.regime import Book
 from consents.vocabulary import CONTACT_SCHEMES
 from portal.errors import DomainError
 
@@ -56,12 +58,16 @@ class _Table:
 
 @dataclass(frozen=True)
 class Asking:
-    """A question on its way: the position and moment of its answers. `table` None: the exact path answers."""
+    """A question on its way: the position and moment of its answers.
+
+    `spans` are holds on a span of data that the question left open; without a `table` the exact path answers.
+    """
 
     scheme: str
     asked: Asked
     position: int
     at: datetime
+    spans: tuple[Hold, ...] = ()
     table: _Table | None = None
 
     def answer(self, names: "Names") -> pa.BooleanArray:
@@ -107,13 +113,30 @@ def begin(
     if scheme not in CONTACT_SCHEMES:
         ready = keeping.ready(scheme, asked, now=now, at=at)
         if ready is not None:
-            return _from_snapshot(asked, *ready)
-    return Asking(scheme, asked, sequencer.head(), at or now)
+            return of_snapshot(asked, *ready)
+    # before the rulebook, so that what the position covers is in it
+    position = sequencer.head()
+    book = regime.current()
+    return Asking(scheme, asked, position, at or now, _spans(asked, book, at or now))
 
 
-def _from_snapshot(asked: Asked, snapshot: Snapshot, found: Answers) -> Asking:
+def of_snapshot(asked: Asked, snapshot: Snapshot, found: Answers) -> Asking:
+    """The question with the answers that this snapshot has."""
     table = _Table(snapshot.seeds, snapshot.names, snapshot.later_table, found.allow)
-    return Asking(snapshot.scheme, asked, snapshot.position, found.since, table)
+    spans = _spans(asked, found.book, found.since)
+    return Asking(snapshot.scheme, asked, snapshot.position, found.since, spans, table)
+
+
+def _spans(asked: Asked, book: Book, at: datetime) -> tuple[Hold, ...]:
+    question = asked.question
+    if question.created_at is not None:
+        return ()
+    standing = book.at(purpose=question.purpose, at=at)
+    return tuple(
+        hold
+        for hold in standing.open_holds
+        if hold.has_window and (not hold.recipients or question.recipient in hold.recipients)
+    )
 
 
 def _texts(names: "Names") -> "Texts":
@@ -123,9 +146,16 @@ def _texts(names: "Names") -> "Texts":
             texts = texts.cast(pa.large_string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
         raise BulkError("ids_not_text", "Names are text.", field="id") from error
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        raise BulkError("ids_not_text", "Names are text.", field="id")
+    check_type(texts.type)
     return texts
+
+
+def check_type(kind: "pa.DataType") -> None:
+    """Raises BulkError(`ids_not_text`) unless a column of this type holds text."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise BulkError("ids_not_text", "Ids are text.", field="id")
 
 
 def _looked_up(table: _Table, texts: "Texts") -> npt.NDArray[np.bool_]:

@@ -25,6 +25,12 @@ def ready(scheme: str, asked: Asked, *, now: datetime, at: datetime | None) -> t
     Without `at`, it is as of `now`, or of the latest entry where another machine's clock is ahead of ours.
     """
     snapshot = fetch(scheme, now=now)
+    found = answered(snapshot, asked, now=now, at=at)
+    return (snapshot, found) if found else None
+
+
+def answered(snapshot: Snapshot, asked: Asked, *, now: datetime, at: datetime | None) -> Answers | None:
+    """The answers to the question as of this moment, derived only where those at hand do not do."""
     with snapshot.lock:
         if at is not None and at < snapshot.latest:
             return None
@@ -34,13 +40,13 @@ def ready(scheme: str, asked: Asked, *, now: datetime, at: datetime | None) -> t
         found = snapshot.answers.get(asked)
         if found is not None and found.holds_at(book, moment):
             answers.let_lapse(snapshot, found, at=moment)
-            return snapshot, found
+            return found
         found = answers.derive(snapshot, asked, book=book, at=moment)
         snapshot.answers.pop(asked, None)
         if len(snapshot.answers) >= _MOST_QUESTIONS:
             del snapshot.answers[next(iter(snapshot.answers))]
         snapshot.answers[asked] = found
-        return snapshot, found
+        return found
 
 
 def fetch(scheme: str, *, now: datetime) -> Snapshot:

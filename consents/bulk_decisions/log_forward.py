@@ -28,7 +28,8 @@ _BATCH = 5_000
 _SPARE_NAMES = 200_000
 
 _LOG = """
-SELECT log.head, least(log.horizon::text::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint),
+SELECT coalesce(log.head, 0),
+       least(coalesce(log.horizon, '0')::text::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint),
        (SELECT event_id FROM consents_position WHERE position = %(position)s)
   FROM (VALUES (1)) AS one LEFT JOIN consents_sequencerstate AS log ON true
 """
@@ -99,15 +100,15 @@ def _entries(snapshot: Snapshot) -> _Entries:
     with connection.cursor() as cursor:
         cursor.execute(_LOG, {"position": snapshot.position})
         head, horizon, marker = cursor.fetchone()
-        if (head or 0) < snapshot.position or marker != snapshot.marker:
+        if head < snapshot.position or marker != snapshot.marker:
             raise TooFar
         # what is placed between these statements is found by its position, so nothing falls between them
-        cursor.execute(_ENTRIES, {"position": snapshot.position, "horizon": str(horizon or 0)})
+        cursor.execute(_ENTRIES, {"position": snapshot.position, "horizon": str(horizon)})
         rows = cursor.fetchall()
     new = [row for row in rows if row[0] not in snapshot.unplaced or row[4] is not None]
     registrations = [row for row in new if row[1] == Kind.PEOPLE and row[2] is None]
     return _Entries(
-        head=max([head or 0, *(row[4] for row in rows if row[4] is not None)]),
+        head=max([head, *(row[4] for row in rows if row[4] is not None)]),
         people={row[2] for row in new if row[2] is not None},
         registrations={row[0] for row in registrations},
         registered=sum(int(row[3] or 0) for row in registrations),

@@ -5,16 +5,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from pytest_django import DjangoAssertNumQueries
 
-from consents import bulk_decisions, holds, subjects
+from consents import bulk_decisions
 from consents.bulk_decisions import keeping
 from consents.decisions import Question
 from consents.models import Subject
 from consents.vocabulary import Action
-from tests.conftest import AT, BY, person, sequenced
+from tests.conftest import AT, person, sequenced
 from tests.consents.asking import say
 
 # committed for real: a snapshot is kept only of what has a place in the log
@@ -51,7 +49,13 @@ def test_each_name_is_answered_in_its_place(alice: Subject, grace: Subject) -> N
 def test_what_is_no_name_is_denied(alice: Subject) -> None:
     sequenced()
     assert allowed(None, "", "\0", "m_alice\n", " m_alice\t", "m alice", "x" * 1000) == [
-        False, False, False, True, True, False, False
+        False,
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
     ]
 
 
