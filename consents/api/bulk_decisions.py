@@ -3,6 +3,7 @@
 An Arrow stream is answered while it is still being sent, so neither side holds it whole.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,6 +16,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,6 +34,7 @@ from portal.errors import DomainError
 
 ARROW = "application/vnd.apache.arrow.stream"
 MOST_IDS = 10_000
+_READ_AHEAD = 1 << 20
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 """The end-of-stream marker of the Arrow IPC format: who does not see it has not seen everything."""
 
@@ -77,8 +80,18 @@ class ArrowRenderer(JSONRenderer):
     format = "arrow"
 
 
+class ArrowParser(BaseParser):
+    """Leaves the stream unread: it is answered as it comes in."""
+
+    media_type = ARROW
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
+
+
 class BulkDecisions(PartnerView):
     required_scope = "decisions:read"
+    parser_classes = [JSONParser, ArrowParser]
     renderer_classes = [JSONRenderer, ArrowRenderer]
 
     @extend_schema(
@@ -133,7 +146,8 @@ def _begin(partner: Partner, asked: dict[str, Any]) -> Asking:
 def _arrow(request: Request, asked: dict[str, Any]) -> StreamingHttpResponse:
     partner = partners.of(request)
     try:
-        reader = pa.ipc.open_stream(pa.PythonFile(_body(request), mode="r"))
+        body = io.BufferedReader(_Body(cast(WSGIRequest, request._request)), buffer_size=_READ_AHEAD)
+        reader = pa.ipc.open_stream(body)
     except (pa.ArrowInvalid, OSError) as error:
         raise DomainError("not_arrow", "The body is not an Arrow IPC stream.") from error
     if "id" not in reader.schema.names:
@@ -160,12 +174,19 @@ def _answers(reader: Any, asking: Asking, *, with_ids: bool) -> Iterator[memoryv
     yield _END
 
 
-def _body(request: Request) -> Any:
+class _Body(io.RawIOBase):
     """The request's body as it comes in; Django itself reads none that is sent in chunks of unknown length."""
-    wsgi = cast(WSGIRequest, request._request)
-    if wsgi.META.get("CONTENT_LENGTH"):
-        return wsgi
-    return wsgi.META.get("wsgi.input", wsgi)
+
+    def __init__(self, request: WSGIRequest) -> None:
+        self._source = request if request.META.get("CONTENT_LENGTH") else request.META["wsgi.input"]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read: bytes = self._source.read(len(buffer))
+        buffer[: len(read)] = read
+        return len(read)
 
 
 def _spans(asking: Asking) -> list[dict[str, Any]]:
