@@ -77,6 +77,15 @@ class NamedDecision:
     position: int
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A decision with the rule of the place, also where it did not decide, and the choice of exactly this scope."""
+
+    decision: Decision
+    rule: Rule | None
+    own: Held | None
+
+
 @dataclass
 class _Trail:
     reasons: list[Reason] = field(default_factory=list)
@@ -136,10 +145,20 @@ def decide_named(
     return NamedDecision(decision, read.person.pk if read.person else None, read.position)
 
 
-def decide_all(*, subject: Subject, questions: Sequence[Question], at: datetime) -> list[Decision]:
-    """The answers to several questions about one person (at most two statements for all of them)."""
+def decide_all(*, subject: Subject, questions: Sequence[Question], at: datetime) -> list[Answer]:
+    """Several questions about one person, with what a page shows beside (at most two statements for all of them)."""
     read = told.of_subject(subject.pk, purposes=_wanted(questions), at=at)
-    return [_decided(read, question, at=at, jurisdiction=None) for question in questions]
+    return [_answer(read, question, at) for question in questions]
+
+
+def _answer(read: told.Told, question: Question, at: datetime) -> Answer:
+    rule = None
+    if read.person is not None:
+        standing = read.book.at(purpose=question.purpose, at=at)
+        rule = standing.rule_for(read.person.jurisdiction, question.recipient)
+    scope = (Slot.CHOICE, question.purpose, question.recipient, question.category)
+    own = (held for held in read.said if (held.slot, held.purpose, held.recipient, held.category) == scope)
+    return Answer(_decided(read, question, at=at, jurisdiction=None), rule, next(own, None))
 
 
 def decide_each(*, subjects: Iterable[Subject], question: Question, at: datetime) -> Iterator[tuple[Subject, Decision]]:
@@ -153,6 +172,15 @@ def decide_each(*, subjects: Iterable[Subject], question: Question, at: datetime
         found = told.of_many([told.person(one) for one in batch], purposes=_wanted([question]), at=at)
         for subject, (person, said) in zip(batch, found, strict=True):
             yield subject, evaluate(person, said, standing, question)
+
+
+def preferences(
+    subject_ids: Sequence[uuid.UUID], *, question: Question, at: datetime
+) -> dict[uuid.UUID, Sequence[Held]]:
+    """What these people had last said by `at` about this purpose and what it is part of, for `evaluate`."""
+    # what they said does not depend on who they are
+    people = [Person(pk, jurisdiction=EVERY, is_minor=False, registered_at=at) for pk in subject_ids]
+    return {one.pk: said for one, said in told.of_many(people, purposes=_wanted([question]), at=at)}
 
 
 def evaluate(subject: Subject | Person, said: Sequence[Held], standing: Regime, question: Question) -> Decision:

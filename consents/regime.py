@@ -160,7 +160,7 @@ BOOK = f"""json_build_object(
   'notices', {_rows("consents_notice", "id, slug, version, is_material, published_at, effective_at, recorded_at")},
   'purposes', (SELECT coalesce(json_agg(slug), '[]') FROM consents_purpose),
   'recipients', (SELECT coalesce(json_agg(slug), '[]') FROM consents_recipient)
-)::text"""
+)::text"""  # noqa: S608 -- constants
 """SQL of the whole rulebook as one JSON value, for `take_in`."""
 
 _CURRENT = f"""
@@ -212,10 +212,12 @@ def at_moment(*, purpose: str, at: datetime, book: Book | None = None) -> Regime
 def _made(model: type[_Row], rows: list[dict[str, Any]]) -> list[_Row]:
     """The rows as instances; columns that were not brought are deferred."""
     return [
-        model.from_db("default", [one.attname for one in brought], [one.to_python(row[one.column]) for one in brought])
+        model.from_db(
+            "default", [one.attname for one in brought], [one.to_python(row[one.column or ""]) for one in brought]
+        )
         for row in rows
         # in the model's order, as from_db wants them
-        for brought in [[one for one in model._meta.concrete_fields if one.column in row]]
+        for brought in [[one for one in model._meta.concrete_fields if (one.column or "") in row]]
     ]
 
 

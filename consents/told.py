@@ -122,12 +122,8 @@ def of_name(name: Name, *, purposes: Sequence[str], at: datetime) -> Told:
 
 def of_many(people: Sequence[Person], *, purposes: Sequence[str], at: datetime) -> list[tuple[Person, Sequence[Held]]]:
     """Each person as they were at `at`, and what they had said (one statement, one more for the past)."""
-    said: dict[uuid.UUID, list[Held]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_MANY, {"subjects": [one.pk for one in people], "purposes": purposes})
-        for subject_id, *row in cursor.fetchall():
-            said[subject_id].append(Held(*row))
-    found = [(one, said.get(one.pk, [])) for one in people]
+    said = said_now([one.pk for one in people], purposes=purposes)
+    found: list[tuple[Person, Sequence[Held]]] = [(one, said.get(one.pk, [])) for one in people]
     past = [one for one, held in found if _was_otherwise(one, held, at)]
     if not past:
         return found
@@ -136,9 +132,19 @@ def of_many(people: Sequence[Person], *, purposes: Sequence[str], at: datetime) 
     return [then.get(one.pk, (one, held)) for one, held in found]
 
 
+def said_now(subject_ids: Sequence[uuid.UUID], *, purposes: Sequence[str]) -> dict[uuid.UUID, list[Held]]:
+    """What each of these people says now (one statement)."""
+    said: dict[uuid.UUID, list[Held]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_MANY, {"subjects": list(subject_ids), "purposes": list(purposes)})
+        for subject_id, *row in cursor.fetchall():
+            said[subject_id].append(Held(*row))
+    return said
+
+
 def _read(statement: str, who: dict[str, Any], *, purposes: Sequence[str], at: datetime) -> Told:
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**who, "purposes": purposes})
+        cursor.execute(statement, {**who, "purposes": list(purposes)})
         rows = cursor.fetchall()
     token, head, was_erased = rows[0][:3]
     known = Person(*rows[0][3:9]) if rows[0][3] is not None else None
@@ -167,7 +173,7 @@ def _more(
     """The rulebook, the people's events, or both, in one statement."""
     wanted = f"SELECT {regime.BOOK if book else 'NULL'}, {_EVENTS if people else 'NULL'}"
     with connection.cursor() as cursor:
-        cursor.execute(wanted, {"subjects": [one.pk for one in people], "purposes": purposes, "at": at})
+        cursor.execute(wanted, {"subjects": [one.pk for one in people], "purposes": list(purposes), "at": at})
         written, events = cursor.fetchone()
     by_person: dict[uuid.UUID, list[dict[str, Any]]] = defaultdict(list)
     for event in orjson.loads(events or "[]"):

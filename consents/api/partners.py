@@ -42,13 +42,19 @@ def sees(partner: Partner, subject: Subject) -> bool:
 
 def check_scheme(partner: Partner, wanted: Name) -> Name:
     """The name, if the partner may name people so. Raises PartnerError."""
-    if wanted.scheme not in partner.schemes:
+    check_scheme_name(partner, wanted.scheme, field="subject")
+    return wanted
+
+
+def check_scheme_name(partner: Partner, scheme: str, *, field: str = "scheme") -> str:
+    """The scheme, if the partner may name people by it. Raises PartnerError."""
+    if scheme not in partner.schemes:
         raise PartnerError(
             "scheme_not_yours",
             f"You may name people by: {', '.join(partner.schemes) or 'nothing'}.",
-            field="subject",
+            field=field,
         )
-    return wanted
+    return scheme
 
 
 def get_subject(partner: Partner, wanted: Name) -> Subject:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consents.api import bulk_choices, signals, views
+from consents.api import bulk_choices, bulk_decisions, signals, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
@@ -10,5 +10,6 @@ urlpatterns = [
     path("decisions", views.Decisions.as_view(), name="api-decisions"),
     path("signals", signals.Signals.as_view(), name="api-signals"),
     path("content-usage", signals.ContentUsage.as_view(), name="api-content-usage"),
+    path("decisions/bulk", bulk_decisions.BulkDecisions.as_view(), name="api-bulk-decisions"),
     path("changes", views.Changes.as_view(), name="api-changes"),
 ]

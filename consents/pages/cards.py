@@ -1,13 +1,15 @@
 """A purpose as a person sees it: state, reasons, and what a switch would do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consents import decisions, expiry, ledger, regime
-from consents.models import Preference, Purpose, Rule, Subject
+from consents import decisions, expiry, ledger
+from consents.models import Purpose, Rule, Subject
+from consents.told import Held
 from consents.vocabulary import Action, Category, Default
 
 STOPPED_BY_SIGNAL = gettext_lazy("Your browser sends an opt-out signal, which counts as a no here.")
@@ -21,9 +23,14 @@ _REASONS = {
     "stale_consent": gettext_lazy("Your earlier yes no longer counts, because it is too old or the notice changed."),
     "no_rule": gettext_lazy("Nothing allows this where you live, so it is off."),
     "notice_not_over": gettext_lazy("People have not been told of this for long enough, so it is off."),
+    "notice_missing": gettext_lazy("People have not been told of this, so it is off."),
     "gpc": STOPPED_BY_SIGNAL,
+    "hold_on_span": gettext_lazy("Data made in a certain span of time is paused and left out."),
     "unknown_subject": gettext_lazy("We do not know you, so nothing of yours is used."),
 }
+
+_ALSO_TOLD = frozenset({"stale_consent", "hold_on_span"})
+"""Steps that did not decide and still matter to a person."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,22 @@ class Card:
     counts_until: datetime | None
 
 
-def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
-    """The card of one purpose for one person (five queries)."""
-    question = decisions.Question(purpose.slug)
-    standing = regime.at_moment(purpose=purpose.slug, at=at)
-    said = decisions.preferences([subject.pk], question=question, at=at)
-    decision = decisions.evaluate(subject, said.get(subject.pk, ()), standing, question)
-    rule = standing.rule_for(subject.jurisdiction, question.recipient)
-    own = subject.preferences.filter(slot="choice", purpose=purpose.slug, recipient="", category="").first()
+def of(subject: Subject, wanted: Iterable[Purpose], *, at: datetime) -> list[Card]:
+    """The cards of these purposes for one person (at most two statements for what decides all of them)."""
+    every = list(wanted)
+    answers = decisions.decide_all(
+        subject=subject, questions=[decisions.Question(purpose.slug) for purpose in every], at=at
+    )
+    return [_card(purpose, answer, at=at) for purpose, answer in zip(every, answers, strict=True)]
+
+
+def _card(purpose: Purpose, answer: decisions.Answer, *, at: datetime) -> Card:
+    decision, rule, own = answer.decision, answer.rule, answer.own
     return Card(
         purpose=purpose,
         allow=decision.allow,
         headline=_("On: your data is used for this.") if decision.allow else _("Off: your data is not used for this."),
-        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code == "stale_consent"],
+        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code in _ALSO_TOLD],
         # without a choice of its own it may follow from a wider one, or from a restriction
         why_unchosen=text(decision.decisive) if own is None and decision.choice is not None else "",
         since=own.recorded_at if own else None,
@@ -77,7 +87,7 @@ def of(subject: Subject, purpose: Purpose, *, at: datetime) -> Card:
     )
 
 
-def _counts_until(own: Preference | None, rule: Rule | None, *, at: datetime) -> datetime | None:
+def _counts_until(own: Held | None, rule: Rule | None, *, at: datetime) -> datetime | None:
     """The end of a yes that has one and still counts."""
     if own is None or own.action != Action.GRANT:
         return None

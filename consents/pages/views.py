@@ -70,7 +70,7 @@ def _country(request: HttpRequest) -> str | None:
 def choices(request: HttpRequest, subject: Subject) -> HttpResponse:
     at = clock.now()
     every = Purpose.objects.prefetch_related("recipients")
-    return render(request, "consents/choices.html", {"cards": [cards.of(subject, purpose, at=at) for purpose in every]})
+    return render(request, "consents/choices.html", {"cards": cards.of(subject, every, at=at)})
 
 
 @require_POST
@@ -101,10 +101,10 @@ def choose(request: HttpRequest, subject: Subject) -> HttpResponse:
         return render(request, "400.html", {"problem": error.message}, status=400)
     nudge.after_commit(ledger.SEQUENCE_TASK)
     at = clock.now()
-    card = cards.of(subject, purpose, at=at)
+    (card,) = cards.of(subject, [purpose], at=at)
     if request.htmx:  # type: ignore[attr-defined]
         parts = Purpose.objects.filter(slug__startswith=f"{purpose.slug}/").prefetch_related("recipients")
-        followers = [cards.of(subject, part, at=at) for part in parts]
+        followers = cards.of(subject, parts, at=at)
         return render(request, "consents/_answered.html", {"card": card, "followers": followers})
     messages.success(request, _("Saved. Your receipt: %(reference)s") % {"reference": card.reference})
     return redirect(f"{reverse('choices')}#{purpose.slug}")
