@@ -24,6 +24,11 @@ class Piece:
     kind: str
     text: str
 
+    @property
+    def words(self) -> str:
+        """The words without the space around them, which is marked by nobody."""
+        return self.text.strip()
+
 
 Paragraph = tuple[Piece, ...]
 

@@ -51,7 +51,7 @@ class Opening:
     purpose: str
     jurisdiction: str
     days: int
-    from_: datetime
+    begins_at: datetime
     already: bool
 
 
@@ -213,9 +213,9 @@ def _openings(
             continue
         if rule.effective_to is not None and rule.effective_to <= standing.at:
             continue
-        from_ = max(effective_at, published_at + timedelta(days=rule.notice_days), rule.effective_from)
+        begins_at = max(effective_at, published_at + timedelta(days=rule.notice_days), rule.effective_from)
         already = rule.effective_from <= now and today.notice_over(rule)
-        yield Opening(standing.purpose, rule.jurisdiction, rule.notice_days, from_, already)
+        yield Opening(standing.purpose, rule.jurisdiction, rule.notice_days, begins_at, already)
 
 
 def _locked(draft_id: uuid.UUID, revision: int) -> NoticeDraft:

@@ -21,6 +21,7 @@ from consents.holds import HoldScope
 from consents.models import Hold, Notice, Preference, Purpose, Rule, Subject
 from consents.regime import Regime
 from consents.rules import Proposal
+from consents.told import Held
 from consents.vocabulary import EVERY, Default
 
 _BATCH = 5_000
@@ -153,7 +154,7 @@ def _compare(people: "QuerySet[Subject]", standing: Regime, proposed: Regime, qu
 
 def _all(
     people: "QuerySet[Subject]", question: Question, at: datetime
-) -> Iterator[tuple[Subject, Sequence[decisions.Held], int]]:
+) -> Iterator[tuple[Subject, Sequence[Held], int]]:
     """Everyone: the silent as one of each kind with their number, then the others one by one."""
     wanted = [*purposes.lineage(question.purpose), EVERY]
     spoke = Exists(Preference.objects.filter(subject_id=OuterRef("pk"), purpose__in=wanted))

@@ -1,5 +1,6 @@
 """Notices: writing and translating drafts, seeing what changed and whom it concerns, publishing."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,10 @@ from django.utils.translation import gettext_lazy
 
 from consents import drafts, notices
 from consents.admin.notice_forms import BeginForm, DraftForm
-from consents.models import Notice, NoticeDraft
+from consents.models import Notice, NoticeDraft, Purpose
+from consents.vocabulary import ANYWHERE
 from portal import clock
+from portal.countries import name_of
 from portal.errors import Conflict, DomainError
 from portal.staff_pages import ReadOnlyAdmin, badge, by, found, named
 
@@ -134,9 +137,9 @@ class NoticeDraftAdmin(ReadOnlyAdmin):
                 {"code": code, "name": dict(settings.LANGUAGES).get(code, code), "difference": difference}
                 for code, difference in (drafts.changes(draft, at=at) if draft.is_open else {}).items()
             ],
-            written=sorted(draft.texts),
+            written=sorted(draft.texts, key=lambda code: (code != "en", code)),
             missing=[(code, dict(settings.LANGUAGES)[code]) for code in drafts.missing_languages(draft)],
-            effect=drafts.effect(draft, at=at) if draft.is_open else None,
+            effect=_effect(draft, at=at) if draft.is_open else None,
             may_write=draft.is_open and request.user.has_perm(WRITE),
             may_publish=draft.is_open and request.user.has_perm(PUBLISH),
             may_send=not draft.is_open and request.user.has_perm(SEND),
@@ -188,6 +191,24 @@ class NoticeDraftAdmin(ReadOnlyAdmin):
     def _context(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         back = reverse("admin:consents_noticedraft_changelist")
         return {**self.admin_site.each_context(request), "opts": self.opts, "back": back, **more}
+
+
+def _effect(draft: NoticeDraft, *, at: datetime) -> dict[str, Any]:
+    """What publishing would do, with purposes and places by their names."""
+    effect = drafts.effect(draft, at=at)
+    names = dict(Purpose.objects.values_list("slug", "name"))
+
+    def use(purpose: str, place: str) -> str:
+        where = _("everywhere else") if place == ANYWHERE else name_of(place)
+        return f"“{names.get(purpose, purpose)}” ({where})"
+
+    return {
+        "published_at": effect.published_at,
+        "effective_at": effect.effective_at,
+        "people": effect.people,
+        "lapses": [(use(one.purpose, one.jurisdiction), one.people) for one in effect.lapses],
+        "openings": [(use(one.purpose, one.jurisdiction), one) for one in effect.openings],
+    }
 
 
 def _draft(object_id: Any) -> NoticeDraft:

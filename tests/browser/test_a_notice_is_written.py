@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from consents.models import NoticeDelivery
-from tests.browser.conftest import PHONE, Picture, Visit
+from tests.browser.conftest import Picture, Visit
 from tests.stack import wait_for
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def test_a_notice_is_written_compared_published_read_and_told(visit: Visit, pict
     expect(page.get_by_text(re.compile(r"Published as version \d+"))).to_be_visible()
     _tell(page)
 
-    reader = visit(**PHONE)
+    reader = visit(viewport={"width": 390, "height": 844})
     reader.goto("/notices/")
     picture(reader, "notices-phone")
     reader.get_by_role("link", name="What changed since").first.click()

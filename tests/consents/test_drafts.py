@@ -159,9 +159,9 @@ class TestTheEffect:
         self.enact(legal_basis="legitimate_interest", default="allow", notice_days=30)
         effect = drafts.effect(written(effective_at=AT + 10 * DAY), at=AT)
         (opening,) = effect.openings
-        assert (opening.from_, opening.already) == (AT + 30 * DAY, False)
+        assert (opening.begins_at, opening.already) == (AT + 30 * DAY, False)
         (later,) = drafts.effect(written(effective_at=AT + 40 * DAY), at=AT).openings
-        assert later.from_ == AT + 40 * DAY
+        assert later.begins_at == AT + 40 * DAY
 
     def test_it_says_where_an_earlier_version_allows_it_already(self, world: None) -> None:
         notices.publish(draft=Draft("terms", ALL, AT - 40 * DAY, AT - 40 * DAY), by=BY, at=AT - 40 * DAY)

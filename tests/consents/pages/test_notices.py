@@ -74,7 +74,7 @@ class TestTheDifference:
         page = self.page()
         assert '<del><span class="visually-hidden">[removed: </span>First.<' in page
         assert '<ins><span class="visually-hidden">[added: </span>First of all.<' in page
-        assert "1 passage was added," in page
+        assert "Passages added: 1, removed: 1." in page
         assert "&lt;b&gt;Second" in page
 
     def test_the_other_way_round_is_shown_too(self) -> None:
