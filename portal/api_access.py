@@ -1,7 +1,11 @@
 """Who may call the API and how often: OAuth scopes, and limits per client."""
 
+import hashlib
+import hmac
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
@@ -43,3 +47,19 @@ class ClientThrottle(SimpleRateThrottle):
             "RateLimit-Policy": f'"client";q={self.num_requests};w={self.duration}',
             "RateLimit": f'"client";r={left};t={self.duration}',
         }
+
+
+class AddressThrottle(SimpleRateThrottle):
+    """So many calls a minute from one address, for what anybody may call. The address itself is kept nowhere."""
+
+    scope = "address"
+
+    def get_cache_key(self, request: Request | HttpRequest, view: "APIView | None") -> str | None:  # type: ignore[override] # pages are limited by it too
+        address = self.get_ident(request)  # type: ignore[arg-type] # it reads META alone
+        # keyed, because the addresses there are can be counted through
+        digest = hmac.digest(settings.SECRET_KEY.encode(), f"throttle:{address}".encode(), hashlib.sha256)
+        return f"throttle:address:{digest.hex()}"
+
+    def allows(self, request: HttpRequest) -> bool:
+        """The same for a page."""
+        return self.allow_request(request, None)  # type: ignore[arg-type] # as above
