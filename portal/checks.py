@@ -60,7 +60,9 @@ def second_factor(**_: Any) -> list[Any]:
 def controller_told(**_: Any) -> list[Any]:
     """heed.W007: a receipt names who answers for the data (ISO/IEC TS 27560, Kantara 1.1)."""
     names = {"storage": "STORAGE_COUNTRY", "retention": "RETENTION"}
-    missing = [f"HEED_{names.get(one, f'CONTROLLER_{one.upper()}')}" for one, told in settings.CONTROLLER.items() if not told]
+    missing = [
+        f"HEED_{names.get(one, f'CONTROLLER_{one.upper()}')}" for one, told in settings.CONTROLLER.items() if not told
+    ]
     if not missing:
         return []
     return [

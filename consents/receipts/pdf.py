@@ -144,4 +144,3 @@ def _line(page: FPDF, text: str, *, height: float = _LINE) -> None:
 
 def _printable(text: str) -> str:
     return text.encode(_ENCODING, errors="replace").decode(_ENCODING)
-

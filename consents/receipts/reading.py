@@ -48,7 +48,9 @@ def _from_pdf(data: bytes) -> Brought:
     """The attached receipt lies in the file as it is, once."""
     found = set(_JWS.findall(data))
     if len(found) != 1:
-        raise Unreadable("no_receipt_in_pdf", "This PDF has no signed receipt attached; it is none of ours, or was cut.")
+        raise Unreadable(
+            "no_receipt_in_pdf", "This PDF has no signed receipt attached; it is none of ours, or was cut."
+        )
     brought = _from_token(found.pop())
     if brought.typ != issuing.PDF:
         raise Unreadable("wrong_kind", "What is attached to this PDF was not signed as a printed receipt.")
@@ -76,7 +78,7 @@ def _from_token(data: bytes) -> Brought:
         raise Unreadable("not_a_receipt", "This reads like no receipt: neither JSON, nor a PDF, nor a signed token.")
     token = data.strip().decode("ascii")
     try:
-        header, _, signature = (_strictly_decoded(piece) for piece in token.split("."))
+        header, *_ = [_strictly_decoded(piece) for piece in token.split(".")]
         typ = json.loads(header)["typ"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unreadable("not_a_receipt", "This reads like a signed token, but not like one of ours.") from error
@@ -86,7 +88,7 @@ def _from_token(data: bytes) -> Brought:
 
 
 def _strictly_decoded(piece: str) -> bytes:
-    """Base64url with one spelling only: bits that mean nothing would be letters that may be changed. Raises ValueError."""
+    """Base64url in its one spelling: bits that mean nothing would be letters to play with. Raises ValueError."""
     try:
         raw = base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4))
     except binascii.Error as error:

@@ -101,7 +101,7 @@ def _jurisdiction(event: LedgerEvent) -> str:
         was = amendment.details.get("was", {})
         if "jurisdiction" in was:
             return str(was["jurisdiction"])
-    return Subject.objects.values_list("jurisdiction", flat=True).get(pk=event.subject_id)
+    return Subject.objects.values_list("jurisdiction", flat=True).get(pk__in=[event.subject_id])
 
 
 def _rule(event: LedgerEvent, jurisdiction: str) -> Rule | None:

@@ -1,4 +1,4 @@
-"""The words of the standards that receipts are written in: DPV 2.3, its GDPR, AI and location extensions, Kantara 1.1."""
+"""The words of the standards that receipts are written in: W3C DPV 2.3 with its extensions, Kantara 1.1."""
 
 from consents import jurisdictions
 from consents.vocabulary import Action, Category, Kind, LegalBasis
@@ -88,12 +88,12 @@ def _key(kind: str, action: str) -> str:
 
 def states(kind: str, action: str) -> tuple[str, str]:
     """The event's state where consent is the basis, and where it is not. Raises KeyError."""
-    return STATES[_key(kind, action)]  # type: ignore[index] # a text choice is its text
+    return STATES[_key(kind, action)]
 
 
 def consent_type(kind: str, action: str) -> str:
     """Kantara's consentType. Raises KeyError."""
-    return CONSENT_TYPES[_key(kind, action)]  # type: ignore[index] # a text choice is its text
+    return CONSENT_TYPES[_key(kind, action)]
 
 
 def under_gdpr(jurisdiction: str) -> bool:

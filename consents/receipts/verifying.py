@@ -55,6 +55,13 @@ class Verdict:
         return self.valid and all(one.outcome == PASSED for one in self.checks if one.name in {INCLUSION, CHECKPOINT})
 
     @property
+    def purpose(self) -> str:
+        """The purpose by the name that the receipt gives it."""
+        if self.typ == issuing.KANTARA:
+            return str(self.document["services"][0]["purposes"][0]["purpose"])
+        return str(self.document["dpv:hasProcess"][0]["dpv:hasPurpose"][0]["skos:prefLabel"])
+
+    @property
     def event(self) -> dict[str, Any]:
         """What the receipt says was decided; empty unless everything about it holds."""
         return dict(self.document["event"]) if self.valid else {}
@@ -67,14 +74,19 @@ def verify(data: bytes) -> Verdict:
         document, key_id = signing.open_jws(brought.token, typ=brought.typ)
     except signing.SignatureError as error:
         return Verdict(typ=brought.typ, checks=(Check(SIGNATURE, FAILED, error.message), *_skipped()))
-    head, inclusion, checkpoint = _log(document)
+    try:
+        event = statement.named(document["log"]["content"])
+    except (KeyError, TypeError, ValueError):
+        malformed = Check(SIGNATURE, FAILED, "Signed by us, but it carries nothing of the log.")
+        return Verdict(typ=brought.typ, checks=(malformed, *_skipped()))
+    head, inclusion, checkpoint = _log(document["log"], event)
     checks = (
         Check(SIGNATURE, PASSED, f"Signed by our key {key_id}.", (key_id,)),
         _text(brought, document),
-        _content(brought.typ, document),
+        _content(brought.typ, document, event),
         inclusion,
         checkpoint,
-        _ledger(document, head),
+        _ledger(document["log"], event, head),
     )
     return Verdict(typ=brought.typ, checks=checks, document=document)
 
@@ -95,7 +107,9 @@ def _text(brought: Brought, document: dict[str, Any]) -> Check:
         return Check(TEXT, SKIPPED, "Only the signed token was brought, so there is nothing beside it to compare.")
     differing = differences(document, brought.shown)
     if differing:
-        return Check(TEXT, FAILED, f"The readable part differs from what was signed: {', '.join(differing)}.", differing)
+        return Check(
+            TEXT, FAILED, f"The readable part differs from what was signed: {', '.join(differing)}.", differing
+        )
     return Check(TEXT, PASSED, "The readable part is what was signed.")
 
 
@@ -113,14 +127,14 @@ def differences(signed: Any, shown: Any, place: str = "") -> tuple[str, ...]:
     return () if same else (place or "/",)
 
 
-def _content(typ: str, document: dict[str, Any]) -> Check:
+def _content(typ: str, document: dict[str, Any], event: dict[str, Any]) -> Check:
     """Whether the receipt says, in each field that tells of the choice, what the log's leaf commits to."""
     try:
-        event = statement.named(document["log"]["content"])
         said = _said(typ, document, event)
+        differing = differences(event, document["event"], "/event")
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return Check(CONTENT, FAILED, "The receipt misses fields that every receipt has.", ("event",))
-    wrong = (*differences(event, document["event"], "/event"), *(name for name, fits in said.items() if not fits))
+    wrong = (*differing, *(name for name, fits in said.items() if not fits))
     if wrong:
         return Check(CONTENT, FAILED, f"It does not say what the log holds: {', '.join(wrong)}.", wrong)
     return Check(CONTENT, PASSED, "It says what the log holds of this choice.")
@@ -163,9 +177,8 @@ def _said_in_jsonld(document: dict[str, Any], event: dict[str, Any]) -> dict[str
     }
 
 
-def _log(document: dict[str, Any]) -> tuple[Head | None, Check, Check]:
+def _log(log: dict[str, Any], event: dict[str, Any]) -> tuple[Head | None, Check, Check]:
     """Whether the leaf is in the tree, and the tree's root under a checkpoint of ours; that checkpoint's head."""
-    log = document["log"]
     if log["inclusion"] is None:
         text = "The log has not sealed this choice yet; a receipt that is downloaded later has the proof."
         return None, Check(INCLUSION, PENDING, text), Check(CHECKPOINT, PENDING, text)
@@ -176,20 +189,19 @@ def _log(document: dict[str, Any]) -> tuple[Head | None, Check, Check]:
         return None, skipped, Check(CHECKPOINT, FAILED, error.message)
     size = str(head.size)
     signed = Check(CHECKPOINT, PASSED, f"The checkpoint over {size} entries is signed by a key of ours.", (size,))
-    if not proofs.included(log, kind=document["event"]["kind"], head=head):
+    if not proofs.included(log, kind=event["kind"], head=head):
         return head, Check(INCLUSION, FAILED, "The proof does not lead from this choice to the checkpoint."), signed
     place = str(log["position"])
     return head, Check(INCLUSION, PASSED, f"It is in the log, at place {place} of {size}.", (place, size)), signed
 
 
-def _ledger(document: dict[str, Any], head: Head | None) -> Check:
+def _ledger(log: dict[str, Any], event: dict[str, Any], head: Head | None) -> Check:
     """Whether today's ledger has this very event, and today's log still begins with the receipt's checkpoint."""
-    log = document["log"]
-    event = LedgerEvent.objects.filter(pk=document["event"]["id"]).first()
-    if event is None:
+    row = LedgerEvent.objects.filter(pk=event["id"]).first()
+    if row is None:
         return Check(LEDGER, FAILED, "Our ledger has no such event.")
-    if (leaves.content(event), str(event.salt)) != (log["content"], log["salt"]):
+    if (leaves.content(row), str(row.salt)) != (log["content"], log["salt"]):
         return Check(LEDGER, FAILED, "Our ledger says something else of this event than the receipt.")
-    if not proofs.still_holds(event, log, head):
+    if not proofs.still_holds(row, log, head):
         return Check(LEDGER, FAILED, "Our log of today does not continue the one that this receipt was proven by.")
     return Check(LEDGER, PASSED, "Our ledger has it unchanged.")
