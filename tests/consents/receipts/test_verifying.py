@@ -18,8 +18,8 @@ from consents.vocabulary import Action
 from portal import signing
 from portal.errors import DomainError
 from tests.conftest import AT, BY
-from tests.consents.receipts.issued import document, issue, seal, sealed
 from tests.consents.asking import say
+from tests.consents.receipts.issued import document, issue, seal, sealed
 from tests.consents.sealing import behind_the_triggers, ring
 
 pytestmark = pytest.mark.django_db(transaction=True)
