@@ -25,14 +25,6 @@ SEAL_TASK = "consents.tasks.seal"
 
 _LOCK = 0x48_45_45_46
 
-# Leaf hashes are made where the rows lie, and come as whole tiles.
-_LEAVES = f"""
-SELECT string_agg({leaves.LEAF_SQL}, ''::bytea ORDER BY place.position), count(*), max(place.position)
-  FROM consents_position AS place JOIN consents_ledgerevent AS event ON event.id = place.event_id
- WHERE place.position > %(size)s AND place.position <= %(size)s + %(limit)s
- GROUP BY (place.position - 1) / {WIDTH}
- ORDER BY (place.position - 1) / {WIDTH}
-"""  # noqa: S608 - constants of our own
 _WRITE = """
 INSERT INTO consents_tile (level, number, hashes)
 SELECT * FROM unnest(%(levels)s::smallint[], %(numbers)s::bigint[], %(hashes)s::bytea[])
@@ -127,17 +119,18 @@ def _grow() -> int:
         if not _locked(cursor):
             return 0
         size = tree_size()
-        cursor.execute(_LEAVES, {"size": size, "limit": CHUNK})
-        groups = cursor.fetchall()
-        if not groups:
-            return 0
-        added = sum(count for _, count, _ in groups)
-        if groups[-1][2] != size + added:
+        runs = leaves.runs(after=size, until=size + CHUNK, width=WIDTH)
+        added = sum(run.count for run in runs)
+        if added != (runs[-1].last - size if runs else _placed_beyond(size)):
             raise LogBroken("gap", f"Beyond position {size} a position or its event is missing: run verify_log.")
-        new = b"".join(hashes for hashes, _, _ in groups)
+        new = b"".join(run.hashes for run in runs)
         partial = _tiles(tree.edge(size))
         _write(cursor, tree.grow(size=size, partial=partial, leaves=new))
     return added
+
+
+def _placed_beyond(size: int) -> int:
+    return Position.objects.filter(position__gt=size)[:1].count()
 
 
 @transaction.atomic

@@ -25,15 +25,15 @@ class TileId(NamedTuple):
 
 
 class Node(NamedTuple):
-    """The complete subtree of 2**height leaves that begins at leaf `index` * 2**height."""
+    """The complete subtree of 2**height leaves that begins at leaf `number` * 2**height."""
 
     height: int
-    index: int
+    number: int
 
     @property
     def tile(self) -> TileId:
         level, within = divmod(self.height, HEIGHT)
-        return TileId(level, (self.index << within) // WIDTH)
+        return TileId(level, (self.number << within) // WIDTH)
 
 
 Tiles = Mapping[TileId, bytes]
@@ -198,7 +198,7 @@ def _split(count: int) -> int:
 
 def _subtree(node: Node, tiles: Tiles) -> bytes:
     within = node.height % HEIGHT
-    start = (node.index << within) % WIDTH * HASH_BYTES
+    start = (node.number << within) % WIDTH * HASH_BYTES
     end = start + (HASH_BYTES << within)
     tile = tiles[node.tile]
     if len(tile) < end:

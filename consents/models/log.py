@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
-from django.db.models import F, Func
+from django.db.models import F, Func, Q
 from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
@@ -36,7 +36,7 @@ class Tile(models.Model):
         verbose_name_plural = _("tiles of the log")
         constraints = [
             models.CheckConstraint(
-                condition=Exact(_REMAINDER, 0) & GreaterThan(_LENGTH, 0) & LessThanOrEqual(_LENGTH, FULL_TILE_BYTES),
+                condition=Q(Exact(_REMAINDER, 0), GreaterThan(_LENGTH, 0), LessThanOrEqual(_LENGTH, FULL_TILE_BYTES)),
                 name="a_tile_holds_1_to_256_hashes",
             )
         ]

@@ -16,14 +16,14 @@ INSERT INTO consents_ledgerevent (id, kind, subject_id, purpose, recipient, cate
                                   details, occurred_at, recorded_at)
 SELECT (lpad(to_hex(floor(extract(epoch FROM %(at)s::timestamptz) * 1000)::bigint), 12, '0') || '70008'
         || lpad(to_hex(%(first)s + number), 15, '0'))::uuid,
-       'choice', gen_random_uuid(), 'ai-training', '', '', 'deny', 'import', %(by)s, 'ai-training@1',
+       'amendment', gen_random_uuid(), 'ai-training', '', '', '', 'import', %(by)s, 'ai-training@1',
        '{}', %(at)s, %(at)s
   FROM generate_series(1, %(count)s) AS number
 """
 
 
 def fill(count: int) -> None:
-    """So many choices of as many people, straight into the ledger."""
+    """So many events about as many people, straight into the ledger."""
     with connection.cursor() as cursor:
         first = LedgerEvent.objects.count()
         cursor.execute(_FILL, {"count": count, "first": first, "at": AT, "by": BY})

@@ -55,6 +55,7 @@ def _floor(count: int) -> float:
     hashes = [hashlib.sha256(b"\0" + _ENTRY).digest() for _ in range(count)]
     while len(hashes) > 1:
         hashes = [
-            hashlib.sha256(b"\1" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=False)
+            hashlib.sha256(b"\1" + left + right).digest()
+            for left, right in zip(hashes[::2], hashes[1::2], strict=False)
         ]
     return time.perf_counter() - start
