@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 
 from consents import ledger
 from consents.receipts import terms
@@ -83,13 +83,20 @@ def _process(statement: Statement) -> dict[str, Any]:
 def _purpose(statement: Statement) -> dict[str, Any]:
     purpose = statement.purpose
     broader = [one.strip() for one in purpose.dpv_term.split("/")] if purpose else ["dpv:Purpose"]
+    if _is_training(statement):
+        # our own concept: DPV has training as processing, and research and development as what it is for
+        broader.append("heed:ModelTraining")
     return {
         "@type": ["dpv:Purpose"],
         "dpv:hasIdentifier": statement.event["purpose"],
-        "skos:broader": [one for one in broader if one],
+        "skos:broader": list(dict.fromkeys(one for one in broader if one)),
         "skos:prefLabel": statement.purpose_name,
         "skos:definition": statement.purpose_text,
     }
+
+
+def _is_training(statement: Statement) -> bool:
+    return str(statement.event["purpose"]).partition("/")[0] == _TRAINING
 
 
 def _category(slug: str) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _category(slug: str) -> dict[str, Any]:
 
 def _processing(statement: Statement) -> list[dict[str, Any]]:
     """Training is named as what it is, with what the data becomes in it."""
-    if statement.event["purpose"].partition("/")[0] != _TRAINING:
+    if not _is_training(statement):
         return [{"@type": ["dpv:Processing"], "skos:broader": ["dpv:Use"]}]
     return [{"@type": ["dpv:Processing"], "skos:broader": ["ai:ModelTraining"], "dpv:hasData": ["ai:TrainingData"]}]
 
@@ -123,7 +130,7 @@ def _authority(statement: Statement) -> list[dict[str, Any]]:
     found = terms.authority(statement.jurisdiction)
     if found is None:
         return []
-    return [{"@type": ["dpv:DataProtectionAuthority"], "dpv:hasName": found[0], "dpv:hasAddress": found[1]}]
+    return [{"@type": ["dpv:DataProtectionAuthority"], "dpv:hasName": gettext(found[0]), "dpv:hasAddress": found[1]}]
 
 
 def _status(statement: Statement) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.utils.translation import override, pgettext
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from consents.receipts import terms
 from consents.vocabulary import Action, Kind, Source
 from portal.countries import name_of
 
@@ -78,13 +79,19 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         (_("Recorded"), _moment(event["recorded_at"])),
         (_("How"), str(Source(event["source"]).label)),
         (_("Notice shown"), ", ".join(notices)),
-        (_("Legal basis"), ", ".join(process["dpv:hasLegalBasis"])),
+        (_("Legal basis"), ", ".join(_basis(term) for term in process["dpv:hasLegalBasis"])),
         (_("Where you live"), name_of(process["dpv:hasJurisdiction"][0].removeprefix("loc:"))),
         (_("Who answers for it"), ", ".join([*controllers, settings.CONTROLLER["email"]])),
         (_("Where to complain"), ", ".join(authorities)),
         (_("Your number with us"), event["subject"]),
     ]
-    return [(label, value or "–") for label, value in rows]
+    return [(label, value) for label, value in rows if value]
+
+
+def _basis(term: str) -> str:
+    """The legal basis in words, with its article: consent (A6-1-a)."""
+    basis = next(one for one, known in terms.BASES.items() if known == term)
+    return f"{basis.label} ({term.partition(':')[2]})"
 
 
 def decided(event: dict[str, Any]) -> str:

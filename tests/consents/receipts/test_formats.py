@@ -34,7 +34,7 @@ def test_the_json_ld_has_every_field_of_27560(alice: Subject) -> None:
     assert found["dct:language"] == "en"
     told = found["dpv:hasProcess"][0]
     assert told["dpv:hasPurpose"][0]["skos:prefLabel"] == "Use my data to train AI"
-    assert told["dpv:hasPurpose"][0]["skos:broader"] == ["dpv:ResearchAndDevelopment"]
+    assert told["dpv:hasPurpose"][0]["skos:broader"] == ["dpv:ResearchAndDevelopment", "heed:ModelTraining"]
     assert told["dpv:hasProcessing"][0]["skos:broader"] == ["ai:ModelTraining"]
     assert told["dpv:hasProcessing"][0]["dpv:hasData"] == ["ai:TrainingData"]
     assert told["dpv:hasLegalBasis"] == ["eu-gdpr:A6-1-f"]
