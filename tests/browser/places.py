@@ -24,7 +24,7 @@ SHOWN: tuple[type[Model], ...] = (
 
 def before_signing_in() -> list[str]:
     """What anybody sees."""
-    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", "/dev/mail/"]
+    return ["/", "/?country=DE", "/account/login/", "/notices/", "/notices/ai-training/1/", "/verify/", "/dev/mail/"]
 
 
 def of_member() -> list[str]:
