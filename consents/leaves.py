@@ -47,6 +47,10 @@ SELECT (position - 1) / %(width)s, count(*), max(position), string_agg(leaf, '':
  GROUP BY (position - 1) / %(width)s
  ORDER BY (position - 1) / %(width)s
 """  # noqa: S608 - made of constants of our own
+_ENTRIES = f"""
+SELECT {ENTRY_SQL} FROM consents_position AS place JOIN consents_ledgerevent AS event ON event.id = place.event_id
+ WHERE place.position > %(after)s AND place.position <= %(until)s ORDER BY place.position
+"""  # noqa: S608 - made of constants of our own
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,13 @@ def runs(*, after: int, until: int, width: int) -> list[Run]:
         bounds = {"least": least, "greatest": greatest}
         cursor.execute(_RUNS, {"after": after, "until": until, "width": width, **bounds})
         return [Run(tile, count, last, bytes(hashes)) for tile, count, last, hashes in cursor.fetchall()]
+
+
+def entries(*, after: int, until: int) -> list[bytes]:
+    """The entries of the positions in (after, until], in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, {"after": after, "until": until})
+        return [bytes(entry) for (entry,) in cursor.fetchall()]
 
 
 def content(event: LedgerEvent) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 HASH_BYTES = 32
 HEIGHT = 8
-WIDTH = 2**HEIGHT
+WIDTH = 1 << HEIGHT
 TILE_BYTES = WIDTH * HASH_BYTES
 EMPTY = hashlib.sha256(b"").digest()
 """The root of the tree without leaves."""

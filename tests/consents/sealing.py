@@ -1,6 +1,7 @@
 """Filling the ledger, sequencing and sealing, for the tests of the log."""
 
 import base64
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -22,11 +23,11 @@ SELECT (lpad(to_hex(floor(extract(epoch FROM %(at)s::timestamptz) * 1000)::bigin
 """
 
 
-def fill(count: int) -> None:
+def fill(count: int, *, at: datetime = AT) -> None:
     """So many events about as many people, straight into the ledger."""
     with connection.cursor() as cursor:
         first = LedgerEvent.objects.count()
-        cursor.execute(_FILL, {"count": count, "first": first, "at": AT, "by": BY})
+        cursor.execute(_FILL, {"count": count, "first": first, "at": at, "by": BY})
 
 
 def sealed(count: int = 0) -> Checkpoint:
