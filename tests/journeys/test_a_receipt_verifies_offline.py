@@ -1,4 +1,4 @@
-"""From a click to a proof on somebody else's desk: the real web server and workers, and a script that knows nothing of us."""
+"""From a click to a proof on somebody else’s desk: the real processes, and a script that knows nothing of us."""
 
 import shutil
 import subprocess
