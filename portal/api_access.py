@@ -1,7 +1,11 @@
 """Who may call the API and how often: OAuth scopes, and limits per client."""
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
@@ -50,3 +54,19 @@ class ClientThrottle(SimpleRateThrottle):
             "RateLimit-Policy": f'"client";q={self.num_requests};w={self.duration}',
             "RateLimit": f'"client";r={self.count.left};t={self.count.seconds}',
         }
+
+
+class AddressThrottle(SimpleRateThrottle):
+    """So many calls a minute from one address, for what anybody may call. The address itself is kept nowhere."""
+
+    scope = "address"
+
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+        address = self.get_ident(request)
+        # keyed, because the addresses there are can be counted through
+        digest = hmac.digest(settings.SECRET_KEY.encode(), f"throttle:{address}".encode(), hashlib.sha256)
+        return f"throttle:address:{digest.hex()}"
+
+    def allows(self, request: HttpRequest) -> bool:
+        """The same for a page: of what comes in only META is read."""
+        return self.allow_request(cast(Request, request), cast("APIView", None))

@@ -70,3 +70,21 @@ def months_are_ready(databases: Any = None, **_: Any) -> list[Any]:
         for state in partitions.state(at=clock.now())
         if not state.is_fine
     ]
+
+
+@register(deploy=True)
+def controller_told(**_: Any) -> list[Any]:
+    """heed.W007: a receipt names who answers for the data (ISO/IEC TS 27560, Kantara 1.1)."""
+    names = {"storage": "STORAGE_COUNTRY", "retention": "RETENTION"}
+    missing = [
+        f"HEED_{names.get(one, f'CONTROLLER_{one.upper()}')}" for one, told in settings.CONTROLLER.items() if not told
+    ]
+    if not missing:
+        return []
+    return [
+        CheckWarning(
+            "Receipts do not say how to reach the controller, or where and how long the data is kept.",
+            hint=f"Set {', '.join(missing)}.",
+            id="heed.W007",
+        )
+    ]

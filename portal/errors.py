@@ -29,3 +29,7 @@ class Forbidden(DomainError):
 
 class Conflict(DomainError):
     """The state of things does not allow it now."""
+
+
+class TooLarge(DomainError):
+    """More than is looked at."""

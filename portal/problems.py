@@ -8,7 +8,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from portal.errors import Conflict, DomainError, Forbidden, NotFound
+from portal.errors import Conflict, DomainError, Forbidden, NotFound, TooLarge
 from portal.idempotency import IdempotencyError
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,6 +38,8 @@ def _status_of(error: DomainError) -> int:
         return status.HTTP_403_FORBIDDEN
     if isinstance(error, Conflict):
         return status.HTTP_409_CONFLICT
+    if isinstance(error, TooLarge):
+        return status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     if isinstance(error, IdempotencyError) and error.code == "idempotency_key_reused":
         return status.HTTP_422_UNPROCESSABLE_ENTITY
     return status.HTTP_400_BAD_REQUEST

@@ -242,6 +242,7 @@ OAUTH2_PROVIDER = {
         "choices:write": "Record choices",
         "decisions:read": "Ask for decisions",
         "changes:read": "Follow the change feed",
+        "choices:read": "Read choices and their receipts",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -253,7 +254,12 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_access.ClientThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"client": env.str("HEED_RATE", "6000/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "client": env.str("HEED_RATE", "6000/min"),
+        "address": env.str("HEED_VERIFY_RATE", "60/min"),
+    },
+    # so many proxies of ours stand before the web process; only what they say of an address is believed
+    "NUM_PROXIES": env.int("HEED_PROXIES", 0 if LOCAL else 1),
     "DEFAULT_SCHEMA_CLASS": "portal.api_schema.PartnerSchema",
     "EXCEPTION_HANDLER": "portal.problems.handle",
     "UNAUTHENTICATED_USER": None,
@@ -327,6 +333,17 @@ else:
 # A mail server that says nothing must not hold a letter longer than its lease.
 EMAIL_TIMEOUT = LEASE.total_seconds() / 2
 DEFAULT_FROM_EMAIL = env.str("HEED_MAIL_FROM", "privacy@linkwell.example")
+
+# Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
+CONTROLLER = {
+    "contact": env.str("HEED_CONTROLLER_CONTACT", "Privacy team"),
+    "address": env.str("HEED_CONTROLLER_ADDRESS", "1 Link Way, Springfield" if LOCAL else ""),
+    "email": env.str("HEED_CONTROLLER_EMAIL", DEFAULT_FROM_EMAIL),
+    "phone": env.str("HEED_CONTROLLER_PHONE", "+1 555 0100" if LOCAL else ""),
+    # ISO 3166 code of the country where the data is stored, and until when
+    "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
+    "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
+}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French"))]

@@ -5,6 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from consents.receipts import verifying
+from consents.receipts.issuing import Format
 from consents.vocabulary import EVERY, SAID, Category
 from portal.api_views import StrictSerializer
 
@@ -100,6 +102,31 @@ class ChangesOut(serializers.Serializer[Any]):
     changes = ChangeOut(many=True)
     next = serializers.IntegerField(help_text="Ask for what comes after this position")
     more = serializers.BooleanField()
+
+
+class ReceiptQuery(StrictSerializer):
+    format = serializers.ChoiceField(choices=Format.choices, default=Format.JSONLD)
+    language = serializers.ChoiceField(choices=["en", "de", "fr"], default="en")
+
+
+class CheckOut(serializers.Serializer[Any]):
+    name = serializers.ChoiceField(choices=list(verifying.NAMES))
+    outcome = serializers.ChoiceField(
+        choices=[verifying.PASSED, verifying.FAILED, verifying.PENDING, verifying.SKIPPED]
+    )
+    detail = serializers.CharField()
+    places = serializers.ListField(
+        child=serializers.CharField(), help_text="What differs, or which key, place or size it was"
+    )
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    valid = serializers.BooleanField(help_text="Nothing failed")
+    proven = serializers.BooleanField(help_text="Valid, and the log's proof is in it and holds")
+    type = serializers.CharField()
+    receipt = serializers.CharField(allow_null=True, help_text="Its reference, if it is valid")
+    event = serializers.DictField(allow_null=True, help_text="What it says was decided, if it is valid")
+    checks = CheckOut(many=True)
 
 
 class Problem(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consents.api import bulk_choices, bulk_decisions, signals, views
+from consents.api import bulk_choices, bulk_decisions, receipts, signals, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
@@ -12,4 +12,6 @@ urlpatterns = [
     path("content-usage", signals.ContentUsage.as_view(), name="api-content-usage"),
     path("decisions/bulk", bulk_decisions.BulkDecisions.as_view(), name="api-bulk-decisions"),
     path("changes", views.Changes.as_view(), name="api-changes"),
+    path("receipts/verify", receipts.VerifyReceipt.as_view(), name="api-verify-receipt"),
+    path("receipts/<str:id>", receipts.Receipt.as_view(), name="api-receipt"),
 ]

@@ -1,8 +1,9 @@
 """Addresses of people's pages about choices."""
 
 from django.urls import path
+from django.views.generic import RedirectView
 
-from consents.pages import gpc, notices, objecting, views
+from consents.pages import gpc, notices, objecting, receipts, views
 from consents.vocabulary import Action
 
 urlpatterns = [
@@ -10,7 +11,10 @@ urlpatterns = [
     path("choices/", views.choices, name="choices"),
     path("choices/choose/", views.choose, name="choose"),
     path("history/", views.history, name="history"),
-    path("receipts/<str:reference>/", views.receipt, name="receipt"),
+    path("receipts/", RedirectView.as_view(pattern_name="history"), name="receipts"),
+    path("receipts/<str:reference>/", receipts.receipt, name="receipt"),
+    path("receipts/<str:reference>/<str:form>/", receipts.download, name="receipt-download"),
+    path("verify/", receipts.verify, name="verify"),
     path("object/", objecting.ask, {"action": Action.OBJECT}, name="object"),
     path("object/undo/", objecting.ask, {"action": Action.GRANT}, name="object-undo"),
     path("object/code/", objecting.code, name="object-code"),

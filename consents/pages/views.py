@@ -1,25 +1,23 @@
-"""People's pages about choices: home, switches, history, receipts."""
+"""People's pages about choices: home, switches, history."""
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from consents import decisions, ledger, purposes, sequencer
+from consents import decisions, ledger, purposes
 from consents.models import LedgerEvent, Purpose, Subject
 from consents.pages import cards, gpc, notices
 from consents.pages.access import for_subject, subject_of
 from consents.pages.forms import ChoiceForm
 from consents.vocabulary import Action, Kind, Source
-from portal import actors, clock, nudge, references
+from portal import actors, clock, nudge
 from portal.countries import country_names
-from portal.errors import DomainError, NotFound
+from portal.errors import DomainError
 
 MAIN_PURPOSE = "ai-training"
 
@@ -136,29 +134,3 @@ def _entry(event: LedgerEvent, names: dict[str, str]) -> dict[str, Any]:
         "reference": ledger.reference(event.pk),
         "position": placed.position if placed else None,
     }
-
-
-@require_GET
-@for_subject
-def receipt(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
-    """One choice in full. Somebody else's receipt is as unknown as none."""
-    try:
-        event_id = references.decode("R", reference)
-    except NotFound as error:
-        raise Http404 from error
-    event = LedgerEvent.objects.filter(pk=event_id, subject_id=subject.pk, kind=Kind.CHOICE).first()
-    if event is None:
-        raise Http404
-    position = sequencer.position_of(event.pk)
-    moment = pgettext("date format", "j F Y, H:i T")
-    names = dict(Purpose.objects.values_list("slug", "name"))
-    rows = {
-        _("Purpose"): _(names[event.purpose]) if event.purpose in names else _("every purpose"),
-        _("Choice"): cards.action_label(event.action),
-        _("Recorded"): date_format(event.recorded_at, moment),
-        _("Made"): date_format(event.occurred_at, moment),
-        _("How"): Source(event.source).label,
-        _("Notice shown"): event.notice or "–",
-        _("Place in the log"): position if position is not None else _("being assigned"),
-    }
-    return render(request, "consents/receipt.html", {"reference": ledger.reference(event.pk), "receipt": rows})

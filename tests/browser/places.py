@@ -36,6 +36,7 @@ def before_signing_in() -> list[str]:
         "/notices/",
         "/notices/ai-training/1/",
         _difference(),
+        "/verify/",
         "/dev/mail/",
     ]
 

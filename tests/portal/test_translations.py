@@ -21,6 +21,7 @@ LANGUAGES = ["de", "fr"]
 STAFF_TEMPLATES = {"admin", "unfold"}
 PEOPLES_CODE = [
     "consents/pages/*.py",
+    "consents/receipts/*.py",
     "consents/vocabulary.py",
     "downstream/pages/*.py",
     "requests_app/pages/*.py",

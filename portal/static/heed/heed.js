@@ -28,3 +28,19 @@ document.addEventListener("htmx:afterSwap", () => {
   const note = document.getElementById("request-failed");
   if (note) note.hidden = true;
 });
+
+// A receipt may be dropped anywhere on its form instead of being picked, and is checked at once.
+for (const form of document.querySelectorAll("form[data-drop]")) {
+  const mark = (event, over) => {
+    event.preventDefault();
+    form.classList.toggle("drop--over", over);
+  };
+  for (const name of ["dragenter", "dragover"]) form.addEventListener(name, (event) => mark(event, true));
+  form.addEventListener("dragleave", (event) => mark(event, false));
+  form.addEventListener("drop", (event) => {
+    mark(event, false);
+    if (!event.dataTransfer.files.length) return;
+    form.querySelector("input[type=file]").files = event.dataTransfer.files;
+    form.requestSubmit();
+  });
+}
