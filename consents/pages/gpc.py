@@ -33,6 +33,8 @@ class Shown:
 
     slugs: frozenset[str]
     names: list[str]
+    own_yes: list[str]
+    """What it would stop, had the reader not said yes to it: their own word goes before it."""
     place_known: bool
     set_aside: bool
 
@@ -92,9 +94,11 @@ def shown(request: HttpRequest) -> Shown | None:
 def _of(subject: Subject | None, asked: str) -> Shown:
     place = subject.jurisdiction if subject else asked if asked in dict(country_names()) else None
     denied = browser_signals.purposes_denied(jurisdiction=place, at=clock.now()) if place else []
+    wanted = browser_signals.own_yes(subject, denied) if subject and denied else set()
     return Shown(
         slugs=frozenset(one.slug for one in denied),
-        names=[_(one.name) for one in denied],
+        names=[_(one.name) for one in denied if one.slug not in wanted],
+        own_yes=[_(one.name) for one in denied if one.slug in wanted],
         place_known=place is not None,
         set_aside=subject is not None and browser_signals.is_set_aside(subject),
     )
@@ -107,14 +111,15 @@ def signal(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"sent": is_sent(request), "subject": subject, "signal_in_content": True}
     if subject is not None:
         held = browser_signals.standing(subject)
+        denied = browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)
+        wanted = browser_signals.own_yes(subject, denied)
         context |= {
             "held": held,
             "is_on": held is not None and held.action == Action.SIGNAL_ON,
             "set_aside": browser_signals.is_set_aside(subject),
             "reference": ledger.reference(held.event_id) if held else "",
-            "denied": [
-                _(one.name) for one in browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)
-            ],
+            "denied": [_(one.name) for one in denied],
+            "own_yes": [_(one.name) for one in denied if one.slug in wanted],
         }
     return render(request, "consents/signal.html", context)
 

@@ -1,4 +1,4 @@
-"""Somebody without an account objects with a code from the mail, and a browser's opt-out signal is seen and honoured."""
+"""Somebody without an account objects with a code from the mail; a browser's opt-out signal is seen and honoured."""
 
 import re
 import uuid
