@@ -4,6 +4,7 @@ The law wants the person to see that it was honoured (11 CCR 7025(c)(6)); where 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from consents.pages.access import for_subject, subject_of
 from consents.vocabulary import Action
 from portal import actors, clock, nudge
 from portal.countries import country_names
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 _NOTED = "gpc_noted"
 """In the session: the signal of this session was looked at."""
@@ -67,13 +68,18 @@ def _note(request: HttpRequest) -> None:
         return
     subject = subject_of(request)
     if subject is not None:
-        try:
-            browser_signals.record_gpc(subject=subject, present=True, by=actors.subject(subject.pk), at=clock.now())
-        except DomainError:
-            # erased at this very moment; the page says so itself
-            return
-        nudge.after_commit(ledger.SEQUENCE_TASK)
+        record_of(request, subject)
     request.session[_NOTED] = True
+
+
+def record_of(request: HttpRequest, subject: Subject) -> None:
+    """Record the signal that this request carries, if any, for the person who has shown who they are."""
+    if not is_sent(request):
+        return
+    # erased at this very moment, or long ago: nothing more is recorded, and the page says what there is to say
+    with suppress(Conflict):
+        browser_signals.record_gpc(subject=subject, present=True, by=actors.subject(subject.pk), at=clock.now())
+        nudge.after_commit(ledger.SEQUENCE_TASK)
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:

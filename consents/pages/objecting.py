@@ -22,8 +22,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from consents import contact_verification, ledger
 from consents.contact_verification import CodeRefused, Sent, TooMany, Wish
-from consents.models import LedgerEvent, Purpose
-from consents.pages import views
+from consents.models import LedgerEvent, Purpose, Subject
+from consents.pages import gpc, views
 from consents.subjects import IdentifierError
 from consents.vocabulary import Action
 from portal import clock, nudge
@@ -204,6 +204,7 @@ def _confirmed(request: HttpRequest, form: CodeForm, waiting: uuid.UUID) -> bool
     except DomainError:
         form.add_error("code", str(_REFUSED))
         return False
+    gpc.record_of(request, Subject.objects.get(pk=events[0].subject_id))
     nudge.after_commit(ledger.SEQUENCE_TASK)
     del request.session[_WAITING]
     request.session[_DONE] = _kept(events)

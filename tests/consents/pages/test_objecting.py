@@ -78,6 +78,15 @@ def test_the_whole_way_gives_a_receipt_for_each_purpose() -> None:
     assert subjects.find(subjects.name("email", "zoe@example.org"))
 
 
+def test_the_signal_of_the_browser_is_theirs_too(alice: Subject) -> None:
+    browser = Client(headers={"sec-gpc": "1"})
+    say(browser)
+    assert [event.action for event in choices()] == ["object", "signal_on"]
+    subjects.forget(subject=alice, by=BY, at=AT)
+    say(browser, email="alice@example.org")
+    assert [event.action for event in choices()] == ["object", "signal_on", "object"]
+
+
 def test_the_same_way_says_yes_again() -> None:
     say(Client())
     page = say(Client(), "/object/undo/")
