@@ -195,6 +195,14 @@ def test_too_many_mails_to_one_address_are_refused() -> None:
     assert "asked for too often" in page
 
 
+def test_all_addresses_of_one_ipv6_caller_are_one_caller() -> None:
+    for number in range(30):
+        browser = Client(REMOTE_ADDR=f"2001:db8::{number:x}")
+        assert ask(browser, email=f"person{number}@example.org").status_code == 200
+    assert ask(Client(REMOTE_ADDR="2001:db8::ffff"), email="one-more@example.org").status_code == 429
+    assert ask(Client(REMOTE_ADDR="2001:db8:1::1"), email="one-more@example.org").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
