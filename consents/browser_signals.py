@@ -5,6 +5,7 @@ The signal is the request header `Sec-GPC` with the value `1`, exactly; any othe
 So the signal ends only by a statement: of a partner, of the person, or when the person sets it aside.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -79,6 +80,15 @@ def purposes_denied(*, jurisdiction: str, at: datetime) -> list[Purpose]:
     named = Rule.objects.filter(gpc_denies=True, recorded_at__lte=at, effective_from__lte=at)
     every = Purpose.objects.filter(pk__in=named.values("purpose_id")).prefetch_related("recipients")
     return [purpose for purpose in every if _denies(purpose, jurisdiction, at)]
+
+
+def own_yes(subject: Subject, purposes: Iterable[Purpose]) -> set[str]:
+    """Of these purposes, those that the person agreed to: what one says oneself goes before the signal.
+
+    The person is to be told of such a conflict (11 CCR 7025(c)(3)).
+    """
+    said = subject.preferences.filter(slot=Slot.CHOICE, action=Action.GRANT, recipient=EVERY, category=EVERY)
+    return set(said.filter(purpose__in=[one.slug for one in purposes]).values_list("purpose", flat=True))
 
 
 def policy_changed_at(*, at: datetime) -> datetime | None:

@@ -170,6 +170,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_SESSION_REMEMBER = False
+# How many proxies of yours stand before the web server: limits per caller count the address behind them.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("HEED_PROXIES", 0)
 MFA_ADAPTER = "portal.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = f"Heed at {SITE_NAME}"

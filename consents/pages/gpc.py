@@ -4,6 +4,7 @@ The law wants the person to see that it was honoured (11 CCR 7025(c)(6)); where 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from consents.pages.access import for_subject, subject_of
 from consents.vocabulary import Action
 from portal import actors, clock, nudge
 from portal.countries import country_names
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 _NOTED = "gpc_noted"
 """In the session: the signal of this session was looked at."""
@@ -33,6 +34,8 @@ class Shown:
 
     slugs: frozenset[str]
     names: list[str]
+    own_yes: list[str]
+    """What it would stop, had the reader not said yes to it: their own word goes before it."""
     place_known: bool
     set_aside: bool
 
@@ -65,13 +68,18 @@ def _note(request: HttpRequest) -> None:
         return
     subject = subject_of(request)
     if subject is not None:
-        try:
-            browser_signals.record_gpc(subject=subject, present=True, by=actors.subject(subject.pk), at=clock.now())
-        except DomainError:
-            # erased at this very moment; the page says so itself
-            return
-        nudge.after_commit(ledger.SEQUENCE_TASK)
+        record_of(request, subject)
     request.session[_NOTED] = True
+
+
+def record_of(request: HttpRequest, subject: Subject) -> None:
+    """Record the signal that this request carries, if any, for the person who has shown who they are."""
+    if not is_sent(request):
+        return
+    # erased at this very moment, or long ago: nothing more is recorded, and the page says what there is to say
+    with suppress(Conflict):
+        browser_signals.record_gpc(subject=subject, present=True, by=actors.subject(subject.pk), at=clock.now())
+        nudge.after_commit(ledger.SEQUENCE_TASK)
 
 
 def in_templates(request: HttpRequest) -> dict[str, Any]:
@@ -92,9 +100,11 @@ def shown(request: HttpRequest) -> Shown | None:
 def _of(subject: Subject | None, asked: str) -> Shown:
     place = subject.jurisdiction if subject else asked if asked in dict(country_names()) else None
     denied = browser_signals.purposes_denied(jurisdiction=place, at=clock.now()) if place else []
+    wanted = browser_signals.own_yes(subject, denied) if subject and denied else set()
     return Shown(
         slugs=frozenset(one.slug for one in denied),
-        names=[_(one.name) for one in denied],
+        names=[_(one.name) for one in denied if one.slug not in wanted],
+        own_yes=[_(one.name) for one in denied if one.slug in wanted],
         place_known=place is not None,
         set_aside=subject is not None and browser_signals.is_set_aside(subject),
     )
@@ -107,14 +117,15 @@ def signal(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"sent": is_sent(request), "subject": subject, "signal_in_content": True}
     if subject is not None:
         held = browser_signals.standing(subject)
+        denied = browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)
+        wanted = browser_signals.own_yes(subject, denied)
         context |= {
             "held": held,
             "is_on": held is not None and held.action == Action.SIGNAL_ON,
             "set_aside": browser_signals.is_set_aside(subject),
             "reference": ledger.reference(held.event_id) if held else "",
-            "denied": [
-                _(one.name) for one in browser_signals.purposes_denied(jurisdiction=subject.jurisdiction, at=at)
-            ],
+            "denied": [_(one.name) for one in denied],
+            "own_yes": [_(one.name) for one in denied if one.slug in wanted],
         }
     return render(request, "consents/signal.html", context)
 

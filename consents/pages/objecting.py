@@ -4,6 +4,7 @@ Every address gets the same pages and the same mail, whoever it belongs to; no a
 """
 
 import uuid
+from ipaddress import ip_address, ip_network
 from smtplib import SMTPException
 from typing import Any
 
@@ -22,8 +23,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from consents import contact_verification, ledger
 from consents.contact_verification import CodeRefused, Sent, TooMany, Wish
-from consents.models import LedgerEvent, Purpose
-from consents.pages import views
+from consents.models import LedgerEvent, Purpose, Subject
+from consents.pages import gpc, views
 from consents.subjects import IdentifierError
 from consents.vocabulary import Action
 from portal import clock, nudge
@@ -204,6 +205,7 @@ def _confirmed(request: HttpRequest, form: CodeForm, waiting: uuid.UUID) -> bool
     except DomainError:
         form.add_error("code", str(_REFUSED))
         return False
+    gpc.record_of(request, Subject.objects.get(pk=str(events[0].subject_id)))
     nudge.after_commit(ledger.SEQUENCE_TASK)
     del request.session[_WAITING]
     request.session[_DONE] = _kept(events)
@@ -218,5 +220,6 @@ def _kept(events: list[LedgerEvent]) -> dict[str, Any]:
 
 
 def _client(request: HttpRequest) -> str:
-    """The caller's network address as sign-in sees it, behind proxies too."""
-    return str(get_adapter().get_client_ip(request))
+    """The caller's network address as sign-in sees it, behind proxies too; of IPv6 the part that one caller has."""
+    address = ip_address(get_adapter().get_client_ip(request))
+    return str(ip_network((address, 64), strict=False) if address.version == 6 else address)

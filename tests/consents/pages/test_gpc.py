@@ -9,8 +9,10 @@ from django.test import Client
 
 from consents import browser_signals, rules, subjects
 from consents.models import LedgerEvent, Subject
+from consents.vocabulary import Action
 from portal.models import User
 from tests.conftest import AT, BY
+from tests.consents.asking import say
 from tests.consents.pages.test_sign_in import CODE
 from tests.consents.test_browser_signals import gpc_rule
 
@@ -88,6 +90,18 @@ def test_it_stops_what_the_rule_says_and_the_page_says_so(world: None, signed_in
     assert "we honour it. It counts as a no to: Use my data to train AI." in page
     # recorded: it counts also where the browser does not send it
     assert "Your data is not used to train AI." in browser.get("/").content.decode()
+
+
+def test_ones_own_yes_goes_before_it_and_the_page_tells_of_the_conflict(world: None, signed_in: SignIn) -> None:
+    gpc_rule()
+    carla = california()
+    say(carla, Action.GRANT)
+    browser = signed_in(carla)
+    page = browser.get("/", headers=ON).content.decode()
+    assert "Your data may be used to train AI." in page
+    assert "You said yes yourself to: Use my data to train AI. That goes before the signal." in page
+    assert "It counts as a no to" not in page
+    assert "You said yes yourself to" in browser.get("/signal/").content.decode()
 
 
 def test_where_it_has_no_effect_that_is_said_as_plainly(alice: Subject, signed_in: SignIn) -> None:

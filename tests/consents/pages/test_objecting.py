@@ -78,6 +78,15 @@ def test_the_whole_way_gives_a_receipt_for_each_purpose() -> None:
     assert subjects.find(subjects.name("email", "zoe@example.org"))
 
 
+def test_the_signal_of_the_browser_is_theirs_too(alice: Subject) -> None:
+    browser = Client(headers={"sec-gpc": "1"})
+    say(browser)
+    assert [event.action for event in choices()] == ["object", "signal_on"]
+    subjects.forget(subject=alice, by=BY, at=AT)
+    say(browser, email="alice@example.org")
+    assert [event.action for event in choices()] == ["object", "signal_on", "object"]
+
+
 def test_the_same_way_says_yes_again() -> None:
     say(Client())
     page = say(Client(), "/object/undo/")
@@ -184,6 +193,14 @@ def test_too_many_mails_to_one_address_are_refused() -> None:
     for _ in range(5):
         page = browser.post("/object/code/", {"again": "1"}, follow=True).content.decode()
     assert "asked for too often" in page
+
+
+def test_all_addresses_of_one_ipv6_caller_are_one_caller() -> None:
+    for number in range(30):
+        browser = Client(REMOTE_ADDR=f"2001:db8::{number:x}")
+        assert ask(browser, email=f"person{number}@example.org").status_code == 200
+    assert ask(Client(REMOTE_ADDR="2001:db8::ffff"), email="one-more@example.org").status_code == 429
+    assert ask(Client(REMOTE_ADDR="2001:db8:1::1"), email="one-more@example.org").status_code == 200
 
 
 @pytest.mark.parametrize(
