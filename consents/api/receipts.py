@@ -6,7 +6,6 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -28,16 +27,8 @@ _PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status i
 _FILES: dict[Any, Any] = {(200, one): OpenApiTypes.BINARY for one in issuing.MEDIA_TYPES.values()}
 
 
-class _FormatIsOurs(DefaultContentNegotiation):
-    """`?format=` names the receipt's format here, not that of an answer in JSON."""
-
-    def filter_renderers(self, renderers: Any, format: str) -> Any:  # noqa: A002 -- DRF's name
-        return renderers
-
-
 class Receipt(PartnerView):
     required_scope = "choices:read"
-    content_negotiation_class = _FormatIsOurs
 
     @extend_schema(
         parameters=[

@@ -233,4 +233,4 @@ def _today(request: HttpRequest, verdict: Verdict) -> str:
     if subject is None or not event or str(subject.pk) != event["subject"]:
         return ""
     purpose = Purpose.objects.prefetch_related("recipients").filter(slug=event["purpose"]).first()
-    return cards.of(subject, purpose, at=clock.now()).headline if purpose else ""
+    return cards.of(subject, [purpose], at=clock.now())[0].headline if purpose else ""
