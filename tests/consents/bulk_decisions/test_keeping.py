@@ -112,7 +112,8 @@ def test_the_log_of_another_past_is_built_again(alice: Subject, builds: list[str
         # as after a restore: the same positions hold other events
         cursor.execute("TRUNCATE consents_position, consents_sequencerstate")
         cursor.execute(
-            "INSERT INTO consents_position SELECT row_number() OVER (ORDER BY id DESC), id, now()"
+            "INSERT INTO consents_position (position, event_id, sequenced_at)"
+            " SELECT row_number() OVER (ORDER BY id DESC), id, now()"
             " FROM consents_ledgerevent"
         )
     SequencerState.objects.create(id=1, horizon=0, head=LedgerEvent.objects.count())
