@@ -1,29 +1,21 @@
 """Each step of a decision, its reason, and what stood at a past moment."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
 
 from consents import decisions, holds, notices, rules, subjects
-from consents.decisions import Decision, NamedDecision, Question
-from consents.models import Hold, Rule, Subject
+from consents.decisions import Question
+from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action
-from portal.errors import NotFound
 from tests.conftest import AT, BY, OTHER, person
 from tests.consents.asking import ask, say, why
 from tests.consents.test_rules import PROPOSAL
 
 LATER = AT + timedelta(hours=1)
 DAY = timedelta(days=1)
-
-
-def by_name(value: str, *, at: datetime = AT, **kwargs: Any) -> NamedDecision:
-    name = subjects.name("account", value)
-    return decisions.decide_named(name=name, question=Question("ai-training"), at=at, **kwargs)
 
 
 def codes(subject: Subject, **kwargs: str) -> list[tuple[str, str]]:
@@ -224,131 +216,6 @@ class TestConsent:
         assert why(ask(alice, "marketing", at=AT + 4000 * DAY)) == (False, "own_choice")
 
 
-class TestSignals:
-    @pytest.fixture
-    def heeded(self, world: None) -> None:
-        rules.enact(proposal=replace(PROPOSAL, jurisdiction="US", default="allow", gpc_denies=True), by=BY, at=AT)
-
-    def test_a_signal_denies_where_the_rule_gives_it_effect(self, alice: Subject, heeded: None) -> None:
-        event = say(alice, Action.SIGNAL_ON, "")
-        decision = ask(alice)
-        assert why(decision) == (False, "gpc")
-        assert decision.choice is not None
-        assert decision.choice.event_id == event.pk
-        say(alice, Action.SIGNAL_OFF, "", at=LATER)
-        assert why(ask(alice, at=LATER)) == (True, "default")
-        assert why(ask(alice, at=AT)) == (False, "gpc")
-
-    def test_the_own_yes_comes_before_the_signal(self, alice: Subject, heeded: None) -> None:
-        say(alice, Action.SIGNAL_ON, "")
-        say(alice, Action.GRANT)
-        assert why(ask(alice)) == (True, "own_choice")
-
-    def test_elsewhere_it_is_looked_at_and_has_no_effect(self, alice: Subject) -> None:
-        say(alice, Action.SIGNAL_ON, "")
-        assert ("signal_without_effect", "passed") in codes(alice)
-        assert why(ask(alice)) == (True, "default")
-
-
-class TestHoldsOnASpanOfData:
-    @pytest.fixture
-    def hold(self, world: None) -> Hold:
-        """On what was made on the day before yesterday."""
-        return Hold.objects.create(
-            reason="An undertaking.",
-            opened_at=AT,
-            opened_by=BY,
-            data_from=AT - 2 * DAY,
-            data_until=AT - DAY,
-        )
-
-    def about(self, subject: Subject | None, made: datetime | None, **kwargs: Any) -> Decision:
-        question = Question("ai-training", created_at=made)
-        return decisions.decide(subject=subject, question=question, at=AT, **kwargs)
-
-    def test_data_made_within_is_paused(self, alice: Subject, hold: Hold) -> None:
-        for made in (AT - 2 * DAY, AT - DAY - timedelta(microseconds=1)):
-            decision = self.about(alice, made)
-            assert (why(decision), decision.hold) == ((False, "hold"), hold)
-        assert why(self.about(None, AT - 2 * DAY, jurisdiction="US")) == (False, "hold")
-
-    def test_other_data_is_not(self, alice: Subject, hold: Hold) -> None:
-        for made in (AT - 2 * DAY - timedelta(microseconds=1), AT - DAY):
-            decision = self.about(alice, made)
-            assert (why(decision), decision.spans) == ((True, "default"), ())
-
-    def test_data_of_unknown_age_is_told_what_to_leave_out(self, alice: Subject, hold: Hold) -> None:
-        decision = self.about(alice, None)
-        assert (decision.allow, decision.spans) == (True, (hold,))
-        (told,) = [one for one in decision.reasons if one.code == "hold_on_span"]
-        assert "from 2026-02-28T12:00:00+00:00 and before 2026-03-01T12:00:00+00:00" in told.text
-
-    def test_a_span_open_at_one_end_pauses_all_beyond(self, alice: Subject, hold: Hold) -> None:
-        Hold.objects.filter(pk=hold.pk).update(data_until=None)
-        assert why(self.about(alice, AT)) == (False, "hold")
-        Hold.objects.filter(pk=hold.pk).update(data_from=None, data_until=AT)
-        assert why(self.about(alice, AT - 900 * DAY)) == (False, "hold")
-
-
-class TestGaps:
-    def test_without_a_rule_nobody_can_tell(self, alice: Subject) -> None:
-        decision = ask(None, "nothing", jurisdiction="US")
-        assert (why(decision), decision.is_gap) == ((False, "no_rule"), True)
-
-    def test_nor_without_the_rules_notice(self, alice: Subject) -> None:
-        proposal = {name: value for name, value in vars(PROPOSAL).items() if name != "purpose"}
-        fields = proposal | {"jurisdiction": "US", "default": "allow", "notice": "lost", "recorded_at": AT}
-        Rule.objects.create(purpose_id="ai-training", **fields)
-        decision = ask(alice)
-        assert (why(decision), decision.is_gap) == ((False, "notice_missing"), True)
-
-    def test_a_plain_no_is_no_gap(self, alice: Subject) -> None:
-        say(alice, Action.DENY)
-        assert not ask(alice).is_gap
-
-
-class TestOfCorrectedPeople:
-    def test_before_the_correction_what_was_counted(self, alice: Subject) -> None:
-        subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT + DAY)
-        subjects.amend(subject=alice, is_minor=True, by=BY, at=AT + 2 * DAY)
-        subjects.amend(subject=alice, jurisdiction="US", is_minor=False, by=BY, at=AT + 3 * DAY)
-        expected = [(True, "default"), (False, "default"), (False, "minor"), (True, "default")]
-        moments = [AT + days * DAY for days in range(4)]
-        assert [why(ask(alice, at=at)) for at in moments] == expected
-        assert [why(by_name("m_alice", at=at).decision) for at in moments] == expected
-        for at, (allow, _) in zip(moments, expected, strict=True):
-            ((_, decision),) = decisions.decide_each(subjects=[alice], question=Question("ai-training"), at=at)
-            assert decision.allow is allow
-
-
-class TestByName:
-    def test_whoever_is_called_so_is_decided_about(self, alice: Subject) -> None:
-        say(alice, Action.DENY)
-        named = by_name("m_alice")
-        assert (named.subject_id, why(named.decision)) == (alice.pk, (False, "own_choice"))
-        assert named.position == 0
-
-    def test_for_the_unknown_the_stated_jurisdictions_rule_answers(self, world: None) -> None:
-        assert why(by_name("m_nobody").decision) == (False, "unknown_subject")
-        assert why(by_name("m_nobody", jurisdiction="US").decision) == (True, "default")
-
-    def test_no_default_speaks_for_the_erased_or_for_those_of_elsewhere(self, alice: Subject) -> None:
-        elsewhere = by_name("m_alice", jurisdiction="GB", within=["GB"])
-        assert (elsewhere.subject_id, why(elsewhere.decision)) == (None, (False, "unknown_subject"))
-        assert by_name("m_alice", within=["GB", "US"]).subject_id == alice.pk
-        subjects.forget(subject=alice, by=BY, at=AT)
-        assert why(by_name("m_alice", jurisdiction="US").decision) == (False, "unknown_subject")
-
-    @pytest.mark.parametrize(
-        ("question", "code"),
-        [(Question("nothing"), "unknown_purpose"), (Question("ai-training", "nobody"), "unknown_recipient")],
-    )
-    def test_a_question_about_nothing_is_refused(self, alice: Subject, question: Question, code: str) -> None:
-        with pytest.raises(NotFound) as refused:
-            decisions.decide_named(name=subjects.name("account", "m_alice"), question=question, at=AT)
-        assert refused.value.code == code
-
-
 class TestOfThePast:
     def test_before_a_hold_it_was_allowed(self, alice: Subject) -> None:
         hold = holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=AT + DAY)
@@ -385,84 +252,3 @@ class TestOfThePast:
         say(alice, Action.RESTRICT, at=AT + DAY)
         say(alice, Action.UNRESTRICT, at=AT + 2 * DAY)
         assert [ask(alice, at=AT + days * DAY).allow for days in range(3)] == [True, False, True]
-
-
-class TestCost:
-    @pytest.fixture
-    def busy(self, alice: Subject) -> Subject:
-        for number in range(5):
-            at = AT + timedelta(minutes=number)
-            holds.open(scope=holds.HoldScope(jurisdictions=["FR"]), reason="r", by=BY, at=at)
-            rules.enact(proposal=replace(PROPOSAL, effective_from=at), by=BY, at=at)
-            notices.publish(draft=Draft("ai-training", {"en": ("N", "n")}, at, at), by=BY, at=at)
-            say(alice, Action.GRANT, recipient=["", "linkwell", "northlight"][number % 3], at=at)
-        return alice
-
-    def test_a_decision_costs_one_statement_while_the_rulebook_is_known(
-        self, alice: Subject, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        ask(busy, at=LATER)
-        with django_assert_num_queries(1):
-            ask(busy, at=LATER)
-
-    def test_a_changed_rulebook_costs_one_more(
-        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        ask(busy, at=LATER)
-        holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=LATER)
-        with django_assert_num_queries(2):
-            assert why(ask(busy, at=LATER)) == (False, "hold")
-
-    def test_one_of_the_past_costs_one_more(
-        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        ask(busy, at=LATER)
-        with django_assert_num_queries(2):
-            ask(busy, at=AT + timedelta(minutes=2))
-
-    def test_the_past_under_a_changed_rulebook_costs_no_more(
-        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        subjects.amend(subject=busy, jurisdiction="DE", by=BY, at=LATER)
-        holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=LATER)
-        with django_assert_num_queries(2):
-            ask(busy, at=AT + timedelta(minutes=2))
-
-    def test_by_name_it_costs_the_same(self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        holds.open(scope=holds.HoldScope(jurisdictions=["FR"]), reason="r", by=BY, at=LATER)
-        with django_assert_num_queries(2):
-            assert by_name("m_alice", at=LATER).subject_id == busy.pk
-        with django_assert_num_queries(1):
-            assert by_name("m_alice", at=LATER).subject_id == busy.pk
-        with django_assert_num_queries(2):
-            assert by_name("m_alice", at=AT + timedelta(minutes=2)).subject_id == busy.pk
-        with django_assert_num_queries(1):
-            assert by_name("m_nobody").subject_id is None
-        subjects.forget(subject=busy, by=BY, at=LATER)
-        with django_assert_num_queries(1):
-            assert by_name("m_alice", at=LATER).subject_id is None
-
-    def test_many_cost_no_more_than_one(self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        people = [busy, *(person(f"p{number}") for number in range(20))]
-        # the rulebook's token, and what they said
-        with django_assert_num_queries(2):
-            answers = list(decisions.decide_each(subjects=people, question=Question("ai-training"), at=LATER))
-        assert [subject for subject, _ in answers] == people
-        with django_assert_num_queries(3):
-            list(decisions.decide_each(subjects=people, question=Question("ai-training"), at=AT))
-
-    def test_several_questions_cost_no_more_than_one(
-        self, busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        questions = [Question("ai-training"), Question("ai-training/affiliates"), Question("marketing")]
-        ask(busy, at=LATER)
-        with django_assert_num_queries(1):
-            answers = decisions.decide_all(subject=busy, questions=questions, at=LATER)
-        one_by_one = [decisions.decide(subject=busy, question=one, at=LATER) for one in questions]
-        assert [one.decision for one in answers] == one_by_one
-
-    def test_nobody_costs_no_more_than_the_token(
-        self, world: None, django_assert_num_queries: DjangoAssertNumQueries
-    ) -> None:
-        with django_assert_num_queries(1):
-            assert list(decisions.decide_each(subjects=[], question=Question("ai-training"), at=AT)) == []
