@@ -10,7 +10,7 @@ from django.db import connection
 
 from consents import jurisdictions, log, sequencer, subjects
 from consents.models import LedgerEvent, Subject
-from consents.vocabulary import CONTACT_SCHEMES, EVERY
+from consents.vocabulary import CONTACT_SCHEMES, EVERY, Kind
 from portal.errors import DomainError
 
 _STEP = 0.25
@@ -104,7 +104,8 @@ def _change(position: int, event: LedgerEvent, named: dict[uuid.UUID, dict[str, 
         "action": event.action,
         "recipient": event.recipient,
         "category": event.category,
-        "details": event.details,
+        # where somebody lived before is not for everyone who may see where they live
+        "details": {} if event.kind == Kind.AMENDMENT else event.details,
         "occurred_at": event.occurred_at.isoformat(),
         "recorded_at": event.recorded_at.isoformat(),
     }

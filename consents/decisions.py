@@ -252,17 +252,13 @@ def _paused(trail: _Trail, standing: Regime, question: Question, jurisdiction: s
         if regime.pauses(hold, created_at=question.created_at):
             return trail.end(False, "hold", f"Paused: {hold.reason}", hold=hold)
     for hold in in_scope:
-        trail.passed("hold_on_span", f"Paused for data made {_span(hold)}, which must be left out: {hold.reason}")
+        trail.passed(
+            "hold_on_span", f"Paused for data made {regime.span_in_words(hold)}, which must be left out: {hold.reason}"
+        )
     # what is known to be made outside of them needs nothing to be left out
     trail.spans = tuple(in_scope) if question.created_at is None else ()
     trail.passed("no_hold", "No pause of this data is in force.")
     return None
-
-
-def _span(hold: Hold) -> str:
-    since = f"from {hold.data_from.isoformat()}" if hold.data_from else ""
-    until = f"before {hold.data_until.isoformat()}" if hold.data_until else ""
-    return " and ".join(filter(None, (since, until)))
 
 
 def _by_choice(

@@ -148,6 +148,13 @@ def pauses(hold: Hold, *, created_at: datetime | None) -> bool:
     )
 
 
+def span_in_words(hold: Hold) -> str:
+    """The span of data that the hold pauses, in English for machines and staff."""
+    since = f"from {hold.data_from.isoformat()}" if hold.data_from else ""
+    until = f"before {hold.data_until.isoformat()}" if hold.data_until else ""
+    return " and ".join(filter(None, (since, until)))
+
+
 def _rows(table: str, columns: str = "*") -> str:
     return f"(SELECT coalesce(json_agg(row), '[]') FROM (SELECT {columns} FROM {table}) AS row)"  # noqa: S608 -- constants
 

@@ -72,12 +72,11 @@ def fetch(scheme: str, *, now: datetime) -> Snapshot:
 
 def rebuild(scheme: str) -> Snapshot:
     """Build anew and save for the other processes."""
-    with files.one_at_a_time(scheme):
+    with _lock, files.one_at_a_time(scheme):
         snapshot = building.build(scheme)
         if snapshot.position:
             files.save(snapshot)
-    with _lock:
-        _kept[scheme] = snapshot
+            _kept[scheme] = snapshot
     return snapshot
 
 

@@ -26,6 +26,7 @@ _MOST = 20
 _FEW = 20_000
 _BATCH = 5_000
 _SPARE_NAMES = 200_000
+_SPARE_SAYINGS = 50_000
 
 _LOG = """
 SELECT coalesce(log.head, 0),
@@ -91,6 +92,8 @@ def bring_forward(snapshot: Snapshot, *, at: datetime) -> None:
         raise TooFar
     for people in _people(snapshot, entries):
         _take_in(snapshot, people, at=at)
+    if len(snapshot.later_sayings) > _SPARE_SAYINGS:
+        snapshot.fold()
     snapshot.unplaced = entries.unplaced
     if entries.head > snapshot.position:
         snapshot.position, snapshot.marker = entries.head, _event_at(entries.head)

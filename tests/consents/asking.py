@@ -1,11 +1,12 @@
 """Short ways of saying something and of asking, for the tests of consents."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
 
-from consents import decisions, ledger
-from consents.decisions import Decision, Question
+from consents import decisions, ledger, subjects
+from consents.decisions import Decision, NamedDecision, Question
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Action, Source
 from tests.conftest import AT
@@ -42,6 +43,19 @@ def ask(
 ) -> Decision:
     question = Question(purpose, recipient, category)
     return decisions.decide(subject=subject, question=question, at=at, jurisdiction=jurisdiction)
+
+
+def by_name(
+    value: str, *, at: datetime = AT, jurisdiction: str | None = None, within: Sequence[str] = ()
+) -> NamedDecision:
+    """Ask about AI training and whoever has this account."""
+    return decisions.decide_named(
+        name=subjects.name("account", value),
+        question=Question("ai-training"),
+        at=at,
+        jurisdiction=jurisdiction,
+        within=within,
+    )
 
 
 def why(decision: Decision) -> tuple[bool, str]:

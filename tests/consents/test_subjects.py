@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 
 from consents import ledger, subjects
+from consents.jurisdictions import UnknownJurisdiction
 from consents.models import Identifier, LedgerEvent, Subject
 from consents.subjects import IdentifierError, Newcomer
-from consents.vocabulary import Action, Source
+from consents.vocabulary import Action, Kind, Source
 from portal.crypto import Ring
 from portal.errors import Conflict, NotFound
 from portal.models import AuditEntry, User
@@ -170,7 +171,70 @@ def test_after_an_index_key_is_replaced_the_erased_are_not_taken_in_again(alice:
     assert refusal.value.code == "suppressed"
 
 
+class TestAmending:
+    def test_the_log_keeps_what_was(self, alice: Subject) -> None:
+        event = subjects.amend(subject=alice, jurisdiction="de", is_minor=True, by=BY, at=AT)
+        alice.refresh_from_db()
+        assert (alice.jurisdiction, alice.is_minor, alice.amended_at) == ("DE", True, AT)
+        assert event is not None
+        assert (event.kind, event.subject_id) == (Kind.AMENDMENT, alice.pk)
+        assert event.details == {"was": {"jurisdiction": "US", "is_minor": False}}
+        entry = AuditEntry.objects.get(action="subject.amend")
+        assert (entry.object_id, entry.actor, entry.details) == (
+            str(alice.pk),
+            BY,
+            {"changed": ["is_minor", "jurisdiction"]},
+        )
+
+    def test_what_is_so_already_is_no_correction(self, alice: Subject) -> None:
+        assert subjects.amend(subject=alice, jurisdiction="US", is_minor=False, by=BY, at=AT) is None
+        assert subjects.amend(subject=alice, by=BY, at=AT) is None
+        alice.refresh_from_db()
+        assert alice.amended_at is None
+
+    def test_no_place_and_nobody_are_refused(self, alice: Subject) -> None:
+        with pytest.raises(UnknownJurisdiction):
+            subjects.amend(subject=alice, jurisdiction="Mars", by=BY, at=AT)
+        subjects.forget(subject=alice, by=BY, at=AT)
+        with pytest.raises(Conflict) as refusal:
+            subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
+        assert refusal.value.code == "erased"
+
+
+class TestLinking:
+    def test_a_person_is_found_by_the_new_name_too(self, alice: Subject) -> None:
+        names = [subjects.name("device", "d1"), subjects.name("account", "m_alice")]
+        event = subjects.link(subject=alice, names=names, by=BY, at=AT)
+        assert event is not None
+        assert (event.kind, event.subject_id, event.details) == (Kind.AMENDMENT, alice.pk, {"linked": ["device"]})
+        assert subjects.find(names[0]) == alice
+        assert AuditEntry.objects.get(action="subject.link").details == {"schemes": ["device"]}
+
+    def test_names_that_are_theirs_already_are_left(self, alice: Subject) -> None:
+        assert subjects.link(subject=alice, names=[subjects.name("account", "m_alice")], by=BY, at=AT) is None
+
+    def test_names_of_others_and_of_the_erased_are_refused(
+        self, alice: Subject, grace: Subject, charlie: Subject
+    ) -> None:
+        subjects.forget(subject=charlie, by=BY, at=AT)
+        for value, code in (("m_grace", "identifier_taken"), ("m_charlie", "suppressed")):
+            names = [subjects.name("device", "d1"), subjects.name("account", value)]
+            with pytest.raises(Conflict) as refusal:
+                subjects.link(subject=alice, names=names, by=BY, at=AT)
+            assert refusal.value.code == code
+        assert subjects.find(subjects.name("device", "d1")) is None
+        with pytest.raises(Conflict) as refusal:
+            subjects.link(subject=charlie, names=[subjects.name("device", "d1")], by=BY, at=AT)
+        assert refusal.value.code == "erased"
+
+
 class TestForgetting:
+    def test_the_log_tells_that_the_name_means_nobody(self, alice: Subject) -> None:
+        subjects.forget(subject=alice, by=BY, at=AT)
+        subjects.forget(subject=alice, by=BY, at=AT)
+        event = LedgerEvent.objects.get(kind=Kind.AMENDMENT)
+        assert (event.subject_id, event.details) == (alice.pk, {"forgotten": True})
+
     @pytest.fixture
     def forgotten(self, alice: Subject) -> Subject:
         origin = ledger.Origin(source=Source.SELF_SERVICE, by=f"subject:{alice.pk}", evidence="seen by alice")

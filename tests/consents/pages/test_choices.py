@@ -1,17 +1,23 @@
 """The switches, and what one click does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from consents import holds, ledger
+from consents import holds, ledger, rules
 from consents.models import LedgerEvent, Preference, Purpose, Subject
+from consents.vocabulary import Action
 from portal import clock
 from portal.models import User
 from tests.conftest import AT, BY
+from tests.consents.asking import say
+from tests.consents.test_rules import PROPOSAL
 
 SignIn = Callable[..., Client]
 NO = {"purpose": "ai-training", "action": "deny"}
@@ -37,8 +43,8 @@ def test_the_page_costs_no_more_when_more_has_happened(
     for _ in range(3):
         browser.post("/choices/choose/", NO)
         holds.open(scope=holds.HoldScope(jurisdictions=["FR"]), reason="r", by=BY, at=AT)
-    # session, account, person and the lists; then five for each of three purposes
-    with django_assert_max_num_queries(8 + 5 * 3):
+    # session, account, person and the lists; then two at most for all purposes together
+    with django_assert_max_num_queries(8 + 2):
         browser.get("/choices/")
 
 
@@ -149,3 +155,24 @@ def test_a_yes_with_a_lifetime_says_until_when_it_counts(alice: Subject, signed_
     assert f'<time datetime="{end:%Y-%m-%d}"' in page
     browser.post("/choices/choose/", {"purpose": "marketing", "action": "deny"})
     assert "Your yes counts until" not in browser.get("/choices/").content.decode()
+
+
+def test_more_purposes_cost_no_more_statements(alice: Subject, signed_in: Callable[..., Client]) -> None:
+    browser = signed_in(alice)
+    browser.get("/choices/")
+    with CaptureQueriesContext(connection) as few:
+        browser.get("/choices/")
+    for number in range(6):
+        Purpose.objects.create(slug=f"more-{number}", name="More", description="", dpv_term="")
+    browser.get("/choices/")
+    with CaptureQueriesContext(connection) as more:
+        assert browser.get("/choices/").content.count(b"<article") == 9
+    assert len(more) == len(few)
+
+
+def test_a_signal_of_the_browser_is_a_reason(alice: Subject, signed_in: Callable[..., Client]) -> None:
+    heeding = replace(PROPOSAL, jurisdiction="US", default="allow", gpc_denies=True)
+    rules.enact(proposal=heeding, by=BY, at=AT)
+    say(alice, Action.SIGNAL_ON, "")
+    page = signed_in(alice).get("/choices/").content.decode()
+    assert "Your browser sends an opt-out signal, which counts as a no here." in page
