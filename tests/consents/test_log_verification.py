@@ -358,7 +358,7 @@ def test_the_command_says_that_all_is_well_and_ends_with_0() -> None:
     sealed(5)
     code, said = run()
     assert code == 0
-    assert "5 leaves and 1 checkpoints verified" in said
+    assert "Leaves verified: 5; checkpoints: 1;" in said
     assert "The log is intact." in said
 
 
@@ -368,7 +368,7 @@ def test_the_command_names_what_is_wrong_and_ends_with_1() -> None:
     code, said = run()
     assert code == 1
     assert said.startswith("event_edited: The row at position 3 ")
-    assert "NOT INTACT: 1 finding" in said
+    assert "NOT INTACT. Findings: 1." in said
 
 
 def test_the_command_compares_with_a_checkpoint_in_a_file(tmp_path: Path) -> None:

@@ -51,13 +51,13 @@ class Command(BaseCommand):
             self.stdout.write(f"and {unlisted:,} more.")
         seconds = time.monotonic() - self.began
         rate = f"{seconds:.1f} s, {report.leaves / max(seconds, 0.001):,.0f} leaves/s"
-        self.stdout.write(f"{report.leaves:,} leaves and {report.checkpoints:,} checkpoints verified in {rate}.")
+        self.stdout.write(f"Leaves verified: {report.leaves:,}; checkpoints: {report.checkpoints:,}; in {rate}.")
         waiting = report.placed - report.leaves
         if waiting > 0:
-            self.stdout.write(f"{waiting:,} placed events wait to be sealed.")
+            self.stdout.write(f"Placed events that wait to be sealed: {waiting:,}.")
         if report.findings:
             total = sum(report.findings.counts.values())
-            self.stdout.write(self.style.ERROR(f"NOT INTACT: {total:,} findings."))
+            self.stdout.write(self.style.ERROR(f"NOT INTACT. Findings: {total:,}."))
         else:
             also = ", and begins with the checkpoint that was kept outside" if outside else ""
             self.stdout.write(self.style.SUCCESS(f"The log is intact{also}."))
