@@ -101,13 +101,10 @@ def verify(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return render(request, "consents/verify.html", {"form": ReceiptForm()})
     if not AddressThrottle().allows(request):
-        return render(request, "429.html", status=429)
-    sent = int(request.META.get("CONTENT_LENGTH") or 0)
+        return _turned_away(request, _("Too many were checked from here. Wait a minute, then try again."), status=429)
     # a text that is pasted may take three bytes for one on its way
-    if not 0 < sent <= 3 * reading.LARGEST + _ROOM:
-        form = ReceiptForm({})
-        form.add_error(None, _unreadable("too_large"))
-        return render(request, "consents/verify.html", {"form": form}, status=413)
+    if not 0 < _announced(request) <= 3 * reading.LARGEST + _ROOM:
+        return _turned_away(request, _unreadable("too_large"), status=413)
     form = ReceiptForm(request.POST, request.FILES)
     verdict = _verdict(form)
     if verdict is None:
@@ -120,6 +117,19 @@ def verify(request: HttpRequest) -> HttpResponse:
         "today": _today(request, verdict),
     }
     return render(request, "consents/verify.html", context)
+
+
+def _announced(request: HttpRequest) -> int:
+    """How many bytes are coming; 0 where that is not said."""
+    said = request.META.get("CONTENT_LENGTH") or ""
+    return int(said) if said.isascii() and said.isdigit() else 0
+
+
+def _turned_away(request: HttpRequest, why: str, *, status: int) -> HttpResponse:
+    """The form with a reason, and nothing of what was sent looked at."""
+    form = ReceiptForm({"text": " "})
+    form.add_error(None, why)
+    return render(request, "consents/verify.html", {"form": form}, status=status)
 
 
 def _verdict(form: ReceiptForm) -> Verdict | None:

@@ -130,11 +130,12 @@ def _row(page: FPDF, label: str, value: str) -> None:
     page.set_font("helvetica", size=10.5)
     page.set_text_color(*_MUTED)
     top = page.get_y()
-    page.multi_cell(_LABEL, _LINE, _printable(label), new_x=XPos.RIGHT, new_y=YPos.TOP, align="L")
+    page.multi_cell(_LABEL, _LINE, _printable(label), new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
+    below = page.get_y()
     page.set_text_color(*_INK)
     page.set_xy(page.l_margin + _LABEL, top)
     page.multi_cell(0, _LINE, _printable(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
-    page.ln(1)
+    page.set_y(max(page.get_y(), below) + 1)
 
 
 def _paragraph(page: FPDF, title: str, text: str) -> None:

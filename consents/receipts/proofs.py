@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from consents import checkpoints, leaves, sequencer, signed_notes, tree
-from consents.checkpoints import LogBroken
+from consents.checkpoints import Inclusion, LogBroken
 from consents.models import LedgerEvent
 from consents.signed_notes import Head
 
@@ -14,7 +14,7 @@ from consents.signed_notes import Head
 def part(event: LedgerEvent, *, content: str) -> dict[str, Any]:
     """`position` is null until the log has given one, `inclusion` until a checkpoint was signed over it."""
     position = sequencer.position_of(event.pk)
-    proof = checkpoints.proof_of(position=position) if position is not None else None
+    proof = _proof(position) if position is not None else None
     inclusion = None
     if proof is not None:
         inclusion = {
@@ -24,6 +24,14 @@ def part(event: LedgerEvent, *, content: str) -> dict[str, Any]:
             "checkpoint": proof.checkpoint,
         }
     return {"content": content, "salt": str(event.salt), "position": position, "inclusion": inclusion}
+
+
+def _proof(position: int) -> Inclusion | None:
+    """None also where the log itself is broken: its alarm is raised elsewhere, and the person is owed a receipt."""
+    try:
+        return checkpoints.proof_of(position=position)
+    except LogBroken:
+        return None
 
 
 def checkpoint(log: dict[str, Any]) -> Head:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from consents.models import Partner
+from portal.api_access import AddressThrottle
 
 
 def asked(**fields: str) -> HttpResponse:
@@ -75,3 +76,22 @@ def test_a_revoked_token_opens_nothing(acme: Partner) -> None:
     sent = {"token": token, "client_id": "acme", "client_secret": "only-for-tests"}
     assert Client().post("/o/revoke_token/", sent).status_code == 200
     assert Client().get("/api/v1/changes", headers={"authorization": f"Bearer {token}"}).status_code == 401
+
+
+def key(address: str, *, forwarded: str = "") -> str:
+    request = RequestFactory().post("/verify/", REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR=forwarded)
+    found = AddressThrottle().get_cache_key(request, None)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_an_address_is_counted_and_not_kept(settings: Any) -> None:
+    assert key("192.0.2.7") == key("192.0.2.7") != key("192.0.2.8")
+    assert "192.0.2.7" not in key("192.0.2.7")
+    before = key("192.0.2.7")
+    settings.SECRET_KEY = "another"
+    assert key("192.0.2.7") != before
+
+
+def test_nobody_gets_another_count_by_claiming_another_address() -> None:
+    assert key("192.0.2.7", forwarded="198.51.100.1") == key("192.0.2.7")

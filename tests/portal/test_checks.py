@@ -39,6 +39,16 @@ def test_a_role_that_may_not_truncate_is_fine(db: None) -> None:
         cursor.execute("RESET ROLE")
 
 
+def test_a_controller_that_cannot_be_reached_is_warned_of(settings: Any) -> None:
+    told = dict.fromkeys(settings.CONTROLLER, "told")
+    settings.CONTROLLER = told
+    assert checks.controller_told() == []
+    settings.CONTROLLER = told | {"phone": "", "storage": ""}
+    (warning,) = checks.controller_told()
+    assert warning.id == "heed.W007"
+    assert warning.hint == "Set HEED_CONTROLLER_PHONE, HEED_STORAGE_COUNTRY."
+
+
 def test_each_check_says_what_to_do(settings: Any, db: None) -> None:
     settings.LOCAL, settings.STAFF_MFA = True, False
     every = [*checks.production_environment(), *checks.second_factor(), *checks.history_cannot_be_truncated()]

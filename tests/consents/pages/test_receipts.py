@@ -178,6 +178,7 @@ def test_a_file_of_any_size_is_refused_before_it_is_taken_in(db: None) -> None:
 def test_a_form_without_anything_is_refused(db: None) -> None:
     assert Client().post("/verify/", b"", content_type="text/plain").status_code == 413
     assert Client().post("/verify/", b"x", content_type="text/plain").status_code == 422
+    assert Client().post("/verify/", {"text": "x"}, CONTENT_LENGTH="many").status_code == 413
     assert Client().put("/verify/").status_code == 405
 
 
@@ -189,8 +190,9 @@ def test_checking_works_without_cookies_and_sets_none(alice: Subject) -> None:
 
 def test_who_checks_too_often_is_asked_to_wait(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.api_access.AddressThrottle.rate", "2/min", raising=False)
-    answers = [brought(b"hello").status_code for _ in range(3)]
-    assert answers == [422, 422, 429]
+    answers = [brought(b"hello") for _ in range(3)]
+    assert [one.status_code for one in answers] == [422, 422, 429]
+    assert "Too many were checked from here." in text_of(answers[-1])
     elsewhere = Client(REMOTE_ADDR="192.0.2.7").post("/verify/", {"text": "hello"})
     assert elsewhere.status_code == 422
 

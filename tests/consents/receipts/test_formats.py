@@ -8,7 +8,7 @@ import pytest
 
 from consents import ledger, rules, subjects
 from consents.models import LedgerEvent, Recipient, Subject
-from consents.receipts import issuing, terms, verifying
+from consents.receipts import issuing, pdf, terms, verifying
 from consents.vocabulary import Action, Kind
 from portal.errors import NotFound
 from tests.conftest import AT, BY, person
@@ -275,3 +275,15 @@ def test_an_erased_persons_event_can_still_be_written_down(alice: Subject) -> No
     event = say(alice, Action.DENY)
     subjects.forget(subject=alice, by=BY, at=AT)
     assert verifying.verify(issue(event)).valid
+
+
+@pytest.mark.parametrize(("label", "value"), [("long " * 20, "short"), ("short", "long " * 60), ("short", "short")])
+def test_a_row_of_the_pdf_begins_below_the_whole_of_the_one_before(label: str, value: str) -> None:
+    page = pdf._blank({"dct:issued": AT.isoformat(), "dct:identifier": "R-1", "dct:language": "en"})
+    top = page.get_y()
+    pdf._row(page, label, value)
+    lines = max(
+        len(page.multi_cell(width, 6, text, dry_run=True, output="LINES"))
+        for width, text in ((45, label), (page.epw - 45, value))
+    )
+    assert page.get_y() - top == pytest.approx(6 * lines + 1)

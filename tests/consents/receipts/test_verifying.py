@@ -338,3 +338,10 @@ def test_sealing_gives_an_early_receipt_its_proof_at_the_next_download(alice: Su
     assert (early["log"]["position"], early["log"]["inclusion"]) == (None, None)
     assert later["log"]["inclusion"]["index"] == later["log"]["position"] - 1
     assert early["event"] == later["event"]
+
+
+def test_a_broken_log_keeps_nobody_from_their_receipt(alice: Subject) -> None:
+    sealed(alice, Action.GRANT)
+    event = sealed(alice)
+    behind_the_triggers("DELETE FROM consents_tile")
+    assert outcomes(issue(event))["inclusion"] == "pending"
