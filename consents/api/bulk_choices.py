@@ -49,8 +49,8 @@ class BulkChoices(PartnerView):
             " notice, evidence, key. Rows are recorded 10,000 at a time and stay recorded whatever happens later."
             " A row that was sent before is counted as repeated. After a break, send the whole again with the same"
             " Idempotency-Key: what is recorded is passed over, and the answer is that of one call. The same key with"
-            " a body that begins otherwise is refused with 422. A body that breaks off or cannot be read on is"
-            " refused with 400, which says how many rows are settled."
+            " a body that does not begin with what is recorded is refused with 422. A body that breaks off or cannot"
+            " be read on is refused with 400, which says how many rows are settled."
         ),
     )
     def post(self, request: Request) -> StreamingHttpResponse:

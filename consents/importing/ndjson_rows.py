@@ -17,11 +17,17 @@ _LACKS = {name: Refused("required", f"The line lacks {name}.") for name in REQUI
 
 
 def read(source: Readable) -> Rows:
-    """Each object with its line; empty lines are passed over. Raises InputRefused(`empty`, `line_too_long`)."""
+    """Each object with its line; empty lines are passed over.
+
+    Raises InputRefused: `empty`, `line_too_long`, `cut_off` where it ends within a line.
+    """
     number = 0
     for number, line in lines.split(source):
         if line.strip():
-            yield number, _row(line)
+            row = _row(line)
+            if row is _JSON and not line.endswith(b"\n"):
+                raise InputRefused("cut_off", f"It ends within line {number}.")
+            yield number, row
     if not number:
         raise InputRefused("empty", "There is nothing in it.")
 

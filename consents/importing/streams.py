@@ -33,8 +33,10 @@ class Stream:
 def take(*, partner: Partner, stream: Stream, clock: Clock, size: int = CHUNK) -> tuple[ChoiceImport, bool]:
     """Take over a body's choices within the partner's rights; answers the import, and whether it was done before.
 
-    Raises IdempotencyError(`idempotency_key_invalid`; `idempotency_key_reused` where the body that is durable under
-    the key began otherwise), Conflict(`import_under_way`), InputRefused (what lies before the named place is recorded).
+    A body that goes on where the one under its key ended is taken up too: of a body in chunks, a server cannot tell
+    the end from a caller that died. Raises IdempotencyError (`idempotency_key_invalid`; `idempotency_key_reused` where
+    the body does not begin with what is durable under the key), Conflict(`import_under_way`), InputRefused (what lies
+    before the named place is recorded).
     """
     by = actors.partner(partner.slug)
     if stream.key is None:
@@ -44,8 +46,9 @@ def take(*, partner: Partner, stream: Stream, clock: Clock, size: int = CHUNK) -
     with journal.alone(f"{by} {stream.key}"):
         known = ChoiceImport.objects.filter(by=by, key=stream.key).first()
         one = known or journal.begin(one=_new(stream, by), at=clock())
-        was_done = one.state == ImportState.DONE
-        return _carry_on(one, stream.rows, partner, clock, size), was_done
+        before = one.rows_done if one.state == ImportState.DONE else None
+        _carry_on(one, stream.rows, partner, clock, size)
+        return one, before == one.rows_done
 
 
 def answer(one: ChoiceImport) -> Iterator[dict[str, Any]]:
@@ -72,8 +75,6 @@ def _carry_on(one: ChoiceImport, rows: Rows, partner: Partner, clock: Clock, siz
     while True:
         chunk = chunks.read(rows, size=size, terms=terms, at=clock(), tally=tally)
         if chunk.rows:
-            if one.state == ImportState.DONE:
-                raise _reused()
             digest = _fingerprints(tally)[0] if one.key else ""
             journal.settle(one=one, chunk=chunk, sender=sender, at=clock(), digest=digest)
         if chunk.broken:

@@ -10,22 +10,18 @@ import psutil
 import pytest
 import requests
 
-from consents import subjects
-from consents.models import ChoiceImport, LedgerEvent, Partner
-from consents.subjects import Newcomer
-from tests.conftest import AT, BY, token_of
+from consents.models import ChoiceImport, LedgerEvent, Partner, Subject
+from tests.conftest import token_of
 from tests.load.bench import peak_mib
 from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
-PEOPLE = 30_000
+ROWS = 30_000
 
 
 @pytest.fixture
-def web(acme: Partner, tmp_path: Path) -> Iterator[Stack]:
-    names = (subjects.name("account", f"m_{number}") for number in range(PEOPLE))
-    subjects.register_many(newcomers=[Newcomer((name,), "US") for name in names], by=BY, at=AT)
+def web(acme: Partner, alice: Subject, tmp_path: Path) -> Iterator[Stack]:
     stack = Stack(tmp_path, redis_number=12)
     try:
         stack.start("web")
@@ -35,10 +31,11 @@ def web(acme: Partner, tmp_path: Path) -> Iterator[Stack]:
         stack.stop_all()
 
 
-def lines(*, first: int = 0, until: int = PEOPLE) -> Iterator[bytes]:
+def lines(*, first: int = 0, until: int = ROWS) -> Iterator[bytes]:
+    """One person, who says no at one moment after another."""
     for number in range(first, until):
-        choice = {"scheme": "account", "value": f"m_{number}", "purpose": "ai-training", "action": "deny"}
-        yield json.dumps({**choice, "occurred_at": "2026-03-02T12:00:00Z"}).encode() + b"\n"
+        choice = {"scheme": "account", "value": "m_alice", "purpose": "ai-training", "action": "deny"}
+        yield json.dumps({**choice, "occurred_at": f"2026-03-02T12:00:00.{number:06d}Z"}).encode() + b"\n"
 
 
 def test_bodies_come_in_whatever_way(web: Stack, acme: Partner) -> None:
@@ -53,8 +50,8 @@ def test_bodies_come_in_whatever_way(web: Stack, acme: Partner) -> None:
     requests.post(address, lines(until=15_000), headers=headers, timeout=60)
     before = peak(server)
     in_chunks = requests.post(address, lines(first=10), headers=headers, timeout=120)
-    assert summary(in_chunks.text)["rows"] == PEOPLE - 10
-    assert LedgerEvent.objects.filter(kind="choice").count() == PEOPLE
+    assert summary(in_chunks.text)["rows"] == ROWS - 10
+    assert LedgerEvent.objects.filter(kind="choice").count() == ROWS
     assert peak(server) < before + 60
 
     refused = requests.post(address, b"{", headers={**headers, "Content-Type": "text/csv"}, timeout=60)
@@ -78,8 +75,8 @@ def test_a_caller_that_dies_loses_nothing_that_was_durable(web: Stack, acme: Par
 
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson", "Idempotency-Key": "k1"}
     again = requests.post(f"{web.base}/api/v1/choices/bulk", content, headers=headers, timeout=120)
-    assert summary(again.text)["recorded"] == PEOPLE
-    assert LedgerEvent.objects.filter(kind="choice").count() == PEOPLE
+    assert summary(again.text)["recorded"] == ROWS
+    assert LedgerEvent.objects.filter(kind="choice").count() == ROWS
 
 
 def summary(text: str) -> dict[str, int]:

@@ -36,6 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["chunk"] < 1:
             raise CommandError("A chunk has at least one row.")
+        begun = clock.now()
         course = Course(
             by=actors.command("import_choices"), clock=clock.now, size=options["chunk"], tell=_Progress(self.stdout)
         )
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         if options["rejects"] is not None:
             _write(one, options["rejects"])
+        if one.finished_at and one.finished_at < begun:
+            self.stdout.write("This file was imported already, and nothing was read; --again reads it anew.")
         self._sum_up(one)
         if one.rejected:
             sys.exit(1)

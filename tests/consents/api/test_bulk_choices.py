@@ -193,9 +193,14 @@ class TestResuming:
         rejected, summary = answer(send(acme_calls, content, idempotency_key="k1"))
         assert (summary["recorded"], summary["repeated"], [one["line"] for one in rejected]) == (4, 0, [2])
 
-    @pytest.mark.parametrize(
-        "content", [body(of("bert"), of("alice")), body(of("alice")), ALL + body(of("alice", action="grant"))]
-    )
+    def test_a_body_that_goes_on_where_the_first_ended_is_taken_up(self, acme_calls: Caller) -> None:
+        send(acme_calls, ALL, idempotency_key="k1")
+        more = send(acme_calls, ALL + body(of("alice", action="grant")), idempotency_key="k1")
+        assert counts(more) == (6, 0, 0)
+        assert "Idempotency-Replayed" not in more
+        assert ChoiceImport.objects.get().state == "done"
+
+    @pytest.mark.parametrize("content", [body(of("bert"), of("alice")), body(of("alice"))])
     def test_the_same_key_with_another_body_is_refused(self, acme_calls: Caller, content: bytes) -> None:
         send(acme_calls, ALL, idempotency_key="k1")
         assert problem(send(acme_calls, content, idempotency_key="k1")) == (422, "idempotency_key_reused")

@@ -61,7 +61,12 @@ def test_a_wrong_line_is_refused_and_the_next_is_read(content: bytes, code: str)
 
 
 @pytest.mark.parametrize(
-    ("content", "code"), [(b"", "empty"), (line() + b'{"evidence": "' + b"x" * LONGEST_LINE, "line_too_long")]
+    ("content", "code"),
+    [
+        (b"", "empty"),
+        (line() + b'{"evidence": "' + b"x" * LONGEST_LINE, "line_too_long"),
+        (line() + line()[:-3], "cut_off"),
+    ],
 )
 def test_what_cannot_be_read_on_is_refused(content: bytes, code: str) -> None:
     with pytest.raises(InputRefused) as refusal:
