@@ -51,12 +51,12 @@ def _data_tiles(at: datetime, head: int) -> list[Tile]:
     behind = Dataset.objects.living().filter(position__lt=head).count()
     late = Propagation.objects.open().filter(deadline__lt=at).count()
     stopped = Propagation.objects.filter(status=Run.STOPPED).count()
-    gaps = Target.objects.filter(is_gap=True).count()
+    gaps = Target.objects.gaps().count()
     return [
         (_("Datasets behind the log"), behind, reverse("admin:downstream_dataset_changelist"), False),
         (_("Propagations past their deadline"), late, f"{runs}?status__exact=failed", late > 0),
         (_("Propagations that wait for you"), stopped, f"{runs}?status__exact=stopped", stopped > 0),
-        (_("People whom a dataset cannot name"), gaps, runs, gaps > 0),
+        (_("People whom a dataset cannot name or date"), gaps, runs, gaps > 0),
         (
             _("Events without a place in the log"),
             lag.waiting,

@@ -125,7 +125,7 @@ class RegulatorCaseAdmin(ReadOnlyAdmin):
         )
 
     @action(
-        description=gettext_lazy("Close"),
+        description=gettext_lazy("Close the case"),
         permissions=["handle"],
         variant=ActionVariant.DANGER,
         dialog=asking(

@@ -43,7 +43,9 @@ class RuleForm(forms.Form):
         help_text=_("A rule for one recipient goes before the rule for all of them in the same jurisdiction."),
     )
     default = forms.ChoiceField(label=_("Default"), choices=Default.choices, widget=UnfoldAdminSelectWidget)
-    legal_basis = forms.ChoiceField(label=_("Legal basis"), choices=LegalBasis.choices, widget=UnfoldAdminSelectWidget)
+    legal_basis = forms.ChoiceField(
+        label=_("Legal basis"), choices=[("", "–"), *LegalBasis.choices], widget=UnfoldAdminSelectWidget
+    )
     effective_from = forms.DateField(
         label=_("In force from"), widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}), help_text=_("0:00 UTC")
     )

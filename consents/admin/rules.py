@@ -43,7 +43,7 @@ class Cell:
 class RuleAdmin(ReadOnlyAdmin):
     add_label = gettext_lazy("Add a version")
     list_before_template = "admin/consents/rule/matrix.html"
-    list_display = ("purpose", "place", "receiver", "default", "legal_basis", "effective_from", "effective_to", "state")
+    list_display = ("purpose", "place", "receiver", "answer", "dates", "state")
     list_filter = ("purpose", "jurisdiction", "default", "legal_basis")
     list_select_related = ("purpose",)
     ordering = ("-effective_from", "purpose", "jurisdiction")
@@ -57,15 +57,15 @@ class RuleAdmin(ReadOnlyAdmin):
         "effective_from",
         "effective_to",
         "told_by",
-        "consent_days",
-        "gpc_denies",
-        "admits_minors",
+        "agreement",
+        "signal",
+        "minors",
         "explanation",
         "source",
         "recorded_at",
         "versions",
     )
-    readonly_fields = ("place", "receiver", "state", "told_by", "versions")
+    readonly_fields = ("place", "receiver", "state", "told_by", "agreement", "signal", "minors", "versions")
     actions_detail = ("next_version",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -91,6 +91,27 @@ class RuleAdmin(ReadOnlyAdmin):
         if not rule.notice:
             return _("none is needed")
         return _("%(notice)s, %(days)d days before") % {"notice": rule.notice, "days": rule.notice_days}
+
+    @admin.display(description=gettext_lazy("default"), ordering="default")
+    def answer(self, rule: Rule) -> str:
+        is_on = rule.default == Default.ALLOW
+        return badge("success" if is_on else "default", _("on") if is_on else _("off"))
+
+    @admin.display(description=gettext_lazy("in force from"), ordering="effective_from")
+    def dates(self, rule: Rule) -> str:
+        return format_html('<span class="nowrap">{}</span>', _dates(rule))
+
+    @admin.display(description=gettext_lazy("an agreement lasts"))
+    def agreement(self, rule: Rule) -> str:
+        return _("%d days") % rule.consent_days if rule.consent_days else _("without end")
+
+    @admin.display(description=gettext_lazy("browser's opt-out signal"))
+    def signal(self, rule: Rule) -> str:
+        return _("counts as a no") if rule.gpc_denies else _("has no effect on this")
+
+    @admin.display(description=gettext_lazy("minors"))
+    def minors(self, rule: Rule) -> str:
+        return _("are in too") if rule.admits_minors else _("are out")
 
     @admin.display(description=gettext_lazy("every version"))
     def versions(self, rule: Rule) -> str:
@@ -216,7 +237,7 @@ def _link(rule: Rule, *, coming: bool = False) -> str:
     kind = "info" if coming else "success" if is_on else "default"
     since = _("from %s") if coming else _("since %s")
     day = since % date_format(rule.effective_from, "DATE_FORMAT")
-    return format_html('<a class="nowrap" href="{}">{} {}</a>', _address(rule), badge(kind, words), day)
+    return format_html('<a href="{}">{} <span class="nowrap">{}</span></a>', _address(rule), badge(kind, words), day)
 
 
 def _same_scope(rule: Rule) -> Iterable[Rule]:

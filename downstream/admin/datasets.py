@@ -114,7 +114,7 @@ class DatasetAdmin(ReadOnlyAdmin):
         if dataset.propagations.filter(status=Status.STOPPED).exists():
             return badge("danger", _("stopped: waits for you"))
         if Target.objects.gaps().filter(propagation__dataset=dataset, reason_code=Target.NO_TIME).exists():
-            return badge("danger", _("gap: it does not say when rows were made"))
+            return badge("danger", _("gap: no times"))
         behind = sequencer.head() - dataset.position
         return badge("warning", _("%d behind the log") % behind) if behind else badge("success", _("up to date"))
 

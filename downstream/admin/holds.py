@@ -108,7 +108,7 @@ class HoldAdmin(ReadOnlyAdmin):
         )
         said = _("The hold is in force. Its people's rows are leaving the datasets now.")
         if hold.has_window:
-            said = _("The hold is in force. Its people's rows of that span are leaving the datasets now.")
+            said = _("The hold is in force. Its people's rows of that span are leaving the datasets that know it.")
         messages.success(request, said)
         return redirect(reverse("admin:consents_hold_change", args=[hold.pk]))
 

@@ -92,10 +92,11 @@ class TimeForm:
         found = np.zeros(len(column), dtype=bool)
         for span in spans:
             start, end = span.bounds(self.per_microsecond)
-            found |= [
+            within = [
                 number is None or ((start is None or start <= number) and (end is None or number < end))
                 for number in numbers
             ]
+            found |= np.array(within, dtype=bool)
         return found
 
     def _numbers(self, column: "pa.ChunkedArray[Any]") -> list[int | None]:

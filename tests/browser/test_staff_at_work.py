@@ -74,6 +74,21 @@ def test_a_hold_shows_its_effect_first_and_then_where_it_has_arrived(visit: Visi
     expect(page.get_by_role("row").filter(has_text="United Kingdom")).to_contain_text("in force")
 
 
+def test_a_rule_shows_by_country_what_it_would_change(visit: Visit) -> None:
+    page = visit(MANAGER)
+    page.goto("/admin/consents/rule/")
+    expect(page.get_by_role("heading", name="What stands where")).to_be_visible()
+    page.get_by_role("link", name="Add a version").first.click()
+    page.get_by_label("Purpose").select_option(label="Send me offers")
+    page.get_by_label("Jurisdiction").fill("CA")
+    page.get_by_label("Legal basis").select_option(label="consent")
+    page.get_by_label("Explanation").fill("Off until you say yes.")
+    page.get_by_label("Source").fill("CASL s. 6")
+    page.get_by_role("button", name="Show what it will do").click()
+    expect(page.get_by_role("heading", name="Enact this version?")).to_be_visible()
+    expect(page.get_by_text("turn to deny and for")).to_be_visible()
+
+
 def test_a_failed_propagation_says_why_and_is_tried_again(visit: Visit, picture: Picture) -> None:
     folder = Path(Dataset.objects.get(slug="posts-2024").location)
     away = folder.rename(folder.with_suffix(".away"))

@@ -1,9 +1,10 @@
 """Holds: everyone in scope at once, and two people to lift one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 
 from consents import holds
 from consents.holds import HoldScope
@@ -75,10 +76,48 @@ def test_people_in_scope_are_counted_before_it_is_opened(grace: Subject, alice: 
     assert holds.people_in(HoldScope()) == 3
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_denies_from_its_commit_on_in_every_connection(grace: Subject) -> None:
+    def elsewhere() -> tuple[bool, str]:
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(asked_elsewhere, grace).result()
+
+    assert elsewhere() == (True, "default")
+    with transaction.atomic():
+        open_hold(HoldScope(jurisdictions=["GB"]))
+        assert elsewhere() == (True, "default")
+    assert elsewhere() == (False, "hold")
+
+
+def asked_elsewhere(subject: Subject) -> tuple[bool, str]:
+    try:
+        return why(ask(subject))
+    finally:
+        connection.close()
+
+
+def test_the_log_commits_to_every_field_of_a_hold(world: None) -> None:
+    span = (AT - timedelta(days=9), AT - timedelta(days=2))
+    hold = open_hold(HoldScope(["ai-training"], ["GB"], ["linkwell"], *span))
+    assert LedgerEvent.objects.get(kind="hold_opened").details == {
+        "hold": str(hold.pk),
+        "purposes": ["ai-training"],
+        "jurisdictions": ["GB"],
+        "recipients": ["linkwell"],
+        "data_from": span[0].isoformat(),
+        "data_until": span[1].isoformat(),
+        "authority": "ICO",
+        "reason": "The ICO asked.",
+        "case": None,
+    }
+
+
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("scope", "reason", "code"),
     [
+        (HoldScope(data_from=AT, data_until=AT), "r", "span_ends_before_it_begins"),
+        (HoldScope(data_from=AT.replace(tzinfo=None)), "r", "time_without_zone"),
         (HoldScope(), "  ", "reason_missing"),
         (HoldScope(purposes=["nothing"]), "r", "unknown_purpose"),
         (HoldScope(recipients=["nobody"]), "r", "unknown_recipient"),

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from consents import holds
+from consents import cases, holds
 from consents.models import Hold, LedgerEvent, Subject
 from consents.vocabulary import Action
 from downstream.models import Dataset, Propagation, RemovalReceipt
@@ -60,6 +60,64 @@ def test_a_manager_sees_the_effect_first_and_then_opens_a_hold(
     assert answer["Location"] == reverse("admin:consents_hold_change", args=[hold.pk])
     assert (hold.jurisdictions, hold.authority, hold.opened_by) == (["GB"], "ICO", f"staff:{petra.pk}")
     assert browser.get(answer["Location"]).status_code == 200
+
+
+def test_the_effect_is_told_by_country_and_purpose(
+    posts: Dataset, grace: Subject, alice: Subject, petra: User, signed_in: SignIn
+) -> None:
+    shown = signed_in(petra).post(OPEN, ASKED | {"purposes": ["ai-training"]})
+    table = shown.context["effect"]["table"]
+    assert table["headers"][2:] == ["Use my data to train AI", "Let affiliates train AI with my data"]
+    assert table["rows"] == [["United Kingdom", 1, 1, 1]]
+
+
+def test_a_hold_of_one_recipient_within_a_case_over_a_span_of_data(
+    posts: Dataset, grace: Subject, petra: User, signed_in: SignIn
+) -> None:
+    case = cases.open(authority="ICO", title="AI", by=actors.staff(petra.pk), at=AT)
+    wanted = ASKED | {
+        "recipients": ["linkwell"],
+        "data_from": "2024-05-07",
+        "data_until": "2024-08-01",
+        "case": str(case.pk),
+    }
+    browser = signed_in(petra)
+    shown = browser.post(OPEN, wanted)
+    assert "does not say when its rows were made" in shown.content.decode()
+    answer = browser.post(OPEN, wanted | {"confirmed": "1"})
+    hold = Hold.objects.get()
+    assert (hold.recipients, hold.case, hold.has_window) == (["linkwell"], case, True)
+    assert (str(hold.data_from), str(hold.data_until)) == ("2024-05-07 00:00:00+00:00", "2024-08-01 00:00:00+00:00")
+    page = browser.get(answer["Location"]).content.decode()
+    assert "gap" in page
+    assert "data made from" in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"data_from": "2024-08-01", "data_until": "2024-05-07"}, "data_until"),
+        ({"data_from": "in May"}, "data_from"),
+        ({"case": "00000000-0000-0000-0000-000000000000"}, "case"),
+        ({"recipients": ["nobody"]}, "recipients"),
+    ],
+)
+def test_a_span_or_case_that_cannot_be_says_so_at_its_field(
+    world: None, petra: User, signed_in: SignIn, wrong: dict[str, Any], field: str
+) -> None:
+    answer = signed_in(petra).post(OPEN, ASKED | wrong)
+    assert field in answer.context["form"].errors
+
+
+def test_the_column_of_creation_time_is_named_by_a_manager(
+    posts: Dataset, petra: User, bob: User, signed_in: SignIn
+) -> None:
+    address = reverse("admin:downstream_dataset_name_created_column", args=[posts.pk])
+    named = {"_form_submitted": "True", "column": "text"}
+    assert signed_in(bob).post(address, named).status_code == 403
+    assert signed_in(petra).post(address, named)["HX-Redirect"]
+    posts.refresh_from_db()
+    assert posts.created_column == "text"
 
 
 @pytest.mark.parametrize("who", ["bob", "ada", "nemo"])
