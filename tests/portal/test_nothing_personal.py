@@ -129,7 +129,7 @@ def by_accident(zaphod: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
         twin.save(force_insert=True)
 
     with monkeypatch.context() as patched:
-        patched.setattr("consents.pages.views._in_language", fail)
+        patched.setattr("consents.pages.notices.in_language", fail)
         response = Client(raise_request_exception=False).get("/notices/")
     assert response.status_code == 500
     with pytest.raises(IntegrityError):

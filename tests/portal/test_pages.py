@@ -95,7 +95,7 @@ def test_a_failure_of_ours_tells_nothing_of_its_cause(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("alice@example.org")
 
-    monkeypatch.setattr("consents.pages.views._in_language", fail)
+    monkeypatch.setattr("consents.pages.notices.in_language", fail)
     monkeypatch.setattr("drf_spectacular.views.SpectacularAPIView._get_schema_response", fail)
     response = Client(raise_request_exception=False).get(path)
     assert response.status_code == 500
