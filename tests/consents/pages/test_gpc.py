@@ -158,6 +158,7 @@ def test_the_signals_own_page_shows_record_and_effect(world: None, signed_in: Si
 def test_a_stranger_reads_what_it_is(world: None) -> None:
     page = Client().get("/signal/", headers=ON).content.decode()
     assert "Sign in once with this browser" in page
+    assert "pick your country" in page
 
 
 @pytest.mark.parametrize(("headers", "say"), [({}, "ended"), (ON, "set_aside")])
