@@ -1,5 +1,7 @@
 """Rules, notices, purposes and the ledger, to be read."""
 
+import uuid
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule
 from consents.vocabulary import ANYWHERE, Kind
 from portal.countries import name_of
-from portal.staff_pages import ReadOnlyAdmin, named
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named
 
 
 @admin.register(Rule)
@@ -55,13 +57,26 @@ class RecipientAdmin(ReadOnlyAdmin):
 class LedgerEventAdmin(ReadOnlyAdmin):
     list_display = ("place", "kind", "action", "purpose", "door", "who", "recorded_at")
     list_filter = ("kind", "action", "source")
-    search_fields = ("=subject_id",)
+    search_fields = ("subject_id",)
+    search_help_text = _("A person's id")
+    paginator = FirstThousands
     exclude = ("evidence",)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEvent]:
         every: QuerySet[LedgerEvent] = super().get_queryset(request)
-        return every.select_related("placed").order_by("-recorded_at")
+        # ids follow time, and the primary key is in their order
+        return every.select_related("placed").order_by("-id")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[LedgerEvent]", search_term: str
+    ) -> "tuple[QuerySet[LedgerEvent], bool]":
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(subject_id=uuid.UUID(search_term.strip())), False
+        except ValueError:
+            return queryset.none(), False
 
     @admin.display(description=_("position"))
     def place(self, event: LedgerEvent) -> str:

@@ -103,6 +103,7 @@ def fill(query: Query) -> None:
     query("INSERT INTO consents_sequencerstate (id, horizon, head) VALUES (1, pg_current_xact_id(), 3)")
 
 
+@pytest.mark.slow
 def test_there_and_back_with_everything_still_there(manage: Manage, query: Query) -> None:
     manage("migrate", "consents", "0003")
     manage("migrate", "portal", "0001")
