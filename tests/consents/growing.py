@@ -11,7 +11,7 @@ from portal import partitions
 _FILL = """
 WITH made AS (
     SELECT n, %(since)s::timestamptz + (%(until)s - %(since)s::timestamptz) * (n - %(first)s) / %(rows)s AS at
-      FROM generate_series(%(first)s, %(first)s + %(rows)s - 1) AS n
+      FROM generate_series(%(first)s::bigint, %(first)s + %(rows)s - 1) AS n
 ), event AS (
     INSERT INTO consents_ledgerevent (id, kind, subject_id, purpose, recipient, category, action, source, actor, notice,
                                       details, occurred_at, recorded_at)
