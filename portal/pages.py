@@ -1,4 +1,4 @@
-"""Pages of the roof: health, and in a try-out the mails that were sent."""
+"""Pages of the roof: health, the public keys, and in a try-out the mails that were sent."""
 
 import email
 import email.policy
@@ -12,10 +12,10 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views import defaults
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_GET, require_safe
 
-from portal import demo_access, problems
+from portal import demo_access, problems, signing
 
 _SHOWN = 30
 
@@ -37,6 +37,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except Exception:
         return JsonResponse({"status": "database unreachable"}, status=503)
     return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@cache_control(public=True, max_age=300)
+def jwks(request: HttpRequest) -> JsonResponse:
+    """The public keys by which receipts and the log verify (RFC 7517), retired ones too."""
+    return JsonResponse(signing.jwks(), content_type="application/jwk-set+json")
 
 
 @require_GET

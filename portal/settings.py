@@ -286,6 +286,7 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": timedelta(seconds=every), "options": {"expires": max(every * 3, 5)}}
     for name, task, every in [
         ("sequence", "consents.tasks.sequence", 1.0),
+        ("seal", "consents.tasks.seal", 2.0),
         ("propagate", "downstream.tasks.turn", 1.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),

@@ -34,6 +34,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Rules"), "gavel", "consents", "rule"),
                 _item(_("Notices"), "article", "consents", "notice"),
                 _item(_("Ledger"), "menu_book", "consents", "ledgerevent"),
+                _item(_("Checkpoints"), "verified", "consents", "checkpoint"),
                 _item(_("Audit trail"), "history", "portal", "auditentry"),
             ],
         },

@@ -14,6 +14,8 @@ urlpatterns = [
     path("healthz", pages.healthz, name="healthz"),
     path("readyz", pages.readyz, name="readyz"),
     path("dev/mail/", pages.dev_mail, name="dev-mail"),
+    path(".well-known/jwks.json", pages.jwks, name="jwks"),
+    path("log/", include("consents.pages.log_urls")),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

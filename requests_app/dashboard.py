@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from consents import sequencer
+from consents import checkpoints, sequencer
 from consents.models import Hold
 from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Status as Run
@@ -47,7 +47,7 @@ def _request_tiles(at: datetime) -> list[Tile]:
 
 def _data_tiles(at: datetime, head: int) -> list[Tile]:
     runs = reverse("admin:downstream_propagation_changelist")
-    lag = sequencer.lag(at=at)
+    lag, unsealed = sequencer.lag(at=at), checkpoints.lag(at=at)
     behind = Dataset.objects.living().filter(position__lt=head).count()
     late = Propagation.objects.open().filter(deadline__lt=at).count()
     stopped = Propagation.objects.filter(status=Run.STOPPED).count()
@@ -62,6 +62,12 @@ def _data_tiles(at: datetime, head: int) -> list[Tile]:
             lag.waiting,
             reverse("admin:consents_ledgerevent_changelist"),
             lag.seconds > 60,
+        ),
+        (
+            _("Events that wait to be sealed"),
+            unsealed.waiting,
+            reverse("admin:consents_checkpoint_changelist"),
+            unsealed.seconds > 60,
         ),
         *_months_tile(at),
     ]

@@ -1,17 +1,20 @@
-"""Rules, notices, purposes and the ledger, to be read."""
+"""Rules, notices, purposes, the ledger and the log's checkpoints, to be read."""
 
 import uuid
+from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule
+from consents import checkpoints
+from consents.models import Checkpoint, LedgerEvent, Notice, Purpose, Recipient, Rule
 from consents.vocabulary import ANYWHERE, Kind
+from portal import clock
 from portal.countries import name_of
-from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named, unbroken
 
 
 @admin.register(Rule)
@@ -91,3 +94,25 @@ class LedgerEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("who"), ordering="actor")
     def who(self, event: LedgerEvent) -> str:
         return named(event.actor)
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnlyAdmin):
+    """What the house signed: so many entries, with this root."""
+
+    list_display = ("size", "hexadecimal", "signed_at", "key_id")
+    fields = ("size", "hexadecimal", "signed_at", "key_id", "note")
+    readonly_fields = ("hexadecimal",)
+    ordering = ("-id",)
+    show_full_result_count = False
+
+    @admin.display(description=_("root"))
+    def hexadecimal(self, checkpoint: Checkpoint) -> str:
+        return unbroken(bytes(checkpoint.root).hex())
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        lag = checkpoints.lag(at=clock.now())
+        if lag.waiting:
+            text = gettext("%(count)d events wait to be sealed, the oldest for %(seconds)d seconds.")
+            messages.warning(request, text % {"count": lag.waiting, "seconds": lag.seconds})
+        return super().changelist_view(request, extra_context)

@@ -7,7 +7,7 @@ import portal.sealed
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0005_cases_and_data_windows'),
+        ('consents', '0011_positions_without_a_lock_on_events'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -3,10 +3,12 @@
 from consents.models.cases import RegulatorCase
 from consents.models.holds import Hold
 from consents.models.ledger import LedgerEvent, Position, Preference, SequencerState
+from consents.models.log import Checkpoint, Tile
 from consents.models.people import Identifier, Partner, Subject, Suppressed
 from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule
 
 __all__ = [
+    "Checkpoint",
     "Hold",
     "Identifier",
     "LedgerEvent",
@@ -22,4 +24,5 @@ __all__ = [
     "SequencerState",
     "Subject",
     "Suppressed",
+    "Tile",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.test import Client
 
@@ -102,3 +103,13 @@ def test_a_failure_of_ours_tells_nothing_of_its_cause(
     assert b"alice" not in response.content
     if kind.endswith("json"):
         assert json.loads(response.content)["code"] == "failed"
+
+
+def test_the_public_keys_are_there_for_everybody() -> None:
+    response = Client().get("/.well-known/jwks.json")
+    keys = response.json()["keys"]
+    assert [key["kid"] for key in keys] == list(settings.SIGNING_KEYS.public)
+    assert all(key["crv"] == "Ed25519" and "d" not in key for key in keys)
+    assert response["Content-Type"] == "application/jwk-set+json"
+    assert response["Cache-Control"] == "public, max-age=300"
+    assert Client().post("/.well-known/jwks.json").status_code == 405
