@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
-from consents import subjects
+from consents import checkpoints, subjects
 from consents.models import Identifier, Subject, Suppressed
 from portal import audit, crypto, resealing
 from portal.resealing import FIELD, INDEX, Store, Turn
@@ -60,6 +60,14 @@ def rotate(store: Store, *, batch: int) -> Iterator[Turn]:
         if turn.next is None:
             return
         after = turn.next
+
+
+def resign(*, at: datetime) -> bool:
+    """Sign the log's present size by the current signing key, unless it was; what older keys signed stays as it is."""
+    last = checkpoints.latest()
+    if last is None or last.key_id == settings.SIGNING_KEYS.current[0]:
+        return False
+    return checkpoints.resign(at=at)
 
 
 def enter(*, counts: dict[str, int], by: str, at: datetime) -> None:

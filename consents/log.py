@@ -8,7 +8,7 @@ from consents import jurisdictions, purposes
 from consents.models import LedgerEvent, Position
 from consents.vocabulary import ANYWHERE, EVERY, Kind
 
-_BATCH = 5_000
+_PAGE = 2_000
 
 
 @dataclass
@@ -24,14 +24,29 @@ class Touched:
 
 
 def entries(*, after: int, until: int | None = None, limit: int | None = None) -> Iterator[tuple[int, LedgerEvent]]:
-    """(position, event) in order, beyond `after`, up to and with `until`."""
-    places = Position.objects.filter(position__gt=after).select_related("event").order_by("position")
+    """(position, event) in order, beyond `after`, up to and with `until`; two statements a page."""
+    left = limit
+    while True:
+        size = _PAGE if left is None else min(_PAGE, left)
+        page = _page(after, until, size)
+        yield from page
+        left = None if left is None else left - len(page)
+        if len(page) < size or left == 0:
+            return
+        after = page[-1][0]
+
+
+def _page(after: int, until: int | None, size: int) -> list[tuple[int, LedgerEvent]]:
+    places = Position.objects.filter(position__gt=after)
     if until is not None:
         places = places.filter(position__lte=until)
-    if limit is not None:
-        places = places[:limit]
-    for place in places.iterator(chunk_size=_BATCH):
-        yield place.position, place.event
+    found = list(places.order_by("position").values_list("position", "event_id")[:size])
+    ids = [pk for _, pk in found]
+    if not ids:
+        return []
+    # the range tells the planner in which months they lie; a join would have it look through all of them
+    events = LedgerEvent.objects.filter(pk__gte=min(ids), pk__lte=max(ids)).in_bulk(ids)
+    return [(position, events[pk]) for position, pk in found]
 
 
 def touched(*, after: int, until: int, purposes: frozenset[str]) -> Touched:

@@ -13,7 +13,7 @@ from consents import checkpoints, sequencer
 from consents.models import Hold
 from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Status as Run
-from portal import clock
+from portal import clock, partitions
 from portal.staff_pages import badge, unbroken
 from requests_app import remaining
 from requests_app.models import Request
@@ -69,7 +69,17 @@ def _data_tiles(at: datetime, head: int) -> list[Tile]:
             reverse("admin:consents_checkpoint_changelist"),
             unsealed.seconds > 60,
         ),
+        *_months_tile(at),
     ]
+
+
+def _months_tile(at: datetime) -> list[Tile]:
+    """Only when the tables that grow run out of months, which `manage.py make_partitions` mends."""
+    wanting = [one for one in partitions.state(at=at) if not one.is_fine]
+    if not wanting:
+        return []
+    ledger = reverse("admin:consents_ledgerevent_changelist")
+    return [(_("Months kept ready for new records"), min(one.ahead for one in wanting), ledger, True)]
 
 
 def _due_next(at: datetime) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Purposes, the ledger and the log's checkpoints, to be read."""
 
+import uuid
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,7 +13,7 @@ from consents import checkpoints
 from consents.models import Checkpoint, LedgerEvent, Purpose, Recipient
 from consents.vocabulary import Kind
 from portal import clock
-from portal.staff_pages import ReadOnlyAdmin, named, unbroken
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named, unbroken
 
 
 @admin.register(Purpose)
@@ -29,13 +30,26 @@ class RecipientAdmin(ReadOnlyAdmin):
 class LedgerEventAdmin(ReadOnlyAdmin):
     list_display = ("place", "kind", "action", "purpose", "door", "who", "recorded_at")
     list_filter = ("kind", "action", "source")
-    search_fields = ("=subject_id",)
+    search_fields = ("subject_id",)
+    search_help_text = _("A person's id")
+    paginator = FirstThousands
     exclude = ("evidence",)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEvent]:
         every: QuerySet[LedgerEvent] = super().get_queryset(request)
-        return every.select_related("placed").order_by("-recorded_at")
+        # ids follow time, and the primary key is in their order
+        return every.select_related("placed").order_by("-id")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[LedgerEvent]", search_term: str
+    ) -> "tuple[QuerySet[LedgerEvent], bool]":
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(subject_id=uuid.UUID(search_term.strip())), False
+        except ValueError:
+            return queryset.none(), False
 
     @admin.display(description=_("position"))
     def place(self, event: LedgerEvent) -> str:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from portal.models import AuditEntry
-from portal.staff_pages import ReadOnlyAdmin, named
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named
 
 
 @admin.register(AuditEntry)
@@ -13,9 +13,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     fields = ("at", "who", "actor", "did", "object_type", "object_id", "details")
     readonly_fields = ("who", "did")
     list_filter = ("action", "object_type")
-    search_fields = ("actor", "object_id")
-    date_hierarchy = "at"
+    # what an index finds, in a table that only grows
+    search_fields = ("object_id__exact",)
+    search_help_text = _("The id of a person, a request, a rule …")
+    paginator = FirstThousands
     show_full_result_count = False
+    ordering = ("-id",)
 
     @admin.display(description=_("who"), ordering="actor")
     def who(self, entry: AuditEntry) -> str:

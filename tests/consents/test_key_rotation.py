@@ -11,16 +11,16 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.db import connection, transaction
 from django.test import Client
 
-from consents import key_rotation, ledger, subjects
-from consents.models import Identifier, Subject, Suppressed
+from consents import checkpoints, key_rotation, ledger, log_verification, subjects
+from consents.models import Checkpoint, Identifier, Subject, Suppressed
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Source
-from portal import crypto, resealing
+from portal import crypto, resealing, signing
 from portal.crypto import Ring
 from portal.errors import Conflict
 from portal.models import AuditEntry, Session, User
 from portal.resealing import FIELD, INDEX, Store, Turn
-from tests.conftest import AT, BY, person
+from tests.conftest import AT, BY, person, sequenced
 
 PEOPLE, IDENTIFIERS = (
     next(one for one in key_rotation.STORES if one.name == name)
@@ -376,3 +376,33 @@ def test_a_turn_at_the_end_says_so(alice: Subject, new_keys: Callable[[], None])
     new_keys()
     assert key_rotation.rewrap_turn(after=None, limit=1).next == alice.pk
     assert key_rotation.rewrap_turn(after=alice.pk, limit=1) == Turn(done=0, failed=0, next=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_signing_key_signs_the_log_as_it_stands_once(world: None, settings: Any) -> None:
+    assert key_rotation.resign(at=AT) is False
+    person("alice")
+    sequenced()
+    checkpoints.seal(at=AT)
+    assert key_rotation.resign(at=AT) is False
+    old = settings.SIGNING_KEYS
+    settings.SIGNING_KEYS = signing.SigningRing(seeds={"s2": os.urandom(32), **old.seeds}, retired=old.retired)
+    assert key_rotation.resign(at=AT) is True
+    assert key_rotation.resign(at=AT) is False
+    assert list(Checkpoint.objects.order_by("id").values_list("key_id", flat=True)) == ["local1", "s2"]
+    assert log_verification.verify().findings == []
+
+
+def test_what_the_old_signing_key_signed_verifies_until_it_is_gone(settings: Any) -> None:
+    old = settings.SIGNING_KEYS
+    token = signing.seal_jws({"said": "no"}, typ="receipt")
+    fresh = {"s2": os.urandom(32)}
+    settings.SIGNING_KEYS = signing.SigningRing(seeds=fresh | old.seeds, retired={})
+    assert signing.open_jws(token, typ="receipt") == ({"said": "no"}, "local1")
+    assert signing.open_jws(signing.seal_jws({}, typ="receipt"), typ="receipt")[1] == "s2"
+    half = signing.raw_public_key("local1")
+    settings.SIGNING_KEYS = signing.SigningRing(seeds=fresh, retired={"local1": half})
+    assert signing.open_jws(token, typ="receipt") == ({"said": "no"}, "local1")
+    settings.SIGNING_KEYS = signing.SigningRing(seeds=fresh, retired={})
+    with pytest.raises(signing.SignatureError):
+        signing.open_jws(token, typ="receipt")

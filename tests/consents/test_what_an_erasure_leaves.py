@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from consents import ledger, member_import, subjects
+from consents import checkpoints, leaves, ledger, log_verification, member_import, sequencer, subjects, tree
 from consents.models import Identifier, LedgerEvent, Partner, Subject, Suppressed
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Source
@@ -23,7 +23,7 @@ from portal.errors import Conflict
 from portal.models import RememberedAnswer, Session, User
 from requests_app import intake, workflow
 from requests_app.models import Request
-from tests.conftest import AT, BY, partner, person, token_of
+from tests.conftest import AT, BY, partner, person, sequenced, token_of
 from tests.consents.dumping import dump, traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,3 +219,32 @@ def test_sessions_that_ran_out_are_deleted(alice: Subject) -> None:
     Session.objects.update(expire_date=AT)
     assert sessions.forget_ended(at=AT) == 0
     assert sessions.forget_ended(at=AT.replace(hour=13)) == 1
+
+
+def test_the_log_and_its_proofs_still_verify(lived: Client, trillian: Subject) -> None:
+    sequenced()
+    checkpoints.seal(at=AT)
+    event = LedgerEvent.objects.filter(subject_id=trillian.pk, evidence__isnull=False).order_by("pk")[0]
+    before = (leaves.content(event), proof(event))
+    subjects.forget(subject=trillian, by=BY, at=AT)
+    event.refresh_from_db()
+    assert (leaves.content(event), proof(event)) == before
+    assert log_verification.verify().findings == []
+    # and as the log goes on
+    person("bert")
+    sequenced()
+    checkpoints.seal(at=AT)
+    assert proof(event) is not None
+    assert log_verification.verify().findings == []
+
+
+def proof(event: LedgerEvent) -> checkpoints.Inclusion:
+    """The event's proof, which verifies."""
+    position = sequencer.position_of(event.pk)
+    assert position is not None
+    found = checkpoints.proof_of(position=position)
+    assert found is not None
+    leaf = tree.leaf_hash(leaves.entry(kind=event.kind, salt=event.salt, content=leaves.content(event)))
+    root = checkpoints.root_at(found.size)
+    assert tree.includes(leaf=leaf, index=found.index, size=found.size, proof=found.hashes, root=root)
+    return found

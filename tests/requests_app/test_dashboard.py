@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from consents.models import Subject
-from portal import clock
+from portal import clock, partitions
 from portal.models import User
 from requests_app import intake
 from requests_app.models import Request
@@ -29,3 +30,10 @@ def test_each_number_opens_the_list_that_it_counted(
         for name in ("open", "soon", "overdue")
     }
     assert {name for name, page in lists.items() if asked.reference in page} == listed
+
+
+def test_months_that_run_out_are_on_the_first_page(petra: User, signed_in: SignIn, monkeypatch: Any) -> None:
+    browser = signed_in(petra)
+    assert "Months kept ready" not in browser.get("/admin/").content.decode()
+    monkeypatch.setattr(partitions, "FEWEST", partitions.AHEAD + 1)
+    assert "Months kept ready" in browser.get("/admin/").content.decode()

@@ -38,6 +38,8 @@ class Command(BaseCommand):
         stores = [one for one in key_rotation.STORES if one.ring in rings and one.turn]
         for store in stores:
             counts[store.name] = self._bring(store, batch=options["batch"], pause=options["pause"])
+        if key_rotation.resign(at=clock.now()):
+            self.stdout.write(f"log: signed anew by {settings.SIGNING_KEYS.current[0]}")
         key_rotation.enter(counts=counts, by=actors.command("rotate_keys"), at=clock.now())
         left = {store.name: number for store in stores if (number := store.waiting())}
         if left:
