@@ -21,9 +21,12 @@ from consents.models import LedgerEvent
 PREFIX = "heed-event-v1"
 
 _TIME = """to_char(event.{} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+# most events, people's choices, have no details: their digest need not be computed a million times
+_DETAILS = f"""CASE WHEN event.details = '{{}}' THEN '{hashlib.sha256(b"{}").hexdigest()}'
+       ELSE encode(sha256(convert_to(event.details::text, 'UTF8')), 'hex') END"""
 _CONTENT_SQL = f"""json_build_array(event.id::text, event.kind, event.subject_id::text, event.purpose, event.recipient,
        event.category, event.action, event.source, event.actor, event.notice, encode(sha256(event.evidence), 'hex'),
-       encode(sha256(convert_to(event.details::text, 'UTF8')), 'hex'),
+       {_DETAILS},
        {_TIME.format("occurred_at")}, {_TIME.format("recorded_at")})::text"""
 ENTRY_SQL = f"""convert_to('{PREFIX} ' || event.kind || ' '
        || encode(sha256(uuid_send(event.salt) || convert_to({_CONTENT_SQL}, 'UTF8')), 'hex'), 'UTF8')"""
