@@ -119,7 +119,7 @@ class TestArrow:
         whole = stream(NAMES, ["x" * 5000])
         response = acme_calls.post(path(), whole[:-3000], content_type=ARROW)
         answered = b"".join(response)  # type: ignore[arg-type]  # a StreamingHttpResponse
-        with pa.ipc.open_stream(answered) as reader, pytest.raises(pa.ArrowInvalid):
+        with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
             reader.read_all()
 
     def test_a_stream_without_ids_is_refused(self, acme_calls: Caller, world: None) -> None:
