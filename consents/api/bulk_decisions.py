@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
+import structlog
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -32,11 +33,15 @@ from portal import clock, problems
 from portal.api_views import PartnerView, StrictSerializer
 from portal.errors import DomainError
 
+logger = structlog.get_logger(__name__)
+
 ARROW = "application/vnd.apache.arrow.stream"
 MOST_IDS = 10_000
 _READ_AHEAD = 1 << 20
 _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-"""The end-of-stream marker of the Arrow IPC format: who does not see it has not seen everything."""
+"""The end-of-stream marker of the Arrow IPC format."""
+_BROKEN = b"\xff\xff\xff\xff\x08\x00\x00\x00" + b"\xff" * 8
+"""No message of the format: every reader stops here with an error."""
 
 
 class BulkQuery(StrictSerializer):
@@ -167,11 +172,17 @@ def _answers(reader: Any, asking: Asking, *, with_ids: bool) -> Iterator[memoryv
     }
     schema = pa.schema(fields, metadata=metadata)
     yield memoryview(schema.serialize())
-    for batch in reader:
-        ids = batch.column("id")
-        columns = [ids, asking.answer(ids)] if with_ids else [asking.answer(ids)]
-        yield memoryview(pa.record_batch(columns, schema=schema).serialize())
-    yield _END
+    try:
+        for batch in reader:
+            ids = batch.column("id")
+            columns = [ids, asking.answer(ids)] if with_ids else [asking.answer(ids)]
+            yield memoryview(pa.record_batch(columns, schema=schema).serialize())
+    except (pa.ArrowInvalid, OSError) as error:
+        # the status is sent already; what follows is no message, so no reader takes the rest for all
+        logger.warning("bulk_decisions.stream_broken", error=type(error).__name__)
+        yield _BROKEN
+    else:
+        yield _END
 
 
 class _Body(io.RawIOBase):

@@ -111,9 +111,12 @@ def begin(
     """Bring the snapshot forward and hold the answers ready; see `decide_many`."""
     asked = Asked(question, tuple(within))
     if scheme not in CONTACT_SCHEMES:
-        ready = keeping.ready(scheme, asked, now=now, at=at)
-        if ready is not None:
-            return of_snapshot(asked, *ready)
+        snapshot = keeping.fetch(scheme, now=now)
+        # position, names and answers of one state
+        with snapshot.lock:
+            found = keeping.answered(snapshot, asked, now=now, at=at)
+            if found is not None:
+                return of_snapshot(asked, snapshot, found)
     # before the rulebook, so that what the position covers is in it
     position = sequencer.head()
     book = regime.current()

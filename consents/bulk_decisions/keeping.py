@@ -19,18 +19,12 @@ _kept: dict[str, Snapshot] = {}
 _lock = threading.Lock()
 
 
-def ready(scheme: str, asked: Asked, *, now: datetime, at: datetime | None) -> tuple[Snapshot, Answers] | None:
-    """The snapshot brought forward to this moment with the answers to the question; None if `at` is too early for it.
-
-    Without `at`, it is as of `now`, or of the latest entry where another machine's clock is ahead of ours.
-    """
-    snapshot = fetch(scheme, now=now)
-    found = answered(snapshot, asked, now=now, at=at)
-    return (snapshot, found) if found else None
-
-
 def answered(snapshot: Snapshot, asked: Asked, *, now: datetime, at: datetime | None) -> Answers | None:
-    """The answers to the question as of this moment, derived only where those at hand do not do."""
+    """The answers to the question as of this moment, derived only where those at hand do not do.
+
+    Without `at`, as of `now`, or of the latest entry where another machine's clock is ahead of ours; None where `at` is
+    too early for this snapshot.
+    """
     with snapshot.lock:
         if at is not None and at < snapshot.latest:
             return None

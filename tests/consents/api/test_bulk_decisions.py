@@ -115,6 +115,13 @@ class TestArrow:
         for body in (b"PAR1", stream(NAMES)[:20]):
             assert problem(acme_calls.post(path(), body, content_type=ARROW)) == (400, "not_arrow")
 
+    def test_a_stream_that_breaks_off_is_not_taken_for_all(self, acme_calls: Caller, alice: Subject) -> None:
+        whole = stream(NAMES, ["x" * 5000])
+        response = acme_calls.post(path(), whole[:-3000], content_type=ARROW)
+        answered = b"".join(response)  # type: ignore[arg-type]  # a StreamingHttpResponse
+        with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
+            reader.read_all()
+
     def test_a_stream_without_ids_is_refused(self, acme_calls: Caller, world: None) -> None:
         response = acme_calls.post(path(), stream(NAMES, column="name"), content_type=ARROW)
         assert problem(response) == (400, "column_missing")
