@@ -34,9 +34,6 @@ class Regime:
     def hold_for(self, jurisdiction: str, recipient: str) -> Hold | None:
         """The first hold whose scope takes in this jurisdiction and recipient."""
         for hold in self.open_holds:
-            if hold.has_window:
-                # it pauses a span of data, not the question as a whole
-                continue
             if hold.recipients and recipient not in hold.recipients:
                 continue
             if not hold.jurisdictions or any(jurisdictions.covers(one, jurisdiction) for one in hold.jurisdictions):
@@ -86,5 +83,7 @@ def _by_slug(notices: Iterable[Notice]) -> dict[str, list[Notice]]:
 
 
 def _holds(purpose: str, at: datetime) -> Iterable[Hold]:
+    # a hold over a span of data does not pause the question as a whole
+    whole = Hold.objects.in_force(at).filter(data_from__isnull=True, data_until__isnull=True)
     scope = Q(purposes=[]) | Q(purposes__overlap=list(purposes.lineage(purpose)))
-    return Hold.objects.in_force(at).filter(scope).order_by("opened_at")
+    return whole.filter(scope).order_by("opened_at")
