@@ -54,9 +54,6 @@ class Regime:
     def holds_for(self, jurisdiction: str, recipient: str) -> Iterator[Hold]:
         """The holds whose scope takes in this jurisdiction and recipient, the oldest first."""
         for hold in self.open_holds:
-            if hold.has_window:
-                # it pauses a span of data, not the question as a whole
-                continue
             if hold.recipients and recipient not in hold.recipients:
                 continue
             if not hold.jurisdictions or any(jurisdictions.covers(one, jurisdiction) for one in hold.jurisdictions):
