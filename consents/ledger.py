@@ -3,13 +3,15 @@
 `consents.bulk_ledger` is its other half, for many choices in one statement by the same rules.
 """
 
+import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from uuid_utils.compat import uuid7
 
 from consents import purposes
 from consents.models import LedgerEvent, Subject
@@ -122,32 +124,52 @@ def append(
     subject: Subject | None = None,
 ) -> LedgerEvent:
     """Write an event that is no choice: a rule, a notice, a hold, an erasure; in the same transaction as the change."""
-    about = About(subject.pk if subject else None, Scope(purpose), details)
-    (event,) = append_many(kind=kind, by=by, at=at, about=[about])
-    return event
-
-
-def append_many(*, kind: Kind, by: str, at: datetime, about: Iterable[About]) -> list[LedgerEvent]:
-    """The same for many at once, in the order given; in one statement for each 5,000."""
-    source = Source.STAFF if by.startswith("staff:") else Source.REQUEST
-    return LedgerEvent.objects.bulk_create(
-        (
-            LedgerEvent(
-                kind=kind,
-                subject_id=one.subject_id,
-                purpose=one.scope.purpose,
-                recipient=one.scope.recipient,
-                category=one.scope.category,
-                source=source,
-                actor=by,
-                details=one.details,
-                occurred_at=at,
-                recorded_at=at,
-            )
-            for one in about
-        ),
-        batch_size=5_000,
+    return LedgerEvent.objects.create(
+        kind=kind,
+        subject_id=subject.pk if subject else None,
+        purpose=purpose,
+        source=_door(by),
+        actor=by,
+        details=details,
+        occurred_at=at,
+        recorded_at=at,
     )
+
+
+_APPEND_MANY = """
+INSERT INTO consents_ledgerevent
+       (id, kind, subject_id, purpose, recipient, category, action, source, actor, notice, details,
+        occurred_at, recorded_at)
+SELECT one.id, %(kind)s, one.subject_id, one.purpose, one.recipient, one.category, '', %(source)s, %(by)s, '',
+       one.details, %(at)s, %(at)s
+  FROM unnest(%(ids)s::uuid[], %(subjects)s::uuid[], %(purposes)s::text[], %(recipients)s::text[],
+              %(categories)s::text[], %(details)s::jsonb[])
+       AS one (id, subject_id, purpose, recipient, category, details)
+"""
+
+
+def append_many(*, kind: Kind, by: str, at: datetime, about: Sequence[About]) -> None:
+    """The same for many at once, in the order given and in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _APPEND_MANY,
+            {
+                "kind": kind,
+                "source": _door(by),
+                "by": by,
+                "at": at,
+                "ids": [uuid7() for _ in about],
+                "subjects": [one.subject_id for one in about],
+                "purposes": [one.scope.purpose for one in about],
+                "recipients": [one.scope.recipient for one in about],
+                "categories": [one.scope.category for one in about],
+                "details": [json.dumps(one.details) for one in about],
+            },
+        )
+
+
+def _door(by: str) -> Source:
+    return Source.STAFF if by.startswith("staff:") else Source.REQUEST
 
 
 @transaction.atomic

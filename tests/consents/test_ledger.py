@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from consents import ledger, subjects
 from consents.ledger import ChoiceError, Origin, Scope
 from consents.models import LedgerEvent, Preference, Subject
-from consents.vocabulary import Action, Source
+from consents.vocabulary import Action, Kind, Source
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry
 from tests.conftest import AT, BY
@@ -175,3 +175,20 @@ def test_of_choices_made_at_once_the_most_protective_stays(alice: Subject) -> No
         thread.join(20)
     assert preference(alice).action == "deny"
     assert LedgerEvent.objects.filter(kind="choice").count() == 4
+
+
+def test_many_events_at_once_keep_their_order_and_each_has_its_salt(alice: Subject) -> None:
+    scopes = [ledger.Scope("marketing", "linkwell", "profile"), ledger.Scope("marketing")]
+    about = [ledger.About(alice.pk, scope, {"reason": f"“{place}”"}) for place, scope in enumerate(scopes)]
+    ledger.append_many(kind=Kind.EXPIRY, by="system:heed", at=AT, about=about)
+    first, second = LedgerEvent.objects.filter(kind=Kind.EXPIRY).order_by("id")
+    assert (first.subject_id, first.purpose, first.recipient, first.category) == (
+        alice.pk,
+        "marketing",
+        "linkwell",
+        "profile",
+    )
+    assert (first.details, second.details) == ({"reason": "“0”"}, {"reason": "“1”"})
+    assert (second.recipient, second.actor, second.recorded_at) == ("", "system:heed", AT)
+    assert first.salt != second.salt
+    assert first.transaction_id == second.transaction_id
