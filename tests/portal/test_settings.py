@@ -102,3 +102,9 @@ def test_secrets_of_an_older_version_stay_and_what_they_lack_is_added(tmp_path: 
 def test_a_try_out_refuses_another_database_too(tmp_path: Path) -> None:
     run = started(tmp_path, DATABASE_URL="sqlite:///x.db", REDIS_URL=COMPLETE["REDIS_URL"])
     assert "PostgreSQL" in run.stderr
+
+
+def test_a_policy_for_mining_is_an_https_address_or_none(tmp_path: Path) -> None:
+    run = started(tmp_path, **COMPLETE, HEED_TDM_POLICY="ftp://example.org/policy")
+    assert run.returncode != 0
+    assert "HEED_TDM_POLICY" in run.stderr.strip().splitlines()[-1]
