@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from portal import idempotency
+from portal.crypto import Ring
 from portal.errors import DomainError
 from portal.idempotency import IdempotencyError
 from portal.models import RememberedAnswer
@@ -153,3 +154,18 @@ def in_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+def test_what_a_partner_calls_its_key_is_kept_nowhere(db: None) -> None:
+    once(Counted(), key="for alice@example.org")
+    assert "alice" not in RememberedAnswer.objects.get().key
+
+
+def test_a_repetition_is_known_across_a_rotation_of_the_index_key(db: None, settings: Any) -> None:
+    act = Counted()
+    once(act)
+    settings.INDEX_KEYS = Ring({"new": bytes(32), **settings.INDEX_KEYS.keys})
+    assert once(act) == ((201, {"number": 1}), True)
+    with pytest.raises(IdempotencyError):
+        once(act, request="another")
+    assert act.done == 1

@@ -1,13 +1,20 @@
 """Sessions hold an address and a code while somebody signs in, so they are sealed."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.test import Client
 
+from consents import subjects
+from consents.models import Subject
+from portal import sessions
 from portal.crypto import Ring
 from portal.models import Session
 from portal.sessions import SessionStore
+from tests.conftest import AT
 
 pytestmark = pytest.mark.django_db
 
@@ -43,3 +50,16 @@ def test_a_session_of_a_lost_key_is_a_signed_out_one(settings: Any) -> None:
     session = stored(a=1)
     settings.FIELD_KEYS = Ring({"new": bytes(32)})
     assert dict(SessionStore(session.session_key).items()) == {}
+
+
+def test_a_session_says_whose_it_is_from_the_sign_in_on(alice: Subject, signed_in: Callable[..., Client]) -> None:
+    stored(email="somebody@example.org")
+    stored(account_login={"user_pk": uuid4().hex})
+    stored(account_login="nonsense", _auth_user_id="nobody")
+    assert Session.objects.filter(account_id__isnull=False).count() == 1
+    browser = signed_in(alice)
+    account = subjects.account_of(alice, at=AT)
+    assert Session.objects.filter(account_id=account.pk).count() == 1
+    assert sessions.end_all(account_id=account.pk) == 1
+    assert browser.get("/choices/").status_code == 302
+    assert Session.objects.count() == 3

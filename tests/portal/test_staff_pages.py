@@ -1,10 +1,12 @@
 """The words and pieces that staff's pages are written with."""
 
+from typing import Any
+
 import pytest
 
 from portal import actors
 from portal.models import User
-from portal.staff_pages import badge, lines, named
+from portal.staff_pages import FirstThousands, badge, lines, named
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,11 @@ def test_what_is_shown_is_escaped() -> None:
     assert "&lt;script&gt;" in badge("info", "<script>")
     assert "&lt;script&gt;" in lines([("<script>",)])
     assert lines([], otherwise="<none>") == "&lt;none&gt;"
+
+
+def test_a_long_list_is_counted_no_further_than_anybody_turns_pages(db: None, monkeypatch: Any) -> None:
+    User.objects.bulk_create([User(username=f"u{number}") for number in range(7)])
+    assert FirstThousands(User.objects.order_by("pk"), 2).num_pages == 4
+    monkeypatch.setattr(FirstThousands, "furthest", 5)
+    pages = FirstThousands(User.objects.order_by("pk"), 2)
+    assert (pages.count, pages.num_pages) == (5, 3)
