@@ -260,8 +260,6 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     locked.save(update_fields=["account", "wrapped_key", "erased_at", "locale"])
     if account is not None:
         account.delete()
-    # who keeps answers by name in memory learns from the log that this name means nobody any more
-    ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"forgotten": True})
     audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
 
 
