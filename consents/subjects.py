@@ -286,8 +286,6 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     if account is not None:
         sessions.end_all(account_id=account.pk)
         account.delete()
-    # who keeps answers by name in memory learns from the log that this name means nobody any more
-    ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"forgotten": True})
     audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
 
 
