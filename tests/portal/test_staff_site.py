@@ -77,7 +77,8 @@ def test_without_a_second_factor_asked_for_staff_come_in(bob: User, signed_in: S
     assert signed_in(bob, second_factor=False).get("/admin/").status_code == 200
 
 
-@pytest.mark.parametrize("model", ["ledgerevent", "rule", "notice", "purpose", "partner", "subject"])
+# a rule's next version has a form of its own, see tests/consents/admin/test_rules.py
+@pytest.mark.parametrize("model", ["ledgerevent", "notice", "purpose", "partner", "subject"])
 def test_nothing_is_edited_in_place(petra: User, world: None, signed_in: SignIn, model: str) -> None:
     browser = signed_in(petra)
     assert browser.get(f"/admin/consents/{model}/").status_code == 200
