@@ -93,8 +93,15 @@ def test_page_by_page_is_the_same_as_all_at_once(start: int, alice: Subject, gra
 def test_whoever_was_erased_has_no_name_left(start: int, alice: Subject) -> None:
     say(alice, Action.DENY)
     subjects.forget(subject=alice, by=BY, at=AT)
+    choice, forgotten = read(EVERYTHING, start).changes
+    assert (choice["action"], choice["subject"]) == ("deny", None)
+    assert (forgotten["kind"], forgotten["subject"]) == ("amendment", None)
+
+
+def test_where_somebody_lived_before_is_told_to_nobody(start: int, alice: Subject) -> None:
+    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
     (change,) = read(EVERYTHING, start).changes
-    assert (change["action"], change["subject"]) == ("deny", None)
+    assert (change["kind"], change["details"]) == ("amendment", {})
 
 
 def test_after_the_end_there_is_nothing_and_the_cursor_stays(start: int) -> None:
