@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from consents import bulk_decisions, purposes
 from consents.api import partners
-from consents.api.serializers import Problem, ZonedTime
+from consents.api.serializers import PausedSpan, Problem, ZonedTime
 from consents.bulk_decisions import Asking
 from consents.decisions import Question
 from consents.models import Partner
@@ -62,13 +62,10 @@ class BulkIn(StrictSerializer):
     ids = serializers.ListField(child=serializers.CharField(max_length=255, allow_null=True), max_length=MOST_IDS)
 
 
-class SpanOut(serializers.Serializer[Any]):
-    """Data made in this span is paused for some people: leave it out, or ask with `created_at`."""
+class SpanOut(PausedSpan):
+    """The same for some of those who were asked about."""
 
-    hold = serializers.UUIDField()
     jurisdictions = serializers.ListField(child=serializers.CharField(), help_text="Whose people; empty: everybody")
-    data_from = serializers.DateTimeField(allow_null=True)
-    data_until = serializers.DateTimeField(allow_null=True)
 
 
 class BulkOut(serializers.Serializer[Any]):

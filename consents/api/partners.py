@@ -78,21 +78,27 @@ def _theirs(partner: Partner, subject: Subject | None) -> Subject:
     return subject
 
 
-def whom(partner: Partner, text: str, jurisdiction: str | None) -> tuple[Subject | None, str | None]:
-    """The person that a URL names as scheme:value, and the jurisdiction whose default may answer where there is none.
-
-    Raises PartnerError, DomainError (`subject_malformed`, `address_in_url`).
-    """
+def named(partner: Partner, text: str) -> Name:
+    """Whom a URL names as scheme:value. Raises PartnerError, DomainError (`subject_malformed`, `address_in_url`)."""
     scheme, colon, value = text.partition(":")
     if not colon:
         raise DomainError("subject_malformed", "Write the subject as scheme:value.", field="subject")
-    wanted = check_scheme(partner, subjects.name(scheme, value))
+    wanted = subjects.name(scheme, value)
     if wanted.is_contact:
         raise DomainError(
             "address_in_url",
             "Addresses do not belong in a URL, where logs keep them; name an account.",
             field="subject",
         )
+    return check_scheme(partner, wanted)
+
+
+def whom(partner: Partner, text: str, jurisdiction: str | None) -> tuple[Subject | None, str | None]:
+    """The person that a URL names, and the jurisdiction whose default may answer where there is none.
+
+    Raises what `named` raises.
+    """
+    wanted = named(partner, text)
     subject = subjects.find(wanted)
     hidden = subjects.was_erased(wanted) if subject is None else not sees(partner, subject)
     # no default speaks for somebody whom the name means elsewhere, or meant until they were erased

@@ -60,12 +60,21 @@ class DecisionQuery(StrictSerializer):
     category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
     at = ZonedTime(required=False, help_text="Any past moment; now if absent")
     jurisdiction = serializers.CharField(max_length=6, required=False, help_text="Answers for people nobody registered")
+    created_at = ZonedTime(required=False, help_text="When the data was made, for pauses of a span of data")
 
 
 class ReasonOut(serializers.Serializer[Any]):
     code = serializers.CharField()
     effect = serializers.ChoiceField(choices=["allow", "deny", "passed"])
     text = serializers.CharField()
+
+
+class PausedSpan(serializers.Serializer[Any]):
+    """Data made in this span is paused: leave it out, or ask with `created_at`."""
+
+    hold = serializers.UUIDField()
+    data_from = serializers.DateTimeField(allow_null=True)
+    data_until = serializers.DateTimeField(allow_null=True)
 
 
 class DecisionOut(serializers.Serializer[Any]):
@@ -77,6 +86,7 @@ class DecisionOut(serializers.Serializer[Any]):
     rule = serializers.IntegerField(allow_null=True)
     hold = serializers.UUIDField(allow_null=True)
     choice = serializers.UUIDField(allow_null=True)
+    spans = PausedSpan(many=True, help_text="Rows made in these spans must be left out all the same")
 
 
 class ChangesQuery(StrictSerializer):

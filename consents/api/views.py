@@ -101,30 +101,19 @@ class Decisions(PartnerView):
         # a partner's clock may run ahead; an answer as of then could not be replayed
         at = min(at, now)
         question = decisions.Question(
-            asked["purpose"], partners.check_recipient(partner, asked["recipient"]), asked["category"]
+            asked["purpose"],
+            partners.check_recipient(partner, asked["recipient"]),
+            asked["category"],
+            asked.get("created_at"),
         )
         answer = decisions.decide_named(
-            name=partners.check_scheme(partner, _named(asked["subject"])),
+            name=partners.named(partner, asked["subject"]),
             question=question,
             at=at,
             jurisdiction=jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None,
             within=partner.jurisdictions,
         )
         return Response(_decision_out(answer, at))
-
-
-def _named(text: str) -> subjects.Name:
-    scheme, colon, value = text.partition(":")
-    if not colon:
-        raise DomainError("subject_malformed", "Write the subject as scheme:value.", field="subject")
-    named = subjects.name(scheme, value)
-    if named.is_contact:
-        raise DomainError(
-            "address_in_url",
-            "Addresses do not belong in a URL, where logs keep them; name an account.",
-            field="subject",
-        )
-    return named
 
 
 def _decision_out(answer: decisions.NamedDecision, at: Any) -> dict[str, Any]:
@@ -138,6 +127,10 @@ def _decision_out(answer: decisions.NamedDecision, at: Any) -> dict[str, Any]:
         "rule": decision.rule.pk if decision.rule else None,
         "hold": decision.hold.pk if decision.hold else None,
         "choice": decision.choice.event_id if decision.choice else None,
+        "spans": [
+            {"hold": str(hold.pk), "data_from": hold.data_from, "data_until": hold.data_until}
+            for hold in decision.spans
+        ],
     }
 
 

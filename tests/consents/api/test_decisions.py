@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 
 from consents import holds, subjects
-from consents.models import Subject
+from consents.models import Purpose, Subject
 from consents.vocabulary import Action
 from tests.conftest import AT, BY, partner, person
 from tests.consents.api.conftest import Caller, errors, problem
@@ -44,6 +44,25 @@ def test_a_hold_is_answered_with_its_id(acme_calls: Caller, alice: Subject) -> N
     hold = holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=AT)
     body = answer(acme_calls.get("/decisions", **asked()))
     assert (body["allow"], body["hold"]) == (False, str(hold.pk))
+
+
+def test_a_hold_on_a_span_of_data_denies_data_of_that_span_alone(acme_calls: Caller, alice: Subject) -> None:
+    scope = holds.HoldScope(data_from=AT - timedelta(days=30), data_until=AT - timedelta(days=20))
+    hold = holds.open(scope=scope, reason="r", by=BY, at=AT)
+    open_question = answer(acme_calls.get("/decisions", **asked()))
+    assert open_question["allow"]
+    assert [one["hold"] for one in open_question["spans"]] == [str(hold.pk)]
+    inside = answer(acme_calls.get("/decisions", **asked(created_at=(AT - timedelta(days=25)).isoformat())))
+    assert (inside["allow"], inside["hold"], inside["spans"]) == (False, str(hold.pk), [])
+    assert answer(acme_calls.get("/decisions", **asked(created_at=(AT - timedelta(days=5)).isoformat())))["allow"]
+
+
+def test_what_nobody_configured_is_a_gap(acme_calls: Caller, alice: Subject) -> None:
+    Purpose.objects.create(slug="profiling", name="Profile", description="", dpv_term="dpv:Profiling")
+    body = answer(acme_calls.get("/decisions", **asked(purpose="profiling")))
+    assert (body["allow"], body["gap"]) == (False, True)
+    body = answer(acme_calls.get("/decisions", **asked(purpose="marketing")))
+    assert (body["allow"], body["gap"]) == (False, False)
 
 
 def test_the_past_is_answered_as_it_was(acme_calls: Caller, alice: Subject) -> None:
