@@ -23,6 +23,7 @@ FEWEST = 2
 """With fewer ahead, staff are warned."""
 DEFAULT = "default"
 
+_MOST_AHEAD = 120
 _LOCK = 0x48_45_45_45
 _PATIENCE = "5s"
 """How long moving rows waits for others' transactions before it gives up, since everybody else waits behind it."""
@@ -92,7 +93,7 @@ def state(*, at: datetime) -> list[State]:
     with connection.cursor() as cursor:
         for table in partitioned():
             there = set(existing(table))
-            wanted = [name_of(table, month) for month in months(at=at)[:-1]]
+            wanted = [name_of(table, month) for month in months(at=at, ahead=_MOST_AHEAD)[:-1]]
             ready = len(list(itertools.takewhile(there.__contains__, wanted))) - 1
             states.append(State(table=table, ahead=ready, stray=_strays(cursor, table, "LIMIT 100000")))
     return states
