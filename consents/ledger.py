@@ -107,6 +107,7 @@ def record_of_locked(
         actor=origin.by,
         notice=origin.notice,
         evidence=_sealed(origin.evidence, subject.pk, subject.wrapped_key),
+        salt=uuid.uuid4(),
         occurred_at=occurred_at,
         recorded_at=at,
     )
@@ -233,9 +234,9 @@ _RECORD = f"""
 WITH event AS (
     INSERT INTO consents_ledgerevent
            (id, kind, subject_id, purpose, recipient, category, action, source, actor, notice, evidence, details,
-            occurred_at, recorded_at)
+            salt, occurred_at, recorded_at)
     VALUES (%(event)s, %(kind)s, %(subject)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(source)s,
-            %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(occurred)s, %(recorded)s)
+            %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(salt)s, %(occurred)s, %(recorded)s)
 ), preference AS (
     {INTO_PREFERENCES}
     VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
@@ -269,6 +270,7 @@ def _write(event: LedgerEvent) -> None:
         "actor": event.actor,
         "notice": event.notice,
         "evidence": event.evidence,
+        "salt": event.salt,
         "occurred": event.occurred_at,
         "recorded": event.recorded_at,
         "protective": _PROTECTIVE,

@@ -65,14 +65,17 @@ class Regime:
         return next((hold for hold in holds if pauses(hold, created_at=created_at)), None)
 
     def notice_over(self, rule: Rule) -> bool:
-        """Whether people were told, and the rule's days since then are over (or it needs no notice)."""
+        """Whether people were told, and the rule's days since then are over (or it needs no notice).
+
+        Told of what is so now: by the version of the latest change in substance, not by one that said otherwise.
+        """
         if not rule.notice:
             return True
         wait = timedelta(days=rule.notice_days)
-        return any(
-            notice.effective_at <= self.at and notice.published_at + wait <= self.at
-            for notice in self.notices.get(rule.notice, [])
-        )
+        changed = self.last_material_change(rule)
+        in_force = [one for one in self.notices.get(rule.notice, []) if one.effective_at <= self.at]
+        telling = [one for one in in_force if one.is_material and one.effective_at == changed] or in_force
+        return any(one.published_at + wait <= self.at for one in telling)
 
     def notice_missing(self, rule: Rule) -> bool:
         """Whether the rule names a notice of which nothing is published: nobody can tell that people were told."""

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
 from consents import jurisdictions, ledger
-from consents.models import Identifier, LedgerEvent, Subject, Suppressed
+from consents.models import ContactVerification, Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
 from portal import audit, crypto, sessions
 from portal.errors import Conflict, DomainError, NotFound
@@ -277,8 +277,11 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     if locked.erased_at is not None:
         return
     # locked, so that a rotation of the index key does not change a fingerprint under our hands
-    named = locked.identifiers.select_related("subject").select_for_update(of=("self",))
+    named = list(locked.identifiers.select_related("subject").select_for_update(of=("self",)))
     Suppressed.objects.bulk_create([_suppression(one, at) for one in named], ignore_conflicts=True)
+    for one in named:
+        # an address that waits for its code goes too
+        ContactVerification.objects.filter(scheme=one.scheme, fingerprint=one.fingerprint).delete()
     locked.identifiers.all().delete()
     account, locked.account = locked.account, None
     locked.wrapped_key, locked.erased_at, locked.locale = None, at, "en"
@@ -286,6 +289,8 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     if account is not None:
         sessions.end_all(account_id=account.pk)
         account.delete()
+    # who keeps answers by name in memory learns from the log that this name means nobody any more
+    ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"forgotten": True})
     audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from portal import clock, partitions
-from tests.stack import _database_url
+from tests.stack import database_url
 
 NAME = "heed_test_migrations"
 # long ago, this month, and a month that nobody makes yet
@@ -40,7 +40,7 @@ Manage = Callable[..., str]
 @pytest.fixture
 def address(db: None) -> Iterator[str]:
     """An empty database; gone afterwards."""
-    url = _database_url()
+    url = database_url()
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {NAME}")

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from consents import change_feed, decisions, ledger, log, sequencer
+from consents import change_feed, ledger, log, sequencer, told
 from consents.models import LedgerEvent, Position, SequencerState
 from consents.vocabulary import Kind
 from portal import clock, partitions
@@ -88,10 +88,8 @@ def history_page() -> object:
 
 def replay() -> object:
     ids = [somebody(number, PEOPLE) for number in range(50)]
-    events = LedgerEvent.objects.filter(
-        kind=Kind.CHOICE, subject_id__in=ids, purpose__in=["ai-training", ""], recorded_at__lte=clock.now()
-    )
-    return decisions._replayed(events)
+    people = [told.Person(one, "US", False, clock.now()) for one in ids]
+    return told._more(book=False, people=people, purposes=["ai-training", ""], at=clock.now())
 
 
 def feed_page() -> object:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 DENIED, ALLOWED = (False, "notice_not_over"), (True, "default")
+UNTOLD = (False, "notice_missing")
 
 
 def publish(
@@ -72,28 +73,43 @@ def test_an_effect_later_than_the_publication_waits_for_both(wait: int, first: i
 def test_a_publication_arranged_for_later_does_not_count_before_it() -> None:
     publish(AT + 5 * DAY, at=AT)
     rule(0)
-    assert answer(AT + 5 * DAY - SECOND) == DENIED
+    assert answer(AT + 5 * DAY - SECOND) == UNTOLD
     assert answer(AT + 5 * DAY) == ALLOWED
 
 
 def test_a_notice_that_was_recorded_late_changes_no_answer_of_before() -> None:
     publish(AT + 60 * DAY, at=AT)
     rule(30)
-    assert answer(AT + DAY) == DENIED
+    assert answer(AT + DAY) == UNTOLD
     publish(AT - 90 * DAY, at=AT + 2 * DAY)
-    assert [answer(AT + DAY), answer(AT + 2 * DAY)] == [DENIED, ALLOWED]
+    assert [answer(AT + DAY), answer(AT + 2 * DAY)] == [UNTOLD, ALLOWED]
 
 
-def test_a_next_version_takes_nothing_from_what_was_told_by_an_earlier_one() -> None:
+def test_better_words_take_nothing_from_what_was_told_by_an_earlier_version() -> None:
     publish(AT - 40 * DAY)
-    publish(AT)
+    publish(AT, is_material=False)
     rule(30)
     assert answer(AT) == ALLOWED
 
 
+def test_a_change_in_substance_has_to_be_told_for_as_long_again() -> None:
+    publish(AT - 40 * DAY)
+    publish(AT)
+    rule(30)
+    assert [answer(AT), answer(AT + 30 * DAY)] == [DENIED, ALLOWED]
+
+
+def test_a_change_that_was_told_of_before_it_takes_effect_interrupts_nothing() -> None:
+    publish(AT - 40 * DAY)
+    publish(AT, effective_at=AT + 30 * DAY)
+    rule(30)
+    assert {answer(AT + days * DAY) for days in (0, 29, 30, 31)} == {ALLOWED}
+
+
 def test_several_young_versions_do_not_add_up() -> None:
-    for number in range(3):
-        publish(AT + number * 10 * DAY)
+    publish(AT)
+    for number in (1, 2):
+        publish(AT + number * 10 * DAY, is_material=False)
     rule(30)
     assert answer(AT + 29 * DAY) == DENIED
     assert answer(AT + 30 * DAY) == ALLOWED
@@ -108,7 +124,7 @@ def test_a_notice_in_any_language_has_told_people() -> None:
 def test_a_rule_whose_notice_was_never_published_denies() -> None:
     publish(AT + 400 * DAY, at=AT)
     rule(0)
-    assert answer(AT + 399 * DAY) == DENIED
+    assert answer(AT + 399 * DAY) == UNTOLD
 
 
 def test_another_notices_publication_does_not_help() -> None:
