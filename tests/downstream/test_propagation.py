@@ -13,8 +13,8 @@ from consents.vocabulary import Action
 from downstream import leases, propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import TRANSITIONS, Status
+from portal import audit
 from portal.errors import Conflict
-from portal.models import AuditEntry
 from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
 from tests.downstream.acting import LATER, authors, run_all, say
 
@@ -160,7 +160,7 @@ def test_nothing_is_planned_when_the_audit_entry_fails(
     posts: Dataset, alice: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say(alice, Action.DENY)
-    monkeypatch.setattr(AuditEntry.objects, "create", _refuse)
+    monkeypatch.setattr(audit, "record", _refuse)
     with pytest.raises(RuntimeError, match="no audit"):
         propagation.plan(at=LATER)
     assert not Propagation.objects.open().exists()

@@ -11,6 +11,7 @@ from consents.models import Partner
 from downstream import registry
 from downstream.models import Dataset
 from downstream.registry import Registration
+from portal import audit
 from portal.errors import DomainError
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, write_parquet
@@ -146,7 +147,7 @@ def test_nothing_is_registered_when_the_audit_entry_fails(good: Registration, mo
     def refuse(**_: object) -> None:
         raise RuntimeError("no audit")
 
-    monkeypatch.setattr(AuditEntry.objects, "create", refuse)
+    monkeypatch.setattr(audit, "record", refuse)
     with pytest.raises(RuntimeError, match="no audit"):
         registry.register(registration=good, by=BY, at=AT)
     assert not Dataset.objects.exists()

@@ -9,6 +9,7 @@ from django.db import connection
 
 from consents import subjects
 from consents.models import Subject
+from portal import audit
 from portal.errors import DomainError
 from portal.models import AuditEntry
 from requests_app import deadlines, intake, legal_clock, rulebook, workflow
@@ -98,7 +99,7 @@ def test_nothing_is_taken_in_when_the_audit_entry_fails(alice: Subject, monkeypa
     def refuse(**_: object) -> None:
         raise RuntimeError("no audit")
 
-    monkeypatch.setattr(AuditEntry.objects, "create", refuse)
+    monkeypatch.setattr(audit, "record", refuse)
     with pytest.raises(RuntimeError, match="no audit"):
         received(alice)
     assert (Request.objects.count(), TimelineEntry.objects.count()) == (0, 0)

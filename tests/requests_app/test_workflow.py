@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.utils import InternalError, ProgrammingError
 
 from consents.models import LedgerEvent, Subject
+from portal import audit
 from portal.errors import Conflict
 from portal.models import AuditEntry, User
 from requests_app import workflow
@@ -116,9 +117,9 @@ def test_a_timeline_cannot_be_altered(alice: Subject) -> None:
 @pytest.mark.parametrize(
     ("step", "state"), [("start", "received"), ("withdraw", "received"), ("carry_out", "in_progress")]
 )
-@pytest.mark.parametrize("failing", [AuditEntry, TimelineEntry])
+@pytest.mark.parametrize("failing", [(audit, "record"), (TimelineEntry.objects, "create")], ids=["audit", "timeline"])
 def test_a_step_whose_trace_fails_did_not_happen(
-    alice: Subject, bob: User, step: str, state: str, failing: type[Any], monkeypatch: pytest.MonkeyPatch
+    alice: Subject, bob: User, step: str, state: str, failing: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = IN_STATE[state](alice, bob)
     before = everything()
@@ -126,7 +127,7 @@ def test_a_step_whose_trace_fails_did_not_happen(
     def refuse(**_: object) -> None:
         raise RuntimeError("no trace")
 
-    monkeypatch.setattr(failing.objects, "create", refuse)
+    monkeypatch.setattr(*failing, refuse)
     with pytest.raises(RuntimeError, match="no trace"):
         STEPS[step](request, bob)
     assert everything() == before

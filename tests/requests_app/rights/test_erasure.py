@@ -14,6 +14,7 @@ from consents.vocabulary import Action, Kind
 from downstream import propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status as Run
+from portal import audit
 from portal.errors import Conflict
 from portal.models import AuditEntry, User
 from requests_app import tasks, workflow
@@ -235,7 +236,7 @@ def test_a_failed_trace_forgets_nobody(
         raise RuntimeError("no trace")
 
     with monkeypatch.context() as patched:
-        patched.setattr(AuditEntry.objects, "create", refuse)
+        patched.setattr(audit, "record", refuse)
         with pytest.raises(RuntimeError, match="no trace"):
             closes(request)
     alice.refresh_from_db()
