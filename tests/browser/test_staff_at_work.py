@@ -74,10 +74,11 @@ def test_a_hold_shows_its_effect_first_and_then_where_it_has_arrived(visit: Visi
     expect(page.get_by_role("row").filter(has_text="United Kingdom")).to_contain_text("in force")
 
 
-def test_a_rule_shows_by_country_what_it_would_change(visit: Visit) -> None:
+def test_a_rule_shows_by_country_what_it_would_change(visit: Visit, picture: Picture) -> None:
     page = visit(MANAGER)
     page.goto("/admin/consents/rule/")
     expect(page.get_by_role("heading", name="What stands where")).to_be_visible()
+    picture(page, "staff-rules")
     page.get_by_role("link", name="Add a version").first.click()
     page.get_by_label("Purpose").select_option(label="Send me offers")
     page.get_by_label("Jurisdiction").fill("CA")
@@ -87,6 +88,7 @@ def test_a_rule_shows_by_country_what_it_would_change(visit: Visit) -> None:
     page.get_by_role("button", name="Show what it will do").click()
     expect(page.get_by_role("heading", name="Enact this version?")).to_be_visible()
     expect(page.get_by_text("turn to deny and for")).to_be_visible()
+    picture(page, "staff-rule-preview")
 
 
 def test_a_failed_propagation_says_why_and_is_tried_again(visit: Visit, picture: Picture) -> None:
