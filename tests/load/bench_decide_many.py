@@ -97,7 +97,7 @@ _ID = "(lpad(to_hex(1750000000000 + number / 8), 12, '0') || '7' || substr(md5(n
 _PEOPLE = f"""
 INSERT INTO consents_subject (id, jurisdiction, locale, is_minor, registered_at, wrapped_key)
 SELECT {_ID}, (ARRAY['US', 'US-CA', 'DE', 'FR', 'GB', 'BR', 'IN', 'CA'])[1 + number %% 8], 'en', number %% 97 = 0,
-       %(at)s, '\\x00'
+       %(at)s, '\\x010162'
   FROM generate_series(0, %(count)s - 1) AS number
 """
 _NAMES = """
