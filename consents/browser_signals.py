@@ -6,7 +6,7 @@ So the signal ends only by a statement: of a partner, of the person, or when the
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max
@@ -16,10 +16,8 @@ from consents import ledger, regime
 from consents.ledger import Origin, Scope
 from consents.models import LedgerEvent, Preference, Purpose, Rule, Subject
 from consents.vocabulary import EVERY, PROTECTIVE, Action, Slot, Source
-from portal.clock import TOLERANCE
 
 HEADER = "Sec-GPC"
-_JUST_AFTER = timedelta(microseconds=1)
 _EVERYTHING = {"slot": Slot.SIGNAL, "purpose": EVERY, "recipient": EVERY, "category": EVERY}
 
 
@@ -44,7 +42,7 @@ def record_gpc(
     """
     held = _locked(subject)
     action = Action.SIGNAL_ON if present else Action.SIGNAL_OFF
-    if not _changes(held, action, occurred_at or at) or (present and _is_set_aside(held)):
+    if not _changes(held, action, occurred_at, at) or (present and _is_set_aside(held)):
         return None
     return _record(subject, action, Source.GPC, by=by, at=at, occurred_at=occurred_at)
 
@@ -58,7 +56,7 @@ def set_aside(*, subject: Subject, by: str, at: datetime) -> LedgerEvent | None:
     held = _locked(subject)
     if _is_set_aside(held):
         return None
-    return _record(subject, Action.SIGNAL_OFF, Source.SELF_SERVICE, by=by, at=at, occurred_at=_after(held, at))
+    return _record(subject, Action.SIGNAL_OFF, Source.SELF_SERVICE, by=by, at=at)
 
 
 @transaction.atomic
@@ -67,7 +65,7 @@ def apply_again(*, subject: Subject, by: str, at: datetime) -> LedgerEvent | Non
     held = _locked(subject)
     if held is not None and held.action == Action.SIGNAL_ON:
         return None
-    return _record(subject, Action.SIGNAL_ON, Source.SELF_SERVICE, by=by, at=at, occurred_at=_after(held, at))
+    return _record(subject, Action.SIGNAL_ON, Source.SELF_SERVICE, by=by, at=at)
 
 
 def is_set_aside(subject: Subject) -> bool:
@@ -111,24 +109,23 @@ def _locked(subject: Subject) -> Preference | None:
     return standing(subject)
 
 
-def _changes(held: Preference | None, action: Action, occurred_at: datetime) -> bool:
+def _changes(held: Preference | None, action: Action, occurred_at: datetime | None, at: datetime) -> bool:
     """Whether the statement is news; the older of two contradicting ones is none, and of equals the protective wins."""
     if held is None:
         return action == Action.SIGNAL_ON
     if held.action == action:
         return False
-    return occurred_at > held.occurred_at or (occurred_at == held.occurred_at and action in PROTECTIVE)
+    if occurred_at is None and held.occurred_at > at:
+        # a sender's clock ran ahead; what is seen now is recorded as the later one
+        return True
+    said_at = occurred_at or at
+    return said_at > held.occurred_at or (said_at == held.occurred_at and action in PROTECTIVE)
 
 
 def _is_set_aside(held: Preference | None) -> bool:
     if held is None or held.action != Action.SIGNAL_OFF:
         return False
     return LedgerEvent.objects.filter(pk=held.event_id, source=Source.SELF_SERVICE).exists()
-
-
-def _after(held: Preference | None, at: datetime) -> datetime:
-    # a partner's clock may run ahead; what the person says now is never the older statement
-    return min(max(at, held.occurred_at + _JUST_AFTER), at + TOLERANCE) if held else at
 
 
 def _record(
