@@ -6,7 +6,7 @@ So the signal ends only by a statement: of a partner, of the person, or when the
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Max
@@ -18,6 +18,7 @@ from consents.models import LedgerEvent, Preference, Purpose, Rule, Subject
 from consents.vocabulary import EVERY, PROTECTIVE, Action, Slot, Source
 
 HEADER = "Sec-GPC"
+_JUST_AFTER = timedelta(microseconds=1)
 _EVERYTHING = {"slot": Slot.SIGNAL, "purpose": EVERY, "recipient": EVERY, "category": EVERY}
 
 
@@ -56,7 +57,7 @@ def set_aside(*, subject: Subject, by: str, at: datetime) -> LedgerEvent | None:
     held = _locked(subject)
     if _is_set_aside(held):
         return None
-    return _record(subject, Action.SIGNAL_OFF, Source.SELF_SERVICE, by=by, at=at)
+    return _record(subject, Action.SIGNAL_OFF, Source.SELF_SERVICE, by=by, at=at, occurred_at=_after(held, at))
 
 
 @transaction.atomic
@@ -65,7 +66,7 @@ def apply_again(*, subject: Subject, by: str, at: datetime) -> LedgerEvent | Non
     held = _locked(subject)
     if held is not None and held.action == Action.SIGNAL_ON:
         return None
-    return _record(subject, Action.SIGNAL_ON, Source.SELF_SERVICE, by=by, at=at)
+    return _record(subject, Action.SIGNAL_ON, Source.SELF_SERVICE, by=by, at=at, occurred_at=_after(held, at))
 
 
 def is_set_aside(subject: Subject) -> bool:
@@ -126,6 +127,11 @@ def _is_set_aside(held: Preference | None) -> bool:
     if held is None or held.action != Action.SIGNAL_OFF:
         return False
     return LedgerEvent.objects.filter(pk=held.event_id, source=Source.SELF_SERVICE).exists()
+
+
+def _after(held: Preference | None, at: datetime) -> datetime | None:
+    # of equal times the signal would stay, as the more protective; later ones the ledger itself overtakes
+    return at + _JUST_AFTER if held is not None and held.occurred_at == at else None
 
 
 def _record(
