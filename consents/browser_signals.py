@@ -16,7 +16,6 @@ from consents import ledger, regime
 from consents.ledger import Origin, Scope
 from consents.models import LedgerEvent, Preference, Purpose, Rule, Subject
 from consents.vocabulary import EVERY, PROTECTIVE, Action, Slot, Source
-from portal.clock import TOLERANCE
 
 HEADER = "Sec-GPC"
 _JUST_AFTER = timedelta(microseconds=1)
@@ -44,7 +43,7 @@ def record_gpc(
     """
     held = _locked(subject)
     action = Action.SIGNAL_ON if present else Action.SIGNAL_OFF
-    if not _changes(held, action, occurred_at or at) or (present and _is_set_aside(held)):
+    if not _changes(held, action, occurred_at, at) or (present and _is_set_aside(held)):
         return None
     return _record(subject, action, Source.GPC, by=by, at=at, occurred_at=occurred_at)
 
@@ -111,13 +110,17 @@ def _locked(subject: Subject) -> Preference | None:
     return standing(subject)
 
 
-def _changes(held: Preference | None, action: Action, occurred_at: datetime) -> bool:
+def _changes(held: Preference | None, action: Action, occurred_at: datetime | None, at: datetime) -> bool:
     """Whether the statement is news; the older of two contradicting ones is none, and of equals the protective wins."""
     if held is None:
         return action == Action.SIGNAL_ON
     if held.action == action:
         return False
-    return occurred_at > held.occurred_at or (occurred_at == held.occurred_at and action in PROTECTIVE)
+    if occurred_at is None and held.occurred_at > at:
+        # a sender's clock ran ahead; what is seen now is recorded as the later one
+        return True
+    said_at = occurred_at or at
+    return said_at > held.occurred_at or (said_at == held.occurred_at and action in PROTECTIVE)
 
 
 def _is_set_aside(held: Preference | None) -> bool:
@@ -126,9 +129,9 @@ def _is_set_aside(held: Preference | None) -> bool:
     return LedgerEvent.objects.filter(pk=held.event_id, source=Source.SELF_SERVICE).exists()
 
 
-def _after(held: Preference | None, at: datetime) -> datetime:
-    # a partner's clock may run ahead; what the person says now is never the older statement
-    return min(max(at, held.occurred_at + _JUST_AFTER), at + TOLERANCE) if held else at
+def _after(held: Preference | None, at: datetime) -> datetime | None:
+    # of equal times the signal would stay, as the more protective; later ones the ledger itself overtakes
+    return at + _JUST_AFTER if held is not None and held.occurred_at == at else None
 
 
 def _record(

@@ -1,8 +1,8 @@
 """What people without an account say, once a code sent to their address has shown that it is theirs.
 
 Asking looks nobody up: the same is done and sent for a known, an unknown and an erased address. Who it is turns out
-only after the code was typed, and what is answered then is the same for all. What waits is sealed, one per contact,
-and deleted when it was used, replaced, tried too often or out of time.
+only after the code was typed, and what is answered then is the same for all. What waits is sealed, one row per asking,
+and deleted when it was used, tried too often or out of time. Nobody can end what somebody else asked for.
 """
 
 import hmac
@@ -27,8 +27,12 @@ from portal.errors import Conflict, DomainError
 
 HOLDS_FOR = timedelta(minutes=15)
 MOST_TRIES = 5
-MOST_MAILS = 5
-"""To one address within `_WINDOW`, whoever asks."""
+MOST_MAILS_OF_ONE = 5
+"""To one address within `_WINDOW`, asked for by one client."""
+MOST_MAILS = 20
+"""To one address within `_WINDOW`, whoever asks; so that one client cannot use them up for all others."""
+MOST_WAITING = 20
+"""For one address at once, whatever became of the counters."""
 MOST_ASKED = 30
 """By one client within `_WINDOW`, for whatever addresses."""
 _WINDOW = timedelta(hours=1)
@@ -65,33 +69,37 @@ class Wish:
 
 @dataclass(frozen=True)
 class Sent:
-    """A code to be sent. It and the address are for the mail alone."""
+    """A code to be sent. It and the address are for the mail alone.
+
+    Without a code nothing is sent: the address got as many mails as it may, and the codes in these still serve.
+    """
 
     id: uuid.UUID
     contact: str = field(repr=False)
-    code: str = field(repr=False)
+    code: str | None = field(repr=False)
 
 
 def ask(*, contact: str, wish: Wish, client: str, at: datetime) -> Sent:
-    """Keep the wish, sealed, until the code is typed; one that waited for the same contact is replaced.
+    """Keep the wish, sealed, until the code is typed; what waits for the same contact already stays.
 
     `client` tells callers apart (a network address) and is kept only as a keyed digest, for an hour. Raises
     IdentifierError, TooMany, ChoiceError, NotFound(`unknown_purpose`), UnknownJurisdiction.
     """
     wanted = subjects.name(Scheme.EMAIL, contact)
     _check(wish)
-    _spend("client", client, MOST_ASKED)
-    return _keep(wanted, wish, at)
+    return _keep(wanted, wish, client, at)
 
 
 def ask_again(*, verification_id: uuid.UUID, client: str, at: datetime) -> Sent:
-    """The same with a new code. Raises CodeRefused where nothing waits any more, TooMany."""
+    """The same with a new code; `withdraw` the one before once it is sent.
+
+    Raises CodeRefused where nothing waits any more, TooMany.
+    """
     waiting = ContactVerification.objects.filter(pk=verification_id, expires_at__gt=at).first()
     if waiting is None:
         raise _refused()
-    _spend("client", client, MOST_ASKED)
     contact, wish = _opened(waiting)
-    return _keep(subjects.name(waiting.scheme, contact), wish, at)
+    return _keep(subjects.name(waiting.scheme, contact), wish, client, at)
 
 
 def confirm(*, verification_id: uuid.UUID, code: str, at: datetime) -> list[LedgerEvent]:
@@ -116,7 +124,7 @@ def forget_expired(*, at: datetime) -> int:
 
 
 def withdraw(*, verification_id: uuid.UUID) -> None:
-    """Forget what waits, because its code could not be sent."""
+    """Forget what waits, because its code could not be sent, or a newer one was sent in its place."""
     ContactVerification.objects.filter(pk=verification_id).delete()
 
 
@@ -130,8 +138,9 @@ def _check(wish: Wish) -> None:
     jurisdictions.check(wish.jurisdiction)
 
 
-def _keep(wanted: Name, wish: Wish, at: datetime) -> Sent:
-    _spend("contact", wanted.fingerprint.hex(), MOST_MAILS)
+def _keep(wanted: Name, wish: Wish, client: str, at: datetime) -> Sent:
+    _limit("client", client, MOST_ASKED)
+    _limit("contact-and-client", f"{wanted.fingerprint.hex()} {client}", MOST_MAILS_OF_ONE)
     code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
     waiting = ContactVerification(
         id=uuid7(),
@@ -140,34 +149,42 @@ def _keep(wanted: Name, wish: Wish, at: datetime) -> Sent:
         asked_at=at,
         expires_at=at + HOLDS_FOR,
     )
-    waiting.code_digest = _digest(waiting.pk, code)
+    waiting.code_digest = _digests(waiting.pk, code)[0]
     waiting.sealed = crypto.seal(json.dumps([wanted.value, asdict(wish)]).encode(), context=_context(waiting.pk))
-    _replace(waiting, wanted)
+    if _count("contact", wanted.fingerprint.hex()) > MOST_MAILS or not _wait(waiting, wanted, at):
+        return Sent(waiting.pk, wanted.value, None)
     return Sent(waiting.pk, wanted.value, f"{code[:4]}-{code[4:]}")
 
 
 @transaction.atomic
-def _replace(waiting: ContactVerification, wanted: Name) -> None:
+def _wait(waiting: ContactVerification, wanted: Name, at: datetime) -> bool:
+    """Whether there was room for one more."""
     with connection.cursor() as cursor:
-        # who asks for the same contact at once waits, and then replaces
+        # who asks for the same contact at once is counted one after the other
         lock = int.from_bytes(wanted.fingerprint[:8], signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
-    ContactVerification.objects.filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints).delete()
+    others = ContactVerification.objects.filter(scheme=wanted.scheme, fingerprint__in=wanted.fingerprints)
+    if others.filter(expires_at__gt=at).count() >= MOST_WAITING:
+        return False
     waiting.save(force_insert=True)
+    return True
 
 
-def _spend(kind: str, key: str, most: int) -> None:
+def _limit(kind: str, key: str, most: int) -> None:
+    if _count(kind, key) > most:
+        raise TooMany("too_many", "That was asked for too often just now. Wait an hour, then try again.")
+
+
+def _count(kind: str, key: str) -> int:
     """Count one more; the counter is named by a keyed digest, so that nobody reads an address out of the cache."""
     name = f"contact-verification:{kind}:{crypto.blind_index('rate', key).hex()}"
     if cache.add(name, 1, timeout=int(_WINDOW.total_seconds())):
-        return
+        return 1
     try:
-        count = cache.incr(name)
+        return int(cache.incr(name))
     except ValueError:
         # it ran out between the two
-        return
-    if count > most:
-        raise TooMany("too_many", "That was asked for too often just now. Wait an hour, then try again.")
+        return 1
 
 
 @transaction.atomic
@@ -180,7 +197,8 @@ def _is_right(verification_id: uuid.UUID, code: str, at: datetime) -> bool:
         waiting.delete()
         return False
     ContactVerification.objects.filter(pk=waiting.pk).update(tries=F("tries") + 1)
-    return hmac.compare_digest(_digest(waiting.pk, _normal(code)), bytes(waiting.code_digest))
+    expected = bytes(waiting.code_digest)
+    return any(hmac.compare_digest(one, expected) for one in _digests(waiting.pk, _normal(code)))
 
 
 @transaction.atomic
@@ -268,9 +286,10 @@ def _context(pk: uuid.UUID) -> bytes:
     return _CONTEXT + pk.bytes
 
 
-def _digest(pk: uuid.UUID, code: str) -> bytes:
+def _digests(pk: uuid.UUID, code: str) -> list[bytes]:
+    """Under every index key, the current one first: the ring may be turned while a code is on its way."""
     # keyed, and bound to its row: a plain digest of so short a code could be guessed
-    return crypto.blind_index(_PLACE, f"{pk}:{code}")
+    return crypto.blind_indexes(_PLACE, f"{pk}:{code}")
 
 
 def _normal(code: str) -> str:

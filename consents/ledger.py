@@ -24,6 +24,10 @@ SEQUENCE_TASK = "consents.tasks.sequence"
 """Interfaces nudge this task by name once a choice is committed; beat turns it anyway."""
 
 
+OUR_DOORS = frozenset({Source.SELF_SERVICE, Source.REQUEST, Source.STAFF, Source.GPC})
+"""What comes in through these is said now, and by our own clock."""
+
+
 class ChoiceError(DomainError):
     """A choice that cannot be recorded as sent."""
 
@@ -73,8 +77,10 @@ def record(
 ) -> LedgerEvent:
     """Record one choice of one person and bring the preference up to date.
 
-    `occurred_at` is the sender's time, at most five minutes ahead of `at`. Raises ChoiceError,
-    NotFound (`unknown_purpose`, `unknown_recipient`) and Conflict(`erased`); nothing is written then.
+    `occurred_at` is the sender's time, at most five minutes ahead of `at`. Without one, what is said to ourselves
+    (OUR_DOORS) is never the older statement: where a sender's clock ran ahead, it is dated just after what stands.
+    Raises ChoiceError, NotFound (`unknown_purpose`, `unknown_recipient`) and Conflict(`erased`); nothing is written
+    then.
     """
     # locked, so that nothing is recorded about somebody who is being forgotten right now
     locked = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
@@ -91,8 +97,7 @@ def record_of_locked(
     occurred_at: datetime | None = None,
 ) -> LedgerEvent:
     """`record` for a person whose row this transaction has locked already; one statement writes all three rows."""
-    occurred_at = occurred_at or at
-    check_times(occurred_at=occurred_at, at=at)
+    check_times(occurred_at=occurred_at or at, at=at)
     _check_scope(scope, action)
     if subject.wrapped_key is None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
@@ -108,10 +113,10 @@ def record_of_locked(
         notice=origin.notice,
         evidence=_sealed(origin.evidence, subject.pk, subject.wrapped_key),
         salt=uuid.uuid4(),
-        occurred_at=occurred_at,
+        occurred_at=occurred_at or at,
         recorded_at=at,
     )
-    _write(event)
+    _write(event, is_last_word=occurred_at is None and origin.source in OUR_DOORS)
     return event
 
 
@@ -177,19 +182,10 @@ def _door(by: str) -> Source:
 def withdraw_everything(*, subject: Subject, by: str, at: datetime) -> int:
     """Close whatever this person still agrees to, one event each; answers how many."""
     open_consents = list(subject.preferences.filter(action=Action.GRANT))
+    origin = Origin(source=Source.REQUEST, by=by)
     for one in open_consents:
         scope = Scope(one.purpose, one.recipient, one.category)
-        # a late partner's clock must not keep a consent alive: the withdrawal is never the older one
-        occurred_at = max(at, one.occurred_at)
-        origin = Origin(source=Source.REQUEST, by=by)
-        record(
-            subject=subject,
-            scope=scope,
-            action=Action.WITHDRAW,
-            origin=origin,
-            at=at,
-            occurred_at=occurred_at,
-        )
+        record(subject=subject, scope=scope, action=Action.WITHDRAW, origin=origin, at=at)
     return len(open_consents)
 
 
@@ -230,26 +226,37 @@ ON CONFLICT ON CONSTRAINT one_preference_per_scope DO UPDATE
     OR (excluded.occurred_at = held.occurred_at
         AND (excluded.action = ANY(%(protective)s) OR NOT held.action = ANY(%(protective)s)))
 """
+# The person's row is locked: whoever writes about them one by one waits, so what stands here is the latest.
 _RECORD = f"""
-WITH event AS (
+WITH dated AS (
+    SELECT CASE WHEN %(last_word)s
+           THEN greatest(%(occurred)s, (
+               SELECT stands.occurred_at + interval '1 microsecond'
+                 FROM consents_preference AS stands
+                WHERE stands.subject_id = %(subject)s AND stands.slot = %(slot)s AND stands.purpose = %(purpose)s
+                  AND stands.recipient = %(recipient)s AND stands.category = %(category)s
+                  AND stands.occurred_at > %(occurred)s))
+           ELSE %(occurred)s END AS occurred_at
+), event AS (
     INSERT INTO consents_ledgerevent
            (id, kind, subject_id, purpose, recipient, category, action, source, actor, notice, evidence, details,
             salt, occurred_at, recorded_at)
     VALUES (%(event)s, %(kind)s, %(subject)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(source)s,
-            %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(salt)s, %(occurred)s, %(recorded)s)
+            %(actor)s, %(notice)s, %(evidence)s, '{{}}', %(salt)s, (SELECT occurred_at FROM dated), %(recorded)s)
 ), preference AS (
     {INTO_PREFERENCES}
     VALUES (%(subject)s, %(slot)s, %(purpose)s, %(recipient)s, %(category)s, %(action)s, %(event)s,
-            %(occurred)s, %(recorded)s)
+            (SELECT occurred_at FROM dated), %(recorded)s)
     {LATER_WINS}
 )
 {audit.INSERT}
+RETURNING (SELECT occurred_at FROM dated)
 """  # noqa: S608 -- put together from constants of ours; whatever is sent goes in as parameters
 _PROTECTIVE = sorted(PROTECTIVE)
 
 
-def _write(event: LedgerEvent) -> None:
-    """The event, the preference and the audit entry."""
+def _write(event: LedgerEvent, *, is_last_word: bool) -> None:
+    """The event, the preference and the audit entry; the last word is dated after what stands in its scope."""
     entry = audit.values(
         at=event.recorded_at,
         by=event.actor,
@@ -273,8 +280,10 @@ def _write(event: LedgerEvent) -> None:
         "salt": event.salt,
         "occurred": event.occurred_at,
         "recorded": event.recorded_at,
+        "last_word": is_last_word,
         "protective": _PROTECTIVE,
     }
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, row | entry)
+        (event.occurred_at,) = cursor.fetchone()
     event._state.adding = False

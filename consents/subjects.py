@@ -281,7 +281,7 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     Suppressed.objects.bulk_create([_suppression(one, at) for one in named], ignore_conflicts=True)
     for one in named:
         # an address that waits for its code goes too
-        ContactVerification.objects.filter(scheme=one.scheme, fingerprint=one.fingerprint).delete()
+        ContactVerification.objects.filter(scheme=one.scheme, fingerprint__in=_every_fingerprint(one)).delete()
     locked.identifiers.all().delete()
     account, locked.account = locked.account, None
     locked.wrapped_key, locked.erased_at, locked.locale = None, at, "en"
@@ -327,15 +327,24 @@ def _identifier(subject: Subject, one: Name) -> Identifier:
 
 def _suppression(identifier: Identifier, at: datetime) -> Suppressed:
     """The fingerprint that outlives the name, under the current key where it can still be made."""
-    try:
-        named = name_of(identifier)
-    except crypto.CryptoError:
-        # an erasure must not wait for a lost key
-        named = None
+    named = _named(identifier)
     fingerprint, key = (
         (named.fingerprint, crypto.current_index_key()) if named else (identifier.fingerprint, identifier.index_key)
     )
     return Suppressed(scheme=identifier.scheme, fingerprint=fingerprint, index_key=key, erased_at=at)
+
+
+def _every_fingerprint(identifier: Identifier) -> list[bytes]:
+    named = _named(identifier)
+    return [bytes(identifier.fingerprint), *(named.fingerprints if named else [])]
+
+
+def _named(identifier: Identifier) -> Name | None:
+    """`name_of`, but None where it cannot be opened: an erasure must not wait for a lost key."""
+    try:
+        return name_of(identifier)
+    except crypto.CryptoError:
+        return None
 
 
 def _opened(identifier: Identifier) -> str | None:

@@ -4,6 +4,9 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 AGENT, MANAGER, AUDITOR = "agent", "privacy manager", "auditor"
+# Apart from the privacy managers: who makes accounts could make themselves the second of four eyes.
+ADMINISTRATOR = "administrator"
+ALL = (AGENT, MANAGER, AUDITOR, ADMINISTRATOR)
 
 _VIEWED = ("portal", "consents", "downstream", "requests_app")
 _ALLOWED: dict[str, tuple[str, ...]] = {
@@ -19,10 +22,9 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "consents.handle_case",
         "downstream.retry_propagation",
         "downstream.describe_dataset",
-        "portal.add_user",
-        "portal.change_user",
     ),
     AUDITOR: (),
+    ADMINISTRATOR: ("portal.add_user", "portal.change_user"),
 }
 # What an agent has no business with.
 _HIDDEN_FROM_AGENT = ("auditentry", "user", "rememberedanswer")
@@ -33,7 +35,9 @@ def set_up() -> None:
     for role, allowed in _ALLOWED.items():
         group, _ = Group.objects.get_or_create(name=role)
         view = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=_VIEWED)
-        if role == AGENT:
+        if role == ADMINISTRATOR:
+            view = view.filter(content_type__app_label="portal", content_type__model="user")
+        elif role == AGENT:
             view = view.exclude(content_type__model__in=_HIDDEN_FROM_AGENT)
         wanted = Q(pk__in=[])
         for name in allowed:

@@ -66,6 +66,9 @@ SITE_URL = env.str(
     "HEED_URL", f"http://localhost:{env.int('PORT', 8000)}" if LOCAL else f"https://{next(iter(ALLOWED_HOSTS), '')}"
 ).rstrip("/")
 STAFF_MFA = env.bool("HEED_STAFF_MFA", True)
+# So many proxies of yours stand before the web process; only what they say of a caller's address is believed, and
+# limits per caller count that address.
+PROXIES = env.int("HEED_PROXIES", 0 if LOCAL else 1)
 
 # --- engines -------------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", "")
@@ -170,8 +173,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_SESSION_REMEMBER = False
-# How many proxies of yours stand before the web server: limits per caller count the address behind them.
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("HEED_PROXIES", 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 MFA_ADAPTER = "portal.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = f"Heed at {SITE_NAME}"
@@ -260,8 +262,7 @@ REST_FRAMEWORK = {
         "client": env.str("HEED_RATE", "6000/min"),
         "address": env.str("HEED_VERIFY_RATE", "60/min"),
     },
-    # so many proxies of ours stand before the web process; only what they say of an address is believed
-    "NUM_PROXIES": env.int("HEED_PROXIES", 0 if LOCAL else 1),
+    "NUM_PROXIES": PROXIES,
     "DEFAULT_SCHEMA_CLASS": "portal.api_schema.PartnerSchema",
     "EXCEPTION_HANDLER": "portal.problems.handle",
     "UNAUTHENTICATED_USER": None,

@@ -17,7 +17,7 @@ urlpatterns = [
     path(".well-known/jwks.json", pages.jwks, name="jwks"),
     path("log/", include("consents.pages.log_urls")),
     path("admin/", admin.site.urls),
-    path("account/", include("allauth.urls")),
+    path("account/", include("portal.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("o/token/", oauth2.TokenView.as_view(), name="token"),
     path("o/revoke_token/", oauth2.RevokeTokenView.as_view(), name="revoke-token"),

@@ -1,6 +1,7 @@
 """The fixed cast and the little world they live in.
 
-Alice and Grace are people, Bob an agent, Petra and Mona privacy managers, Charlie must see nothing, Acme a partner.
+Alice and Grace are people, Bob an agent, Petra and Mona privacy managers,
+Ada an administrator, Charlie must see nothing, Acme a partner.
 """
 
 import secrets
@@ -102,6 +103,11 @@ def petra(db: None) -> User:
 @pytest.fixture
 def mona(db: None) -> User:
     return staff_member("mona", roles.MANAGER)
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return staff_member("ada", roles.ADMINISTRATOR)
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ class SubjectAdmin(ReadOnlyAdmin):
         if not search_term:
             # people are looked up one by one, never leafed through
             return queryset.none(), False
-        found = [_fingerprint(scheme, search_term) for scheme in (Scheme.ACCOUNT, Scheme.EMAIL)]
-        wanted = Q(identifiers__fingerprint__in=[one for one in found if one])
+        found = [one for scheme in (Scheme.ACCOUNT, Scheme.EMAIL) for one in _fingerprints(scheme, search_term)]
+        wanted = Q(identifiers__fingerprint__in=found)
         with suppress(ValueError):
             wanted |= Q(pk=uuid.UUID(search_term))
         looked_up = queryset.filter(wanted).distinct()
@@ -89,11 +89,12 @@ class SubjectAdmin(ReadOnlyAdmin):
         )
 
 
-def _fingerprint(scheme: str, term: str) -> bytes | None:
+def _fingerprints(scheme: str, term: str) -> list[bytes]:
+    """Under every index key, so that people are found also while a rotation goes on."""
     try:
-        return subjects.name(scheme, term).fingerprint
+        return subjects.name(scheme, term).fingerprints
     except subjects.IdentifierError:
-        return None
+        return []
 
 
 @admin.register(Partner)

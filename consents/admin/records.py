@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from consents import checkpoints
 from consents.models import Checkpoint, LedgerEvent, Purpose, Recipient
 from consents.vocabulary import Kind
-from portal import clock
-from portal.staff_pages import FirstThousands, ReadOnlyAdmin, named, unbroken
+from portal import audit, clock
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, by, found, named, unbroken
 
 
 @admin.register(Purpose)
@@ -31,7 +31,7 @@ class LedgerEventAdmin(ReadOnlyAdmin):
     list_display = ("place", "kind", "action", "purpose", "door", "who", "recorded_at")
     list_filter = ("kind", "action", "source")
     search_fields = ("subject_id",)
-    search_help_text = _("A person's id")
+    search_help_text = _("A person's id; each look is recorded")
     paginator = FirstThousands
     exclude = ("evidence",)
     show_full_result_count = False
@@ -47,9 +47,24 @@ class LedgerEventAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         try:
-            return queryset.filter(subject_id=uuid.UUID(search_term.strip())), False
+            subject_id = uuid.UUID(search_term.strip())
         except ValueError:
             return queryset.none(), False
+        history = queryset.filter(subject_id=subject_id)
+        if history.order_by().exists():
+            audit.record(at=clock.now(), by=by(request), action="subject.look_up", of=("subject", subject_id))
+        return history, False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """The filters beside the list, and no other: somebody's history is had by a search, which is recorded."""
+        return lookup.partition("__")[0] in self.list_filter
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        event = found(self.get_queryset(request), object_id)
+        if event is not None and event.subject_id is not None:
+            of = ("subject", event.subject_id)
+            audit.record(at=clock.now(), by=by(request), action="subject.look_at", of=of, details={"event": object_id})
+        return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
     @admin.display(description=_("position"))
     def place(self, event: LedgerEvent) -> str:

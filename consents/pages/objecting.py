@@ -165,7 +165,8 @@ def _send_for(request: HttpRequest, form: ObjectionForm, action: Action) -> int:
 
 def _send_again(request: HttpRequest, waiting: uuid.UUID) -> HttpResponse:
     try:
-        _mail(request, contact_verification.ask_again(verification_id=waiting, client=_client(request), at=clock.now()))
+        sent = contact_verification.ask_again(verification_id=waiting, client=_client(request), at=clock.now())
+        _mail(request, sent)
     except TooMany:
         messages.error(request, _TOO_MANY)
     except _UNDELIVERED:
@@ -174,12 +175,26 @@ def _send_again(request: HttpRequest, waiting: uuid.UUID) -> HttpResponse:
         messages.error(request, _("This took too long. Begin again, please."))
         return redirect("object")
     else:
-        messages.success(request, _("A new code is on its way. The one before no longer works."))
+        _told_of(request, sent, before=waiting)
     return redirect("object-code")
 
 
+def _told_of(request: HttpRequest, sent: Sent, *, before: uuid.UUID) -> None:
+    if sent.code is None:
+        messages.success(request, _("Look in your mail, please: the code that you have still works."))
+        return
+    contact_verification.withdraw(verification_id=before)
+    messages.success(request, _("A new code is on its way. The one before no longer works."))
+
+
 def _mail(request: HttpRequest, sent: Sent) -> None:
-    """Send it, and let this browser confirm it. Raises what sending raises, and then nothing waits."""
+    """Send it, and let this browser confirm it. Raises what sending raises, and then it does not wait.
+
+    Where the address got as many mails as it may, the page that comes is the same, and an earlier code serves.
+    """
+    if sent.code is None:
+        request.session.setdefault(_WAITING, str(sent.id))
+        return
     try:
         _send(sent)
     except _UNDELIVERED:

@@ -14,6 +14,8 @@ from portal.staff_pages import by
 
 admin.site.unregister(Group)
 
+_ROLE = ("is_active", "is_staff", "groups")
+
 
 @admin.register(User)
 class StaffAccountAdmin(ModelAdmin):  # type: ignore[misc]
@@ -33,7 +35,19 @@ class StaffAccountAdmin(ModelAdmin):  # type: ignore[misc]
         if not change:
             obj.set_unusable_password()
         super().save_model(request, obj, form, change)
-        audit.record(at=clock.now(), by=by(request), action="account.save", of=("account", obj.pk))
+        # the names of what changed, never its content
+        changed = {"fields": sorted(form.changed_data)}
+        audit.record(at=clock.now(), by=by(request), action="account.save", of=("account", obj.pk), details=changed)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever could change a superuser's address could sign in as them."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Nobody gives themselves a role, nor takes one: that is for a colleague to do."""
+        return _ROLE if obj is not None and obj.pk == request.user.pk else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Accounts are switched off, not deleted: the audit trail names them."""

@@ -28,6 +28,7 @@ _STAFF = {
     "bob@linkwell.example": roles.AGENT,
     "petra@linkwell.example": roles.MANAGER,
     "mona@linkwell.example": roles.MANAGER,
+    "ada@linkwell.example": roles.ADMINISTRATOR,
 }
 
 

@@ -109,6 +109,13 @@ def test_the_persons_word_counts_also_after_a_clock_that_ran_ahead(alice: Subjec
     assert browser_signals.is_set_aside(alice)
 
 
+def test_what_a_browser_sends_now_counts_also_after_a_clock_that_ran_ahead(alice: Subject) -> None:
+    signal(alice, at=AT - HOUR)
+    signal(alice, False, occurred_at=AT + timedelta(minutes=4))
+    assert signal(alice)
+    assert Preference.objects.get(subject=alice).action == "signal_on"
+
+
 def test_nothing_is_recorded_about_the_erased(alice: Subject) -> None:
     subjects.forget(subject=alice, by=BY, at=AT)
     with pytest.raises(Conflict, match="erased"):

@@ -33,8 +33,11 @@ pytestmark = pytest.mark.usefixtures("world")
 @pytest.fixture(autouse=True)
 def own_cache(settings: Any) -> None:
     """Redis is shared with other tests; counts must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+    lose_counts(settings)
+
+
+def lose_counts(settings: Any) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 def ask(contact: str = ADDRESS, wish: Wish = WISH, *, client: str = "192.0.2.1", at: Any = AT) -> Sent:
@@ -42,7 +45,7 @@ def ask(contact: str = ADDRESS, wish: Wish = WISH, *, client: str = "192.0.2.1",
 
 
 def confirm(sent: Sent, code: str | None = None, *, at: Any = AT + MINUTE) -> list[LedgerEvent]:
-    return contact_verification.confirm(verification_id=sent.id, code=code or sent.code, at=at)
+    return contact_verification.confirm(verification_id=sent.id, code=code or sent.code or "", at=at)
 
 
 def found(contact: str = ADDRESS) -> Subject | None:
@@ -115,11 +118,11 @@ def test_asking_does_the_same_for_whoever_it_is(alice: Subject, django_assert_nu
     )
     subjects.forget(subject=gone, by=BY, at=AT)
     for contact in ("alice@example.org", "nobody@example.org", "gone@example.org"):
-        # one look for the purpose, then savepoint, lock, deletion, insertion, release
+        # one look for the purpose, then savepoint, lock, count, insertion, release
         with django_assert_num_queries(6):
             sent = ask(contact)
         assert sent.contact == contact
-        assert len(sent.code) == len("XXXX-XXXX")
+        assert len(sent.code or "") == len("XXXX-XXXX")
 
 
 def test_what_waits_names_nobody_and_no_code() -> None:
@@ -142,7 +145,7 @@ def test_no_address_and_no_caller_is_readable_in_the_cache(monkeypatch: pytest.M
 
     monkeypatch.setattr(contact_verification, "cache", Watched())
     ask()
-    assert len(kept) == 2
+    assert len(kept) == 3
     assert not [one for one in kept if "192.0.2.1" in str(one) or "zoe" in str(one)]
 
 
@@ -192,12 +195,49 @@ def test_a_code_holds_for_fifteen_minutes() -> None:
         confirm(late, at=AT + timedelta(minutes=15))
 
 
-def test_a_later_one_replaces_the_earlier_for_the_same_contact_only() -> None:
-    first, other, second = ask(), ask("other@example.org"), ask("ZOE@example.org")
+def test_nobody_ends_what_somebody_else_asked_for() -> None:
+    first, by_another = ask(wish=Wish(Action.OBJECT, ("marketing",), "US")), ask("ZOE@example.org", client="c")
+    for _ in range(5):
+        with pytest.raises(CodeRefused):
+            confirm(by_another, "BBBB-BBBB")
+    [event] = confirm(first)
+    assert event.purpose == "marketing"
+
+
+def test_each_asking_has_a_code_of_its_own() -> None:
+    first, second = ask(), ask()
     with pytest.raises(CodeRefused):
-        confirm(first)
+        confirm(first, second.code)
+    assert confirm(first)
     assert confirm(second)
-    assert confirm(other)
+
+
+def test_a_code_serves_also_once_the_index_key_was_turned(settings: Any) -> None:
+    sent = ask()
+    settings.INDEX_KEYS = crypto.Ring({"new": bytes(32), **settings.INDEX_KEYS.keys})
+    assert confirm(sent)
+
+
+def test_which_keys_what_waits_is_sealed_under_is_known(settings: Any) -> None:
+    (old,) = settings.FIELD_KEYS.keys
+    ask()
+    settings.FIELD_KEYS = crypto.Ring({"new": bytes(32), **settings.FIELD_KEYS.keys})
+    ask()
+    ask("other@example.org")
+    assert ContactVerification.by_field_key() == {old: 1, "new": 2}
+
+
+@pytest.mark.parametrize("turns", [["before"], ["between"], ["before", "between"]])
+def test_who_is_forgotten_waits_nowhere_whichever_key_made_the_fingerprint(
+    alice: Subject, turns: list[str], settings: Any
+) -> None:
+    for moment in ("before", "between"):
+        if moment in turns:
+            settings.INDEX_KEYS = crypto.Ring({moment: moment.encode() * 8, **settings.INDEX_KEYS.keys})
+        ask("alice@example.org")
+    ask("other@example.org")
+    subjects.forget(subject=alice, by=BY, at=AT)
+    assert ContactVerification.objects.count() == 1
 
 
 def test_a_new_code_keeps_what_was_said() -> None:
@@ -216,12 +256,41 @@ def test_nothing_that_ran_out_is_sent_again() -> None:
         contact_verification.ask_again(verification_id=uuid.uuid4(), client="c", at=AT)
 
 
-def test_one_address_gets_five_mails_an_hour_whoever_asks() -> None:
-    for number in range(5):
-        ask(client=f"192.0.2.{number}")
-    with pytest.raises(TooMany):
-        ask(client="192.0.2.99")
-    assert ask("other@example.org")
+def test_one_caller_gets_five_mails_an_hour_sent_to_one_address_and_leaves_others_theirs() -> None:
+    for _ in range(5):
+        assert ask().code
+    for _ in range(30):
+        with pytest.raises(TooMany):
+            ask(client="192.0.2.1")
+    assert ask(client="192.0.2.99").code
+    assert ask("other@example.org", client="192.0.2.2").code
+
+
+def test_one_address_gets_twenty_mails_an_hour_and_their_codes_go_on_serving() -> None:
+    sent = [ask(client=f"192.0.2.{number}") for number in range(20)]
+    assert all(one.code for one in sent)
+    for later in (AT, AT + 20 * MINUTE):
+        # answered like the others, and not sent
+        assert ask(client="192.0.2.99", at=later).code is None
+    assert ask("other@example.org").code
+    assert ContactVerification.objects.count() == 21
+    assert confirm(sent[0])
+    assert confirm(sent[-1])
+
+
+def test_a_new_code_that_may_not_be_sent_leaves_the_one_before() -> None:
+    sent = [ask(client=f"192.0.2.{number}") for number in range(20)]
+    assert contact_verification.ask_again(verification_id=sent[0].id, client="c", at=AT).code is None
+    assert confirm(sent[0])
+
+
+def test_what_waits_for_one_address_is_bounded_also_where_counts_were_lost(settings: Any) -> None:
+    for number in range(25):
+        lose_counts(settings)
+        assert (ask(client=f"192.0.2.{number}").code is None) == (number >= 20)
+    assert ContactVerification.objects.count() == 20
+    lose_counts(settings)
+    assert ask(at=AT + 15 * MINUTE).code
 
 
 def test_one_caller_asks_thirty_times_an_hour_for_whomever() -> None:
@@ -303,7 +372,8 @@ def test_the_same_code_in_two_tabs_is_recorded_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_asking_twice_at_once_leaves_one_that_waits() -> None:
+def test_of_many_who_ask_at_once_no_more_wait_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact_verification, "MOST_WAITING", 2)
     barrier = threading.Barrier(4)
 
     def tab() -> None:
@@ -318,7 +388,7 @@ def test_asking_twice_at_once_leaves_one_that_waits() -> None:
         one.start()
     for one in tabs:
         one.join()
-    assert ContactVerification.objects.count() == 1
+    assert ContactVerification.objects.count() == 2
 
 
 def test_a_members_own_yes_gives_way_to_an_objection_by_the_code(alice: Subject) -> None:

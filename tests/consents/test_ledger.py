@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from consents import ledger, subjects
 from consents.ledger import ChoiceError, Origin, Scope
 from consents.models import LedgerEvent, Preference, Subject
-from consents.vocabulary import Action, Kind, Source
+from consents.vocabulary import PROTECTIVE, Action, Kind, Source
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry
 from tests.conftest import AT, BY
@@ -130,6 +132,79 @@ def test_a_yes_dated_ahead_of_our_clock_is_withdrawn_all_the_same(alice: Subject
     say(alice, Action.GRANT, "marketing", occurred_at=AT + timedelta(minutes=4))
     ledger.withdraw_everything(subject=alice, by=BY, at=AT)
     assert preference(alice).action == "withdraw"
+
+
+AHEAD = AT + timedelta(minutes=4)
+
+
+def said_at(subject: Subject, action: Action, source: Source, occurred_at: datetime | None) -> LedgerEvent:
+    origin = Origin(source=source, by="somebody")
+    return ledger.record(
+        subject=subject, scope=Scope("marketing"), action=action, origin=origin, at=AT, occurred_at=occurred_at
+    )
+
+
+@pytest.mark.parametrize("source", [Source.SELF_SERVICE, Source.REQUEST, Source.STAFF, Source.GPC])
+@pytest.mark.parametrize(("stood", "said"), [(Action.GRANT, Action.DENY), (Action.DENY, Action.GRANT)])
+def test_what_is_said_to_us_wins_over_a_clock_that_ran_ahead(
+    alice: Subject, source: Source, stood: Action, said: Action
+) -> None:
+    said_at(alice, stood, Source.PARTNER, AHEAD)
+    event = said_at(alice, said, source, None)
+    assert (preference(alice).action, preference(alice).event_id) == (said, event.pk)
+    assert event.occurred_at == preference(alice).occurred_at == AHEAD + timedelta(microseconds=1)
+    assert LedgerEvent.objects.get(pk=event.pk).occurred_at == event.occurred_at
+
+
+@pytest.mark.parametrize("source", [Source.PARTNER, Source.IMPORT])
+def test_a_sender_without_a_time_of_its_own_does_not_overtake(alice: Subject, source: Source) -> None:
+    said_at(alice, Action.DENY, Source.PARTNER, AHEAD)
+    assert said_at(alice, Action.GRANT, source, None).occurred_at == AT
+    assert preference(alice).action == "deny"
+
+
+def test_a_time_that_was_given_stays_as_it_was_given(alice: Subject) -> None:
+    said_at(alice, Action.DENY, Source.PARTNER, AHEAD)
+    assert said_at(alice, Action.GRANT, Source.STAFF, AT).occurred_at == AT
+    assert preference(alice).action == "deny"
+
+
+def test_a_clock_that_ran_ahead_in_another_scope_changes_no_time(alice: Subject) -> None:
+    say(alice, Action.GRANT, recipient="linkwell", occurred_at=AHEAD)
+    say(alice, Action.GRANT, category="posts", occurred_at=AHEAD)
+    say(alice, Action.GRANT, "marketing", occurred_at=AHEAD)
+    say(alice, Action.RESTRICT, occurred_at=AHEAD)
+    assert say(alice, Action.DENY).occurred_at == AT
+
+
+SAID = st.tuples(
+    st.booleans(), st.sampled_from([Action.GRANT, Action.DENY]), st.integers(0, 600), st.integers(-600, 300)
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(said=st.lists(SAID, min_size=1, max_size=8))
+def test_the_person_always_has_the_last_word(alice: Subject, said: list[tuple[bool, Action, int, int]]) -> None:
+    """Between partners with whatever clocks: after each word of the person's own, that is what stands."""
+    at, origin = AT, Origin(source=Source.PARTNER, by="partner:acme")
+    with transaction.atomic():
+        for is_own, action, passed, skew in said:
+            at += timedelta(seconds=passed, microseconds=1)
+            if is_own:
+                event = say(alice, action, at=at)
+                assert (preference(alice).event_id, preference(alice).action) == (event.pk, action)
+            else:
+                sent = at + timedelta(seconds=skew)
+                scope = Scope("ai-training")
+                ledger.record(subject=alice, scope=scope, action=action, origin=origin, at=at, occurred_at=sent)
+            assert seen_later(alice) == preference(alice).event_id
+        transaction.set_rollback(True)
+
+
+def seen_later(subject: Subject) -> object:
+    """The event that wins by the times in the ledger alone, as a snapshot and a verifier see it."""
+    every = LedgerEvent.objects.filter(subject_id=subject.pk, kind="choice")
+    return max(every, key=lambda one: (one.occurred_at, one.action in PROTECTIVE, one.pk)).pk
 
 
 @pytest.mark.django_db(transaction=True)

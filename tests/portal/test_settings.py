@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 KEYS = "one:" + base64.b64encode(bytes(32)).decode()
 COMPLETE = {
@@ -22,11 +23,11 @@ COMPLETE = {
 }
 
 
-def started(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def started(folder: Path, *, shows: str = "LOCAL", **environment: str) -> subprocess.CompletedProcess[str]:
     """A fresh process that does nothing but read the settings."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-c", "from portal import settings; print(settings.LOCAL)"],
+        [sys.executable, "-c", f"from portal.settings import *; print({shows})"],
         env=inherited | {"HEED_DATA": str(folder)} | environment,
         capture_output=True,
         text=True,
@@ -40,6 +41,17 @@ def test_production_starts_when_everything_is_given(tmp_path: Path) -> None:
     run = started(tmp_path, **COMPLETE)
     assert (run.returncode, run.stdout.strip()) == (0, "False"), run.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("given", "counted"), [({}, 1), ({"HEED_PROXIES": "0"}, 0), ({"HEED_PROXIES": "2"}, 2)])
+def test_sign_in_and_the_api_believe_as_many_proxies(tmp_path: Path, given: dict[str, str], counted: int) -> None:
+    shown = "ALLAUTH_TRUSTED_PROXY_COUNT, REST_FRAMEWORK['NUM_PROXIES']"
+    run = started(tmp_path, shows=shown, **COMPLETE, **given)
+    assert run.stdout.strip() == f"{counted} {counted}", run.stderr
+
+
+def test_a_try_out_stands_behind_no_proxy() -> None:
+    assert (settings.ALLAUTH_TRUSTED_PROXY_COUNT, settings.REST_FRAMEWORK["NUM_PROXIES"]) == (0, 0)
 
 
 @pytest.mark.parametrize(

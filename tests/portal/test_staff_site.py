@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 
 from consents.models import Subject
-from portal import demo_access
+from portal import demo_access, roles
 from portal.models import AuditEntry, User
 from tests.conftest import staff_member
 
@@ -86,15 +87,61 @@ def test_nothing_is_edited_in_place(petra: User, world: None, signed_in: SignIn,
 
 
 class TestStaffAccounts:
-    def test_a_manager_makes_an_account_without_a_password(self, petra: User, signed_in: SignIn) -> None:
+    def test_an_administrator_makes_an_account_without_a_password(self, ada: User, signed_in: SignIn) -> None:
         sent = {"username": "eve", "email": "eve@staff.example", "is_active": "on", "is_staff": "on"}
-        assert signed_in(petra).post("/admin/portal/user/add/", sent).status_code == 302
+        assert signed_in(ada).post("/admin/portal/user/add/", sent).status_code == 302
         eve = User.objects.get(username="eve")
         assert not eve.has_usable_password()
         assert AuditEntry.objects.filter(action="account.save", object_id=str(eve.pk)).exists()
 
-    def test_an_agent_makes_none(self, bob: User, signed_in: SignIn) -> None:
-        assert signed_in(bob).get("/admin/portal/user/add/").status_code == 403
+    @pytest.mark.parametrize("role", [roles.AGENT, roles.MANAGER, roles.AUDITOR])
+    def test_nobody_else_makes_or_changes_one(self, bob: User, signed_in: SignIn, role: str) -> None:
+        browser = signed_in(staff_member("eve", role))
+        sent = {"username": "bob", "email": "eve2@staff.example", "is_active": "on", "is_staff": "on"}
+        assert browser.post("/admin/portal/user/add/", sent | {"username": "other"}).status_code == 403
+        assert browser.post(account(bob), sent).status_code == 403
+        assert User.objects.get(username="bob").email == "bob@staff.example"
 
-    def test_accounts_are_not_deleted(self, petra: User, bob: User, signed_in: SignIn) -> None:
-        assert signed_in(petra).get(f"/admin/portal/user/{bob.pk}/delete/").status_code == 403
+    def test_an_administrator_sees_accounts_and_nothing_of_people(self, ada: User, signed_in: SignIn) -> None:
+        browser = signed_in(ada)
+        assert browser.get("/admin/").status_code == 200
+        assert browser.get("/admin/portal/user/").status_code == 200
+        for model in ("consents/subject", "consents/ledgerevent", "requests_app/request", "auth/group"):
+            assert browser.get(f"/admin/{model}/").status_code == 403, model
+
+    def test_a_superusers_account_is_changed_by_a_superuser_alone(
+        self, ada: User, petra: User, signed_in: SignIn
+    ) -> None:
+        root = User.objects.create(username="root", email="root@staff.example", is_staff=True, is_superuser=True)
+        sent = {"username": "root", "email": "ada2@staff.example", "is_active": "on", "is_staff": "on"}
+        assert signed_in(ada).post(account(root), sent).status_code == 403
+        assert User.objects.get(username="root").email == "root@staff.example"
+        other = User.objects.create(username="other", email="other@staff.example", is_staff=True, is_superuser=True)
+        assert signed_in(other).post(account(root), sent).status_code == 302
+        assert User.objects.get(username="root").email == "ada2@staff.example"
+
+    @pytest.mark.parametrize("is_superuser", [False, True])
+    def test_nobody_gives_themselves_a_role(self, ada: User, signed_in: SignIn, is_superuser: bool) -> None:
+        User.objects.update(is_superuser=is_superuser)
+        manager = Group.objects.get(name=roles.MANAGER)
+        sent = {"username": "ada", "email": "ada@staff.example", "groups": [manager.pk], "is_active": "on"}
+        assert signed_in(ada).post(account(ada), sent).status_code == 302
+        ada.refresh_from_db()
+        assert [group.name for group in ada.groups.all()] == [roles.ADMINISTRATOR]
+        assert ada.is_staff
+
+    def test_a_saved_change_is_audited_with_the_names_of_the_changed_fields(
+        self, ada: User, bob: User, signed_in: SignIn
+    ) -> None:
+        sent = {"username": "bob", "email": "robert@staff.example", "is_active": "on", "is_staff": "on"}
+        signed_in(ada).post(account(bob), sent | {"groups": [Group.objects.get(name=roles.MANAGER).pk]})
+        entry = AuditEntry.objects.get(action="account.save")
+        assert (entry.actor, entry.object_id) == (f"staff:{ada.pk}", str(bob.pk))
+        assert entry.details == {"fields": ["email", "groups"]}
+
+    def test_accounts_are_not_deleted(self, ada: User, bob: User, signed_in: SignIn) -> None:
+        assert signed_in(ada).get(f"/admin/portal/user/{bob.pk}/delete/").status_code == 403
+
+
+def account(user: User) -> str:
+    return f"/admin/portal/user/{user.pk}/change/"

@@ -12,15 +12,13 @@ from django.db import transaction
 from portal import actors, audit, clock, roles
 from portal.models import User
 
-_ROLES = (roles.AGENT, roles.MANAGER, roles.AUDITOR)
-
 
 class Command(BaseCommand):
     help = "Create a staff account; its owner signs in with a mailed code and enrols a second factor."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("address", help="The business mail address")
-        parser.add_argument("--role", choices=_ROLES, required=True)
+        parser.add_argument("--role", choices=roles.ALL, required=True)
         parser.add_argument("--superuser", action="store_true", help="May also give others their roles")
 
     @transaction.atomic

@@ -8,7 +8,7 @@ from portal import roles
 
 
 class Command(BaseCommand):
-    help = "Create the roles agent, privacy manager and auditor, or bring their permissions up to date."
+    help = "Create the roles agent, privacy manager, auditor and administrator, or bring their permissions up to date."
 
     def handle(self, *args: Any, **options: Any) -> None:
         roles.set_up()

@@ -1,12 +1,14 @@
 """Looking people up: by exactly what names them, and each look is recorded."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
 
-from consents.models import Subject
+from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Action
+from portal.crypto import Ring
 from portal.models import AuditEntry, User
 from tests.consents.asking import say
 
@@ -74,3 +76,44 @@ def test_the_ledger_is_read_with_positions_and_without_evidence(alice: Subject, 
     page = browser.get(f"/admin/consents/ledgerevent/{event.pk}/change/").content.decode()
     assert str(alice.pk) in page
     assert "vidence" not in page
+
+
+def test_people_are_found_while_the_index_key_is_turned(
+    alice: Subject, bob: User, signed_in: SignIn, settings: Any
+) -> None:
+    settings.INDEX_KEYS = Ring({"new": bytes(32), **settings.INDEX_KEYS.keys})
+    for term in ("alice@example.org", "m_alice"):
+        assert str(alice.pk) in found(signed_in(bob), term)
+
+
+class TestHistoriesInTheLedger:
+    LEDGER = "/admin/consents/ledgerevent/"
+
+    def test_reading_somebodys_history_is_in_the_trail(self, alice: Subject, bob: User, signed_in: SignIn) -> None:
+        say(alice, Action.DENY)
+        assert signed_in(bob).get(self.LEDGER, {"q": f" {alice.pk} "}).status_code == 200
+        look = AuditEntry.objects.get(action="subject.look_up")
+        assert (look.actor, look.object_id) == (f"staff:{bob.pk}", str(alice.pk))
+
+    def test_reading_one_event_of_theirs_is_too(self, alice: Subject, bob: User, signed_in: SignIn) -> None:
+        event = say(alice, Action.DENY)
+        signed_in(bob).get(f"{self.LEDGER}{event.pk}/change/")
+        look = AuditEntry.objects.get(action="subject.look_at")
+        assert (look.object_id, look.details) == (str(alice.pk), {"event": str(event.pk)})
+
+    def test_what_is_of_nobody_leaves_no_entry(self, alice: Subject, bob: User, signed_in: SignIn) -> None:
+        browser, rule = signed_in(bob), LedgerEvent.objects.filter(subject_id=None).first()
+        assert rule is not None
+        for path in ("", "?q=", f"?q={rule.pk}", "?q=nobody", f"{rule.pk}/change/", "nonsense/change/"):
+            browser.get(self.LEDGER + path)
+        assert not AuditEntry.objects.filter(action__startswith="subject.look").exists()
+
+    def test_no_filter_leads_to_a_history_past_the_trail(self, alice: Subject, bob: User, signed_in: SignIn) -> None:
+        event = say(alice, Action.DENY)
+        browser = signed_in(bob)
+        for lookup in ("subject_id", "subject_id__exact", "subject_id__gte", "actor", "actor__contains", "id"):
+            page = browser.get(self.LEDGER, {lookup: str(alice.pk)}, follow=True)
+            assert page.status_code in {200, 400}
+            assert page.status_code == 400 or lookup not in page.request["QUERY_STRING"]
+        page = browser.get(self.LEDGER, {"action__exact": "deny", "kind__exact": "choice"})
+        assert str(event.pk) in page.content.decode()

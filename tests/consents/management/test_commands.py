@@ -75,7 +75,7 @@ def test_members_that_cannot_be_imported_are_refused_without_a_traceback(tmp_pat
 def test_roles_are_set_up_and_brought_up_to_date() -> None:
     typed("set_up_roles")
     first = {group.name: set(group.permissions.all()) for group in Group.objects.all()}
-    assert set(first) == {"agent", "privacy manager", "auditor"}
+    assert set(first) == {"agent", "privacy manager", "auditor", "administrator"}
     Group.objects.get(name="agent").permissions.clear()
     typed("set_up_roles")
     assert {group.name: set(group.permissions.all()) for group in Group.objects.all()} == first

@@ -181,7 +181,7 @@ def test_a_new_code_for_what_ran_out_begins_again() -> None:
     assert "This took too long." in response.content.decode()
 
 
-def test_too_many_mails_to_one_address_are_refused() -> None:
+def test_too_many_mails_from_one_caller_to_one_address_are_refused() -> None:
     for _ in range(5):
         assert ask(Client()).status_code == 200
     refused = ask(Client())
@@ -193,6 +193,45 @@ def test_too_many_mails_to_one_address_are_refused() -> None:
     for _ in range(5):
         page = browser.post("/object/code/", {"again": "1"}, follow=True).content.decode()
     assert "asked for too often" in page
+
+
+def test_where_an_address_had_its_mails_the_page_is_as_always_and_earlier_codes_serve() -> None:
+    first = Client(REMOTE_ADDR="198.51.100.1")
+    shown = ask(first)
+    kept = code()
+    for number in range(2, 21):
+        ask(Client(REMOTE_ADDR=f"198.51.100.{number}"))
+    late = Client(REMOTE_ADDR="198.51.100.99")
+    silent = ask(late)
+    assert len(mail.outbox) == 20
+    assert plain(silent.content.decode()) == plain(shown.content.decode())
+    assert late.post("/object/code/", {"code": kept}).status_code == 400
+    page = first.post("/object/code/", {"again": "1"}, follow=True).content.decode()
+    assert "the code that you have still works" in page
+    assert first.post("/object/code/", {"code": kept}).status_code == 302
+
+
+def test_somebody_elses_asking_and_guessing_ends_nobodys_objection() -> None:
+    mine, theirs = Client(), Client(REMOTE_ADDR="198.51.100.7")
+    ask(mine)
+    kept = code()
+    ask(theirs)
+    for _ in range(6):
+        theirs.post("/object/code/", {"code": "BBBB-BBBB"})
+    assert mine.post("/object/code/", {"code": kept}).status_code == 302
+
+
+def test_a_new_code_that_cannot_be_sent_leaves_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = Client()
+    ask(browser)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise SMTPRecipientsRefused({})
+
+    with monkeypatch.context() as broken:
+        broken.setattr("consents.pages.objecting.EmailMultiAlternatives.send", refuse)
+        browser.post("/object/code/", {"again": "1"})
+    assert browser.post("/object/code/", {"code": code()}).status_code == 302
 
 
 def test_all_addresses_of_one_ipv6_caller_are_one_caller() -> None:

@@ -2,19 +2,38 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account import urls as allauth_urls
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import SESSION_KEY
 from django.core import mail
 from django.test import Client
 
 from consents import subjects
 from consents.models import Subject
+from portal import account_urls, demo_access
 from portal.models import User
 from tests.conftest import AT, BY
 from tests.consents.asking import tables_as_text
 
 ASK, CONFIRM = "/account/login/code/", "/account/login/code/confirm/"
+SignIn = Callable[..., Client]
+NOT_TO_BE_FOUND = [
+    "/account/signup/",
+    "/account/email/",
+    "/account/confirm-email/",
+    "/account/confirm-email/x/",
+    "/account/password/change/",
+    "/account/password/set/",
+    "/account/password/reset/",
+    "/account/password/reset/done/",
+    "/account/password/reset/key/done/",
+    "/account/password/reset/key/x-x/",
+]
 CODE = re.compile(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b")
 
 
@@ -38,7 +57,7 @@ def code() -> str:
     return found.group()
 
 
-def signed_in(browser: Client) -> bool:
+def is_signed_in(browser: Client) -> bool:
     return browser.get("/choices/").status_code == 200
 
 
@@ -48,7 +67,7 @@ def test_a_person_signs_in_with_the_code_from_the_mail(alice: Subject) -> None:
     assert mail.outbox[0].to == ["alice@example.org"]
     response = browser.post(CONFIRM, {"code": code()})
     assert (response.status_code, response["Location"]) == (302, "/choices/")
-    assert signed_in(browser)
+    assert is_signed_in(browser)
 
 
 def test_a_code_serves_once(alice: Subject) -> None:
@@ -58,14 +77,14 @@ def test_a_code_serves_once(alice: Subject) -> None:
     browser.post(CONFIRM, {"code": used})
     ask(other, "alice@example.org")
     other.post(CONFIRM, {"code": used})
-    assert not signed_in(other)
+    assert not is_signed_in(other)
 
 
 def test_a_code_serves_only_the_browser_that_asked(alice: Subject) -> None:
     ask(Client(), "alice@example.org")
     other = Client()
     other.post(CONFIRM, {"code": code()})
-    assert not signed_in(other)
+    assert not is_signed_in(other)
 
 
 def test_signing_in_leaves_no_readable_address_and_no_code_in_the_database(alice: Subject) -> None:
@@ -116,7 +135,7 @@ def test_three_wrong_codes_end_the_attempt(alice: Subject) -> None:
     for _ in range(3):
         browser.post(CONFIRM, {"code": "WRONG1"})
     browser.post(CONFIRM, {"code": code()})
-    assert not signed_in(browser)
+    assert not is_signed_in(browser)
 
 
 def test_a_wrong_code_may_be_mistyped_once(alice: Subject) -> None:
@@ -125,7 +144,7 @@ def test_a_wrong_code_may_be_mistyped_once(alice: Subject) -> None:
     page = browser.post(CONFIRM, {"code": "WRONG1"}).content.decode()
     assert "Error:" in page
     browser.post(CONFIRM, {"code": code()})
-    assert signed_in(browser)
+    assert is_signed_in(browser)
 
 
 def test_a_code_is_asked_for_only_so_often(alice: Subject) -> None:
@@ -134,10 +153,47 @@ def test_a_code_is_asked_for_only_so_often(alice: Subject) -> None:
     assert 0 < len(mail.outbox) < 30
 
 
-def test_nobody_signs_up(world: None) -> None:
-    response = Client().post("/account/signup/", {"email": "new@example.org"})
-    assert "No account to make here" in response.content.decode()
-    assert not User.objects.exists()
+@pytest.mark.parametrize("browser_of", ["a stranger", "a person", "staff"])
+@pytest.mark.parametrize("path", NOT_TO_BE_FOUND)
+def test_nothing_of_an_account_is_changed_by_its_pages(
+    alice: Subject, petra: User, signed_in: SignIn, browser_of: str, path: str
+) -> None:
+    browser = {"a stranger": Client, "a person": lambda: signed_in(alice), "staff": lambda: signed_in(petra)}[
+        browser_of
+    ]()
+    sent = {"email": "new@example.org", "action_add": "", "password1": "long-Enough-9", "password2": "long-Enough-9"}
+    assert browser.get(path).status_code == 404
+    assert browser.post(path, sent).status_code == 404
+    assert not EmailAddress.objects.exists()
+    assert not any(user.has_usable_password() for user in User.objects.all())
+
+
+def test_every_address_of_allauth_that_is_not_used_is_covered_above() -> None:
+    """So that a release of allauth that brings a new page opens none here."""
+    unused = {str(one.pattern) for one in account_urls.urlpatterns if one.callback is account_urls.nothing}
+    assert {re.sub(r"<[^>]+>", "x", one) for one in unused} == {
+        one.removeprefix("/account/") for one in NOT_TO_BE_FOUND
+    }
+
+
+def test_allauth_finds_every_name_it_asks_for() -> None:
+    ours = {one.name for one in account_urls.urlpatterns}
+    theirs = {one.name for one in allauth_urls.urlpatterns}
+    assert theirs <= ours
+
+
+@pytest.mark.parametrize("path", ["", "totp/activate/", "totp/deactivate/", "recovery-codes/", "reauthenticate/"])
+def test_a_person_has_no_second_factor_to_be_locked_out_by(alice: Subject, signed_in: SignIn, path: str) -> None:
+    assert signed_in(alice).get(f"/account/2fa/{path}").status_code == 404
+
+
+def test_signing_in_keeps_no_address_beside_the_sealed_one(alice: Subject, bob: User) -> None:
+    for address in ("alice@example.org", "bob@staff.example"):
+        browser = Client()
+        ask(browser, address)
+        browser.post(CONFIRM, {"code": code()})
+        assert SESSION_KEY in browser.session
+    assert not EmailAddress.objects.exists()
 
 
 def test_signing_out_takes_a_click(alice: Subject) -> None:
@@ -145,9 +201,9 @@ def test_signing_out_takes_a_click(alice: Subject) -> None:
     ask(browser, "alice@example.org")
     browser.post(CONFIRM, {"code": code()})
     assert browser.get("/account/logout/").status_code == 200
-    assert signed_in(browser)
+    assert is_signed_in(browser)
     assert browser.post("/account/logout/")["Location"] == "/"
-    assert not signed_in(browser)
+    assert not is_signed_in(browser)
 
 
 def test_where_one_wanted_to_go_is_where_one_arrives(alice: Subject) -> None:
@@ -168,6 +224,22 @@ def test_staff_sign_in_by_their_business_address(bob: User) -> None:
     ask(browser, "BOB@staff.example")
     response = browser.post(CONFIRM, {"code": code()})
     assert response["Location"] == "/admin/"
+
+
+def test_staff_enrol_a_second_factor_at_their_first_sign_in_and_use_it_at_the_next(bob: User) -> None:
+    first, second = Client(), Client()
+    ask(first, "bob@staff.example")
+    first.post(CONFIRM, {"code": code()})
+    assert first.get("/admin/", follow=True).redirect_chain[-1][0] == "/account/2fa/totp/activate/"
+    secret = first.session["mfa.totp.secret"]
+    enrolled = first.post("/account/2fa/totp/activate/", {"code": demo_access.current_code(secret)})
+    assert enrolled["Location"] == "/account/2fa/recovery-codes/"
+    assert first.get(enrolled["Location"], follow=True).status_code == 200
+    one = Authenticator.objects.get(user=bob, type=Authenticator.Type.RECOVERY_CODES).wrap().get_unused_codes()[0]
+    ask(second, "bob@staff.example")
+    assert second.post(CONFIRM, {"code": code()})["Location"].startswith("/account/2fa/authenticate/")
+    assert second.post("/account/2fa/authenticate/", {"code": one})["Location"] == "/admin/"
+    assert second.get("/admin/").status_code == 200
 
 
 def test_staff_who_were_switched_off_are_unknown(bob: User) -> None:

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("consents", "0025_read_what_was_told")]
+
+    operations = [
+        migrations.RemoveConstraint(model_name="contactverification", name="one_verification_per_contact"),
+        migrations.AddIndex(
+            model_name="contactverification",
+            index=models.Index(fields=["scheme", "fingerprint"], name="verification_of_contact"),
+        ),
+    ]
