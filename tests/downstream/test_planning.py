@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consents import holds, ledger, rules, sequencer, subjects
+from consents import holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
@@ -324,3 +324,28 @@ def test_a_run_is_in_the_audit_trail_from_plan_to_verification(posts: Dataset, a
     assert [entry.action for entry in entries] == ["propagation.plan", "propagation.verify"]
     assert [entry.actor for entry in entries] == ["system:heed"] * 2
     assert RemovalReceipt.objects.get(subject_id=alice.pk).propagation_id == run.pk
+
+
+def test_a_notice_that_takes_effect_later_takes_out_those_whose_waiting_days_begin_anew(
+    posts: Dataset, alice: Subject
+) -> None:
+    effective = AT + timedelta(days=5)
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=LATER, effective_at=effective)
+    notices.publish(draft=changed, by=BY, at=LATER)
+    sequenced()
+    assert propagation.plan(at=LATER) == []
+    assert notice_turns.tell(at=effective) == 1
+    sequenced()
+    run = planned(at=effective)
+    assert run.targets.filter(subject_id=alice.pk).exists()
+
+
+def test_a_notice_that_is_published_later_takes_them_out_then(posts: Dataset, alice: Subject) -> None:
+    published = AT + timedelta(days=5)
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=published, effective_at=published)
+    notices.publish(draft=changed, by=BY, at=LATER)
+    sequenced()
+    assert propagation.plan(at=LATER) == []
+    assert notice_turns.tell(at=published) == 1
+    sequenced()
+    assert planned(at=published).targets.filter(subject_id=alice.pk).exists()
