@@ -43,6 +43,11 @@ def tell(*, at: datetime) -> int:
     return len(due)
 
 
+def has_untold(*, at: datetime) -> bool:
+    """Whether a version turned by `at` of which the log was not told yet."""
+    return any(True for _ in _due(at))
+
+
 def _due(at: datetime) -> Iterator[_Turn]:
     """The oldest first. A notice that no rule names decides nothing; a rule that names it later tells by itself."""
     rows = Notice.objects.filter(slug__in=Rule.objects.filter(recorded_at__lte=at).values("notice")).filter(
