@@ -1,7 +1,7 @@
 """Where one person's "no" has arrived: the state of each dataset that serves a purpose."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,10 +68,10 @@ def _causes(subject: Subject, decision: Decision, purpose: str) -> "Iterator[Que
             recorded_at=subject.registered_at,
             details__jurisdictions__contains=[subject.jurisdiction],
         )
-    named = {subject.registered_in, decision.choice and decision.choice.event_id}
+    named = [one for one in (subject.registered_in, decision.choice.event_id if decision.choice else None) if one]
     if decision.hold is not None:
-        named.add(holds.opening_event(decision.hold))
-    yield LedgerEvent.objects.filter(pk__in=named - {None})
+        named.append(holds.opening_event(decision.hold))
+    yield LedgerEvent.objects.filter(pk__in=named)
     yield LedgerEvent.objects.filter(
         Q(kind=Kind.AMENDMENT) | Q(kind=Kind.EXPIRY, purpose__in=whole), subject_id=subject.pk
     )
@@ -84,11 +84,11 @@ def _is_by_rule(decision: Decision) -> bool:
     return decision.hold is None and (decision.choice is None or decision.decisive.code == "gpc")
 
 
-def _of_rules(place: str, whole: list[str], decision: Decision) -> "QuerySet[LedgerEvent]":
+def _of_rules(place: str, whole: Sequence[str], decision: Decision) -> "QuerySet[LedgerEvent]":
     """Events of rules and notices that bear on the place and purpose: few hundred at most, under an index of kinds."""
     bears = Q(
         details__jurisdictions__has_any_keys=list(jurisdictions.widening(place)),
-        details__purposes__has_any_keys=whole,
+        details__purposes__has_any_keys=list(whole),
     )
     if decision.rule is not None and decision.rule.notice:
         # its publication names no places
