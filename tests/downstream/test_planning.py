@@ -326,26 +326,16 @@ def test_a_run_is_in_the_audit_trail_from_plan_to_verification(posts: Dataset, a
     assert RemovalReceipt.objects.get(subject_id=alice.pk).propagation_id == run.pk
 
 
-def test_a_notice_that_takes_effect_later_takes_out_those_whose_waiting_days_begin_anew(
-    posts: Dataset, alice: Subject
+@pytest.mark.parametrize("waits", ["for its publication", "for its effect"])
+def test_a_notice_that_begins_to_count_takes_out_those_whose_days_begin_anew(
+    posts: Dataset, alice: Subject, waits: str
 ) -> None:
-    effective = AT + timedelta(days=5)
-    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=LATER, effective_at=effective)
+    begins = AT + timedelta(days=5)
+    published = begins if waits == "for its publication" else LATER
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=published, effective_at=begins)
     notices.publish(draft=changed, by=BY, at=LATER)
     sequenced()
     assert propagation.plan(at=LATER) == []
-    assert notice_turns.tell(at=effective) == 1
+    assert notice_turns.tell(at=begins) == 1
     sequenced()
-    run = planned(at=effective)
-    assert run.targets.filter(subject_id=alice.pk).exists()
-
-
-def test_a_notice_that_is_published_later_takes_them_out_then(posts: Dataset, alice: Subject) -> None:
-    published = AT + timedelta(days=5)
-    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=published, effective_at=published)
-    notices.publish(draft=changed, by=BY, at=LATER)
-    sequenced()
-    assert propagation.plan(at=LATER) == []
-    assert notice_turns.tell(at=published) == 1
-    sequenced()
-    assert planned(at=published).targets.filter(subject_id=alice.pk).exists()
+    assert planned(at=begins).targets.filter(subject_id=alice.pk).exists()
