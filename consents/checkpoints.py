@@ -82,8 +82,18 @@ def proof_of(*, position: int) -> Inclusion | None:
     last = latest()
     if last is None or not 0 < position <= last.size:
         return None
-    hashes = _hashes(tree.inclusion_parts(position - 1, last.size))
-    return Inclusion(index=position - 1, size=last.size, hashes=tuple(hashes), checkpoint=last.note)
+    hashes = inclusion(position=position, size=last.size)
+    return Inclusion(index=position - 1, size=last.size, hashes=hashes, checkpoint=last.note)
+
+
+def inclusion(*, position: int, size: int) -> tuple[bytes, ...]:
+    """The proof that the event at this position is in the tree of `size` leaves. Raises LogBroken beyond the tree."""
+    return tuple(_hashes(tree.inclusion_parts(position - 1, size)))
+
+
+def leaf_at(position: int) -> bytes:
+    """The hash of the leaf at this position, as it was sealed. Raises LogBroken beyond the tree."""
+    return _hashes([tree.part(position - 1, position)])[0]
 
 
 def consistency(*, old: int, new: int) -> tuple[bytes, ...]:

@@ -2,8 +2,8 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -11,8 +11,8 @@ from django.db.models import Count
 
 from consents import differences, expiry, notices, regime
 from consents.differences import Difference
-from consents.models import NoticeDraft, Preference, Rule
-from consents.regime import Regime
+from consents.models import Notice, NoticeDraft, Preference, Rule
+from consents.regime import Book, Regime
 from consents.vocabulary import EVERY, Action, Default, LegalBasis, Slot
 from portal import audit
 from portal.errors import Conflict, DomainError
@@ -46,13 +46,18 @@ class Lapse:
 
 @dataclass(frozen=True)
 class Opening:
-    """A use that the notice allows by default from a moment on, where people do not say no."""
+    """A use that the notice allows by default from a moment on, where people do not say no.
+
+    `already`: it is allowed today, and stays so. With `pauses_at` the change in substance interrupts it, from then
+    until `begins_at`.
+    """
 
     purpose: str
     jurisdiction: str
     days: int
     begins_at: datetime
     already: bool
+    pauses_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -171,11 +176,19 @@ def effect(draft: NoticeDraft, *, at: datetime) -> Effect:
     told = Rule.objects.filter(notice=draft.slug, recorded_at__lte=at)
     lapses: list[Lapse] = []
     openings: list[Opening] = []
+    book = regime.current()
+    published = Notice(
+        slug=draft.slug,
+        is_material=draft.is_material,
+        published_at=published_at,
+        effective_at=effective_at,
+        recorded_at=at,
+    )
     for purpose in sorted(set(told.values_list("purpose_id", flat=True))):
-        standing = regime.at_moment(purpose=purpose, at=max(at, effective_at))
+        standing = book.at(purpose=purpose, at=max(at, effective_at))
         if draft.is_material:
             lapses += _lapses(standing, draft.slug, effective_at)
-        openings += _openings(standing, draft.slug, published_at, effective_at, now=at)
+        openings += _openings(standing, book, book.with_notice(published), draft.slug, now=at)
     return Effect(published_at, effective_at, lapses, openings)
 
 
@@ -204,18 +217,20 @@ def _lapses(standing: Regime, slug: str, effective_at: datetime) -> Iterator[Lap
         yield Lapse(standing.purpose, rules[pk].jurisdiction, people)
 
 
-def _openings(
-    standing: Regime, slug: str, published_at: datetime, effective_at: datetime, *, now: datetime
-) -> Iterator[Opening]:
-    today = replace(standing, at=now)
+def _openings(standing: Regime, book: Book, published: Book, slug: str, *, now: datetime) -> Iterator[Opening]:
+    """What decisions will say under the rulebook with the draft `published`, beside the `book` without it."""
+    today = book.at(purpose=standing.purpose, at=now)
     for rule in standing.rules.values():
         if rule.notice != slug or rule.default != Default.ALLOW:
             continue
         if rule.effective_to is not None and rule.effective_to <= standing.at:
             continue
-        begins_at = max(effective_at, published_at + timedelta(days=rule.notice_days), rule.effective_from)
-        already = rule.effective_from <= now and today.notice_over(rule)
-        yield Opening(standing.purpose, rule.jurisdiction, rule.notice_days, begins_at, already)
+        then = published.at(purpose=standing.purpose, at=standing.at)
+        pauses_at = standing.at if standing.notice_over(rule) and not then.notice_over(rule) else None
+        begins_at = published.over_from(rule, after=pauses_at or max(now, rule.effective_from))
+        already = pauses_at is None and rule.effective_from <= now and today.notice_over(rule)
+        if begins_at is not None:
+            yield Opening(standing.purpose, rule.jurisdiction, rule.notice_days, begins_at, already, pauses_at)
 
 
 def _locked(draft_id: uuid.UUID, revision: int) -> NoticeDraft:

@@ -57,6 +57,7 @@ def verify(*, against: str = "", progress: Progress = lambda done, of: None) -> 
     _unsealed(size, state.head, run.findings)
     _unplaced(state.horizon, run.findings)
     log_derivations.compare_preferences(run.findings)
+    log_derivations.compare_rulebook(run.findings)
     return Report(leaves=size, placed=state.head, checkpoints=run.checkpoints, findings=run.findings)
 
 

@@ -11,14 +11,14 @@ group is decided once. Those who said something, and whoever the log knows more 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from consents import decisions, holds, jurisdictions, purposes, regime, rules
 from consents.decisions import Question
 from consents.holds import HoldScope
-from consents.models import Hold, Notice, Preference, Purpose, Rule, Subject
+from consents.models import Hold, Preference, Purpose, Rule, Subject
 from consents.regime import Regime
 from consents.rules import Proposal
 from consents.told import Held
@@ -119,9 +119,7 @@ def _with_rule(standing: Regime, rule: Rule) -> Regime:
 def _waits_until(rule: Rule, *, after: datetime) -> datetime | None:
     if rule.default != Default.ALLOW or not rule.notice:
         return None
-    wait = timedelta(days=rule.notice_days)
-    told = Notice.objects.filter(slug=rule.notice).values_list("published_at", "effective_at")
-    earliest = min((max(effective, published + wait) for published, effective in told), default=None)
+    earliest = regime.current().over_from(rule, after=after)
     return earliest if earliest is not None and earliest > after else None
 
 

@@ -8,7 +8,7 @@ import uuid
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -115,6 +115,20 @@ class Book:
     def span(self, at: datetime) -> int:
         """The number of the span of time, from one change to the next, in which `at` lies."""
         return bisect_right(self.moments, at)
+
+    def over_from(self, rule: Rule, *, after: datetime) -> datetime | None:
+        """From when on, `after` or later, people were told of the rule for long enough; None where never as it is."""
+        told = (one for one in self.notices if one.slug == rule.notice)
+        wait = timedelta(days=rule.notice_days)
+        later = {moment for one in told for moment in (one.published_at, one.effective_at, one.published_at + wait)}
+        moments = [after, *sorted(moment for moment in later if moment > after)]
+        return next((one for one in moments if self.at(purpose=rule.purpose_id, at=one).notice_over(rule)), None)
+
+    def with_notice(self, notice: Notice) -> "Book":
+        """The rulebook as it would be with this version published."""
+        more = (*self.notices, notice)
+        moments = tuple(sorted(set(_moments(self.rules, more, self.holds))))
+        return replace(self, notices=more, moments=moments, _remembered={})
 
     def _standing(self, purpose: str, at: datetime) -> Standing:
         rules = (one for one in self.rules if one.purpose_id == purpose and one.recorded_at <= at)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import FieldError
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 
 from consents import jurisdictions, ledger, notices, purposes
 from consents.models import Notice, Purpose, Recipient, Rule, RuleTurn
@@ -22,6 +22,9 @@ from portal import actors, audit
 from portal.errors import DomainError, NotFound
 
 RULEBOOKS = Path(__file__).parent / "rulebooks"
+_TURNS = ("effective_from", "effective_to")
+_MOST_DAYS = {"notice_days": 3_650, "consent_days": 36_500}
+"""Ten years and a hundred: with more, a date that is reckoned from them could lie beyond the calendar."""
 _SECTIONS = ("recipient", "purpose", "notice", "rule")
 
 
@@ -101,13 +104,22 @@ def tell_turns(*, at: datetime) -> int:
     Decisions follow the dates by themselves; whoever follows the log (datasets, partners) has to hear of them.
     """
     told = 0
-    for field in ("effective_from", "effective_to"):
-        due = Rule.objects.filter(**{f"{field}__gt": F("recorded_at"), f"{field}__lte": at})
+    for field in _TURNS:
         # locked, so that nothing is told twice
-        for rule in due.exclude(turns__moment=F(field)).select_for_update(of=("self",)).order_by(field, "id"):
+        for rule in _untold(field, at).select_for_update(of=("self",)).order_by(field, "id"):
             _tell(rule, moment=getattr(rule, field), turn=field, at=at)
             told += 1
     return told
+
+
+def has_untold_turns(*, at: datetime) -> bool:
+    """Whether a rule began or ended by `at` of which the log was not told yet."""
+    return any(_untold(field, at).exists() for field in _TURNS)
+
+
+def _untold(field: str, at: datetime) -> "QuerySet[Rule]":
+    due = Rule.objects.filter(**{f"{field}__gt": F("recorded_at"), f"{field}__lte": at})
+    return due.exclude(turns__moment=F(field))
 
 
 def _tell(rule: Rule, *, moment: datetime, turn: str, at: datetime) -> None:
@@ -115,14 +127,6 @@ def _tell(rule: Rule, *, moment: datetime, turn: str, at: datetime) -> None:
     event = ledger.append(kind=Kind.RULE, by=actors.SYSTEM, at=at, purpose=rule.purpose_id, details=details)
     RuleTurn.objects.create(rule=rule, moment=moment, event_id=event.pk)
     audit.record(at=at, by=actors.SYSTEM, action="rule.turn", of=("rule", rule.pk), details={"turn": turn})
-
-
-def event_of(rule: Rule) -> Q:
-    """The event by which the log knows that this rule is in force: of its beginning, else of its enactment."""
-    turn = RuleTurn.objects.filter(rule=rule, moment=rule.effective_from).first()
-    if turn is not None:
-        return Q(pk=turn.event_id)
-    return Q(kind=Kind.RULE, subject_id__isnull=True, recorded_at=rule.recorded_at, details__rule=rule.pk)
 
 
 def shipped() -> list[str]:
@@ -161,8 +165,12 @@ def _check(proposal: Proposal) -> None:
         raise RuleError("unknown_notice", f"Publish the notice {proposal.notice!r} first.")
     if proposal.effective_to is not None and proposal.effective_to <= proposal.effective_from:
         raise RuleError("ends_before_it_begins", "A rule ends after it begins.")
-    if proposal.notice_days < 0 or (proposal.consent_days or 0) < 0:
-        raise RuleError("negative_days", "Days are counted from 0.")
+    for name, most in _MOST_DAYS.items():
+        days = getattr(proposal, name) or 0
+        if days < 0:
+            raise RuleError("negative_days", "Days are counted from 0.", field=name)
+        if days > most:
+            raise RuleError("too_many_days", f"These are at most {most:,} days.", field=name)
 
 
 def _read(path: Path) -> dict[str, Any]:

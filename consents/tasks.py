@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task
 
-from consents import checkpoints, contact_verification, deliveries, dispatch, expiry, rules, sequencer
+from consents import checkpoints, contact_verification, deliveries, dispatch, expiry, notice_turns, rules, sequencer
 from portal import clock, nudge
 
 _DELIVERING_SECONDS = 4.0
@@ -40,3 +40,4 @@ def forget_expired_contacts(**_: Any) -> None:
 @shared_task(name="consents.tasks.tell_turns")
 def tell_turns(**_: Any) -> None:
     rules.tell_turns(at=clock.now())
+    notice_turns.tell(at=clock.now())

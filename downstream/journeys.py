@@ -1,15 +1,16 @@
 """Where one person's "no" has arrived: the state of each dataset that serves a purpose."""
 
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
-from consents import holds, rules
+from consents import holds, jurisdictions, notice_turns, purposes, rules
 from consents.decisions import Decision
-from consents.models import LedgerEvent, Subject
-from consents.vocabulary import Kind
+from consents.models import LedgerEvent, Preference, Subject
+from consents.vocabulary import EVERY, Action, Kind, Slot
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
 
@@ -30,32 +31,69 @@ class Stop:
     reason_code: str = ""
 
 
-def origin(*, subject: Subject, decision: Decision) -> int | None:
-    """The log position from which a dataset knows of this no; None while one of its causes has none yet.
+def origin(*, subject: Subject, decision: Decision, purpose: str, at: datetime) -> int | None:
+    """The log position from which a dataset knows of this no at `at`; None while one of its causes has none yet.
 
-    That is where its choice, hold or rule stands, and not before the person was registered: until then no run
-    could look for them.
+    The latest of what can have made it a no: the choice, hold or rule that decided; the person's last amendment (they
+    may have moved to where it is off) and last lapse of a yes; where a rule decided, the rules and notices that bear
+    on their place and this purpose, which also begin and end. Not before the person was registered: until then no
+    run could look for them. The number of statements does not depend on how much there is.
     """
-    registered = LedgerEvent.objects.filter(
-        kind=Kind.PEOPLE,
-        subject_id__isnull=True,
-        recorded_at=subject.registered_at,
-        details__jurisdictions__contains=[subject.jurisdiction],
-    )
-    causes = registered | LedgerEvent.objects.filter(_cause(decision))
-    positions = list(causes.values_list("placed__position", flat=True))
-    return None if None in positions else max(positions, default=0)
+    if _is_untold(subject, decision, purpose, at):
+        return None
+    places: list[int | None] = []
+    for events in _causes(subject, decision, purpose):
+        places += events.values_list("placed__position", flat=True)
+    known = [place for place in places if place is not None]
+    return max(known, default=0) if len(known) == len(places) else None
 
 
-def _cause(decision: Decision) -> Q:
-    if decision.choice is not None:
-        return Q(pk=decision.choice.event_id)
+def _is_untold(subject: Subject, decision: Decision, purpose: str, at: datetime) -> bool:
+    """Whether time made it a no by itself, and beat has yet to tell the log of that."""
+    if any(reason.code == "stale_consent" for reason in decision.reasons):
+        own = Preference.objects.filter(subject_id=subject.pk, slot=Slot.CHOICE, purpose=purpose, action=Action.GRANT)
+        if own.filter(recipient=EVERY, category=EVERY, expired_at__isnull=True).exists():
+            return True
+    return _is_by_rule(decision) and (rules.has_untold_turns(at=at) or notice_turns.has_untold(at=at))
+
+
+def _causes(subject: Subject, decision: Decision, purpose: str) -> "Iterator[QuerySet[LedgerEvent]]":
+    """By what they are looked up by, so that each is found by an index."""
+    whole = purposes.lineage(purpose)
+    if subject.registered_in is None:
+        # of before registrations were kept with the person
+        yield LedgerEvent.objects.filter(
+            kind=Kind.PEOPLE,
+            subject_id__isnull=True,
+            recorded_at=subject.registered_at,
+            details__jurisdictions__contains=[subject.jurisdiction],
+        )
+    named = [one for one in (subject.registered_in, decision.choice.event_id if decision.choice else None) if one]
     if decision.hold is not None:
-        return Q(pk=holds.opening_event(decision.hold))
-    rule = decision.rule
-    if rule is None:
-        return Q(pk__in=[])
-    return rules.event_of(rule)
+        named.append(holds.opening_event(decision.hold))
+    yield LedgerEvent.objects.filter(pk__in=named)
+    yield LedgerEvent.objects.filter(
+        Q(kind=Kind.AMENDMENT) | Q(kind=Kind.EXPIRY, purpose__in=whole), subject_id=subject.pk
+    )
+    if _is_by_rule(decision):
+        yield _of_rules(subject.jurisdiction, whole, decision)
+
+
+def _is_by_rule(decision: Decision) -> bool:
+    """Whether a rule had a part in it: as the default, as what heeds a signal, or as what admits no minors."""
+    return decision.hold is None and (decision.choice is None or decision.decisive.code == "gpc")
+
+
+def _of_rules(place: str, whole: Sequence[str], decision: Decision) -> "QuerySet[LedgerEvent]":
+    """Events of rules and notices that bear on the place and purpose: few hundred at most, under an index of kinds."""
+    bears = Q(
+        details__jurisdictions__has_any_keys=list(jurisdictions.widening(place)),
+        details__purposes__has_any_keys=list(whole),
+    )
+    if decision.rule is not None and decision.rule.notice:
+        # its publication names no places
+        bears |= Q(kind=Kind.NOTICE, details__notice=decision.rule.notice)
+    return LedgerEvent.objects.filter(bears, kind__in=[Kind.RULE, Kind.NOTICE], subject_id__isnull=True)
 
 
 def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: datetime) -> list[Stop]:

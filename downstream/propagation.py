@@ -261,9 +261,10 @@ def _settle(lease: Lease, *, looked_for: set[str], verification: Verification, a
     propagation.reason_code = propagation.reason = ""
     propagation.lease_until = None
     propagation.save()
-    Dataset.objects.filter(pk=propagation.dataset_id).update(
-        position=propagation.to_position, verified_at=at, row_count=verification.rows, file_count=verification.files
-    )
+    dataset = Dataset.objects.filter(pk=propagation.dataset_id)
+    dataset.update(verified_at=at, row_count=verification.rows, file_count=verification.files)
+    # one that was set back meanwhile (`registry.name_created_column`) has earlier entries to do again
+    dataset.filter(position=propagation.from_position).update(position=propagation.to_position)
     audit.record(
         at=at,
         by=actors.SYSTEM,

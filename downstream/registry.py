@@ -15,6 +15,7 @@ from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, Description
 from downstream.connectors.statement_columns import OPTIONS
 from downstream.models import Dataset
+from downstream.propagation_states import Status
 from portal import audit
 from portal.errors import Conflict, DomainError, NotFound
 
@@ -176,18 +177,21 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
 
 @transaction.atomic
 def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime) -> None:
-    """Say which column tells when a row was made. Runs that could not tell it before are done again.
+    """Say which column tells when a row was made. Runs that went by another, or by none, are done again.
 
-    Raises ConnectorError where a file has no such column, RegistrationError, and Conflict(`run_open`).
+    A run that stopped, such as for want of the column, goes by this one when it is tried again. Raises ConnectorError
+    where a file has no such column, RegistrationError, and Conflict(`run_open`) while another run is open.
     """
     if not column.strip():
         raise RegistrationError("column_missing", "Name the column.", field="created_column")
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
     was, locked.created_column = locked.created_column, column.strip()
     connect(locked).describe()
-    if not was:
-        if locked.propagations.open().exists():
-            raise Conflict("run_open", "A run of this dataset is open; name the column once it has ended.")
+    if column.strip() != was:
+        # locked, so that no worker begins with the column of before
+        for run in locked.propagations.open().select_for_update():
+            if run.status != Status.STOPPED:
+                raise Conflict("run_open", "A run of this dataset is open; name the column once it has ended.")
         locked.position = _before_spans(locked, at=at)
     locked.save(update_fields=["created_column", "position"])
     details = {"was": was, "column": locked.created_column}

@@ -310,7 +310,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, every in [
         ("sequence", "consents.tasks.sequence", 1.0),
         ("seal", "consents.tasks.seal", 2.0),
-        ("tell of rules that begin or end", "consents.tasks.tell_turns", 5.0),
+        ("tell of rules and notices that turn", "consents.tasks.tell_turns", 5.0),
         ("propagate", "downstream.tasks.turn", 1.0),
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from consents.api import bulk_choices, bulk_decisions, receipts, signals, views
+from consents.api import bulk_choices, bulk_decisions, log, receipts, signals, views
 
 urlpatterns = [
     path("choices", views.Choices.as_view(), name="api-choices"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("content-usage", signals.ContentUsage.as_view(), name="api-content-usage"),
     path("decisions/bulk", bulk_decisions.BulkDecisions.as_view(), name="api-bulk-decisions"),
     path("changes", views.Changes.as_view(), name="api-changes"),
+    path("log/inclusion", log.Inclusion.as_view(), name="api-log-inclusion"),
+    path("log/consistency", log.Consistency.as_view(), name="api-log-consistency"),
     path("receipts/verify", receipts.VerifyReceipt.as_view(), name="api-verify-receipt"),
     path("receipts/<str:id>", receipts.Receipt.as_view(), name="api-receipt"),
 ]

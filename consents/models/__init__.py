@@ -8,7 +8,7 @@ from consents.models.ledger import LedgerEvent, Position, Preference, SequencerS
 from consents.models.log import Checkpoint, Tile
 from consents.models.notices import Letter, NoticeDelivery, NoticeDraft
 from consents.models.people import Identifier, Partner, Subject, Suppressed
-from consents.models.rules import Notice, Purpose, Recipient, RegimeState, Rule, RuleTurn
+from consents.models.rules import Notice, NoticeTurn, Purpose, Recipient, RegimeState, Rule, RuleTurn
 
 __all__ = [
     "CaseNote",
@@ -25,6 +25,7 @@ __all__ = [
     "Notice",
     "NoticeDelivery",
     "NoticeDraft",
+    "NoticeTurn",
     "Partner",
     "Position",
     "Preference",

@@ -172,3 +172,20 @@ class RuleTurn(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.rule_id} {self.moment:%Y-%m-%d}"
+
+
+class NoticeTurn(AppendOnly):
+    """That the log was told of a notice's publication or effect, which came after the version was recorded."""
+
+    slug = models.SlugField()
+    version = models.PositiveIntegerField()
+    moment = models.DateTimeField()
+    event_id = models.UUIDField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        constraints = [models.UniqueConstraint(fields=["slug", "version", "moment"], name="notice_told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.slug}/{self.version} {self.moment:%Y-%m-%d}"

@@ -50,7 +50,7 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
     decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
     stops: list[Stop] = []
     if not decision.allow:
-        position = journeys.origin(subject=subject, decision=decision)
+        position = journeys.origin(subject=subject, decision=decision, purpose=purpose.slug, at=at)
         stops = journeys.stops(subject_id=subject.pk, purpose=purpose.slug, position=position, at=at)
     moving = any(stop.state in journeys.MOVING for stop in stops)
     return {

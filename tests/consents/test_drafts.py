@@ -14,7 +14,7 @@ from consents.vocabulary import Action
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, OTHER, person
-from tests.consents.asking import say
+from tests.consents.asking import ask, say
 
 pytestmark = pytest.mark.django_db
 
@@ -166,8 +166,36 @@ class TestTheEffect:
     def test_it_says_where_an_earlier_version_allows_it_already(self, world: None) -> None:
         notices.publish(draft=Draft("terms", ALL, AT - 40 * DAY, AT - 40 * DAY), by=BY, at=AT - 40 * DAY)
         self.enact(legal_basis="legitimate_interest", default="allow", notice_days=30)
-        (opening,) = drafts.effect(written(), at=AT).openings
+        (opening,) = drafts.effect(written(is_material=False), at=AT).openings
         assert opening.already
+
+    def test_a_change_in_substance_that_counts_at_once_stops_the_use_until_its_days_are_over(self, world: None) -> None:
+        self.told_long_ago()
+        draft = written()
+        (opening,) = drafts.effect(draft, at=AT).openings
+        assert (opening.already, opening.pauses_at, opening.begins_at) == (False, AT, AT + 30 * DAY)
+        publish(draft)
+        dora = person("dora", at=AT - DAY)
+        answers = [ask(dora, "marketing", at=AT + days * DAY).allow for days in (0, 29, 30)]
+        assert answers == [False, False, True]
+
+    def test_one_that_counts_only_after_its_days_interrupts_nothing(self, world: None) -> None:
+        self.told_long_ago()
+        draft = written(effective_at=AT + 30 * DAY)
+        (opening,) = drafts.effect(draft, at=AT).openings
+        assert (opening.already, opening.pauses_at) == (True, None)
+        publish(draft)
+        dora = person("dora", at=AT - DAY)
+        assert all(ask(dora, "marketing", at=AT + days * DAY).allow for days in (0, 29, 30, 60))
+
+    def test_one_that_counts_within_its_days_stops_the_use_from_then_on(self, world: None) -> None:
+        self.told_long_ago()
+        (opening,) = drafts.effect(written(effective_at=AT + 5 * DAY), at=AT).openings
+        assert (opening.already, opening.pauses_at, opening.begins_at) == (False, AT + 5 * DAY, AT + 30 * DAY)
+
+    def told_long_ago(self) -> None:
+        notices.publish(draft=Draft("terms", ALL, AT - 40 * DAY, AT - 40 * DAY), by=BY, at=AT - 40 * DAY)
+        self.enact(legal_basis="legitimate_interest", default="allow", notice_days=30)
 
     def by_consent(self) -> None:
         notices.publish(draft=Draft("terms", ALL, AT - 90 * DAY, AT - 90 * DAY), by=BY, at=AT - 90 * DAY)

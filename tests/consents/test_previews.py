@@ -9,7 +9,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consents import decisions, holds, ledger, previews, rules, subjects
+from consents import decisions, holds, ledger, notices, previews, rules, subjects
 from consents.decisions import Question
 from consents.holds import HoldScope
 from consents.models import LedgerEvent, Rule, Subject
@@ -94,6 +94,16 @@ def test_an_allowing_rule_waits_for_the_days_of_its_notice() -> None:
     assert (seen.to_allow, seen.waits_until) == (0, datetime(2025, 6, 1, tzinfo=AT.tzinfo) + timedelta(days=wait))
     assert previews.preview(opened, at=AT, moment=seen.waits_until).to_allow == 1
     assert previews.preview(replace(opened, notice_days=0), at=AT).waits_until is None
+
+
+@pytest.mark.usefixtures("people")
+def test_it_waits_for_the_version_that_changed_the_notice_last() -> None:
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=AT, effective_at=AT)
+    notices.publish(draft=changed, by=BY, at=AT)
+    opened = replace(PROPOSAL, jurisdiction="FR", default="allow", notice="ai-training", notice_days=30)
+    seen = previews.preview(opened, at=AT)
+    assert (seen.to_allow, seen.waits_until) == (0, AT + timedelta(days=30))
+    assert previews.preview(opened, at=AT, moment=seen.waits_until).to_allow == 1
 
 
 @pytest.mark.usefixtures("people")

@@ -66,6 +66,8 @@ def test_a_jurisdiction_is_written_in_capitals() -> None:
         ({"effective_to": AT}, "ends_before_it_begins"),
         ({"notice_days": -1}, "negative_days"),
         ({"consent_days": -1}, "negative_days"),
+        ({"notice_days": 3_651}, "too_many_days"),
+        ({"consent_days": 36_501}, "too_many_days"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused(wrong: dict[str, object], code: str) -> None:
@@ -243,8 +245,9 @@ class TestTurns:
         assert self.turns(end + timedelta(days=99)) == []
 
     @pytest.mark.usefixtures("world")
-    def test_the_event_of_a_rule_is_that_of_its_beginning(self) -> None:
-        rule = enact(replace(PROPOSAL, effective_from=AT + timedelta(days=1)))
-        enacted = LedgerEvent.objects.get(rules.event_of(rule))
+    def test_it_is_known_whether_a_turn_was_not_told_yet(self) -> None:
+        enact(replace(PROPOSAL, effective_from=AT + timedelta(days=1)))
+        assert not rules.has_untold_turns(at=AT)
+        assert rules.has_untold_turns(at=AT + timedelta(days=1))
         rules.tell_turns(at=AT + timedelta(days=1))
-        assert LedgerEvent.objects.get(rules.event_of(rule)).recorded_at > enacted.recorded_at
+        assert not rules.has_untold_turns(at=AT + timedelta(days=1))

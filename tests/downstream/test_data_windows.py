@@ -39,7 +39,12 @@ def rows(folder: Path) -> Path:
     authors: list[object] = [f"m_{name}" for name in names for _ in MADE]
     made: list[object] = MADE * len(names)  # type: ignore[assignment]
     numbers: list[object] = list(range(len(MADE))) * len(names)  # type: ignore[assignment]
-    return write_parquet(folder, {"author": authors, "n": numbers, "made": pa.array(made, pa.timestamp("us", "UTC"))})  # type: ignore[dict-item]
+    columns: dict[str, Any] = {"author": authors, "n": numbers, "made": _times(made)}
+    return write_parquet(folder, columns | {"copied": _times([AT] * len(authors))})
+
+
+def _times(moments: list[object]) -> Any:
+    return pa.array(moments, pa.timestamp("us", "UTC"))
 
 
 def dataset(folder: Path, *, created_column: str = "made", **other: Any) -> Dataset:
@@ -216,6 +221,48 @@ class TestWhereTheDatasetDoesNotSay:
         with pytest.raises(Conflict) as refusal:
             registry.name_created_column(dataset=silent, column="made", by=BY, at=LATER)
         assert refusal.value.code == "run_open"
+
+
+class TestWhereTheColumnWasAnother:
+    """The column `copied` says of every row that it was made after the span."""
+
+    def test_once_it_is_corrected_spans_are_carried_out_anew(self, people: dict[str, Subject], tmp_path: Path) -> None:
+        posts = dataset(tmp_path / "posts", created_column="copied")
+        undertake("GB")
+        assert run_all() == [True]
+        assert kept(posts)["gail"] == EVERY
+        posts.refresh_from_db()
+        head = posts.position
+        registry.name_created_column(dataset=posts, column="made", by=BY, at=LATER)
+        assert run_all() == [True]
+        assert kept(posts) == {"gail": OUTSIDE, "glen": OUTSIDE, "una": EVERY}
+        posts.refresh_from_db()
+        assert posts.position == head
+
+    def test_to_name_the_same_again_does_nothing_again(self, people: dict[str, Subject], tmp_path: Path) -> None:
+        posts = dataset(tmp_path / "posts")
+        undertake("GB")
+        run_all()
+        registry.name_created_column(dataset=posts, column="made", by=BY, at=LATER)
+        assert run_all() == []
+
+    def test_it_is_corrected_under_a_stopped_run_and_earlier_runs_are_done_again_after_it(
+        self, people: dict[str, Subject], tmp_path: Path
+    ) -> None:
+        posts = dataset(tmp_path / "posts", created_column="copied")
+        undertake("GB")
+        run_all()
+        added: dict[str, Any] = {"author": ["m_una"], "n": [1], "made": _times([MAY])}
+        write_parquet(tmp_path / "posts", added, name="part-1.parquet")
+        undertake("US")
+        assert run_all() == [False]
+        registry.name_created_column(dataset=posts, column="made", by=BY, at=LATER)
+        propagation.retry_now(propagation=Propagation.objects.open().get(), by=BY, at=LATER)
+        assert run_all() == [True]
+        assert kept(posts) == {"gail": EVERY, "glen": EVERY, "una": OUTSIDE}
+        assert run_all() == [True]
+        assert kept(posts) == {"gail": OUTSIDE, "glen": OUTSIDE, "una": OUTSIDE}
+        assert run_all() == []
 
 
 def test_a_file_without_the_column_stops_the_run_and_says_which(people: dict[str, Subject], tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Where one person's no has arrived, in each case that a stop can be in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from consents import decisions, holds, rules, sequencer, subjects
+from consents import decisions, expiry, holds, notice_turns, notices, rules, sequencer, subjects
 from consents.decisions import Question
 from consents.models import Subject
+from consents.rules import Proposal
 from consents.vocabulary import Action
 from downstream import journeys, leases, propagation
 from downstream.journeys import Stop
@@ -17,6 +21,8 @@ from tests.downstream.acting import LATER, planned, run_all, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+DAY = timedelta(days=1)
+
 
 def stop(subject: Subject, position: int | None, *, purpose: str = "ai-training", late: bool = False) -> Stop:
     at = LATER + timedelta(days=9 if late else 0)
@@ -24,13 +30,37 @@ def stop(subject: Subject, position: int | None, *, purpose: str = "ai-training"
     return found
 
 
-def where(subject: Subject, purpose: str = "ai-training") -> list[str]:
+def where(subject: Subject, purpose: str = "ai-training", *, at: datetime = LATER) -> list[str]:
     """The states as the person's page has them."""
-    decision = decisions.decide(subject=subject, question=Question(purpose), at=LATER)
+    decision = decisions.decide(subject=subject, question=Question(purpose), at=at)
     assert not decision.allow
-    position = journeys.origin(subject=subject, decision=decision)
-    stops = journeys.stops(subject_id=subject.pk, purpose=purpose, position=position, at=LATER)
+    with CaptureQueriesContext(connection) as queries:
+        position = journeys.origin(subject=subject, decision=decision, purpose=purpose, at=at)
+    assert len(queries) <= 8
+    stops = journeys.stops(subject_id=subject.pk, purpose=purpose, position=position, at=at)
     return [one.state for one in stops]
+
+
+def waits_then_is_removed(subject: Subject, purpose: str = "ai-training", *, at: datetime = LATER) -> None:
+    """Before its event has a place in the log, then before a run has followed it, and after."""
+    assert where(subject, purpose, at=at) == [journeys.WAITING]
+    sequenced()
+    assert where(subject, purpose, at=at) == [journeys.WAITING]
+    run_all(at=at)
+    assert where(subject, purpose, at=at) == [journeys.REMOVED]
+
+
+def rule(**changes: Any) -> Proposal:
+    fields = {
+        "jurisdiction": "US",
+        "purpose": "ai-training",
+        "legal_basis": "legitimate_interest",
+        "default": "deny",
+        "explanation": "Off now.",
+        "source": "test",
+        "effective_from": AT,
+    }
+    return Proposal(**{**fields, **changes})
 
 
 def test_a_no_without_a_place_in_the_log_waits(posts: Dataset, alice: Subject) -> None:
@@ -152,21 +182,75 @@ def test_somebody_who_came_after_a_hold_waits_for_a_look_of_their_own(posts: Dat
 
 
 def test_a_rule_that_turned_it_off_waits_for_the_run_that_follows_it(posts: Dataset, alice: Subject) -> None:
-    proposal = rules.Proposal(
-        jurisdiction="US",
-        purpose="ai-training",
-        legal_basis="legitimate_interest",
-        default="deny",
-        explanation="Off now.",
-        source="test",
-        effective_from=AT,
-    )
-    rules.enact(proposal=proposal, by=BY, at=LATER)
-    assert where(alice) == [journeys.WAITING]
+    rules.enact(proposal=rule(), by=BY, at=LATER)
+    waits_then_is_removed(alice)
+
+
+def test_a_rule_that_begins_later_waits_for_its_beginning_to_be_told(posts: Dataset, alice: Subject) -> None:
+    begin = AT + 5 * DAY
+    rules.enact(proposal=rule(effective_from=begin), by=BY, at=LATER)
     sequenced()
-    assert where(alice) == [journeys.WAITING]
     run_all()
-    assert where(alice) == [journeys.REMOVED]
+    assert where(alice, at=begin) == [journeys.WAITING]
+    rules.tell_turns(at=begin)
+    waits_then_is_removed(alice, at=begin)
+
+
+def test_whoever_moved_to_where_it_is_off_waits_for_the_run_that_follows_the_move(
+    posts: Dataset, alice: Subject
+) -> None:
+    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=LATER)
+    alice.refresh_from_db()
+    waits_then_is_removed(alice)
+
+
+def test_where_a_nearer_rule_has_ended_the_general_one_waits_for_the_run_that_follows_its_end(
+    posts: Dataset, world: None
+) -> None:
+    end = AT + 5 * DAY
+    nearer = rule(jurisdiction="DE", default="allow", effective_to=end)
+    rules.enact(proposal=nearer, by=BY, at=AT)
+    dora = person("dora", "DE")
+    write_parquet(Path(posts.location), {"author": ["m_dora"], "text": ["d"]}, name="part-1.parquet")
+    sequenced()
+    run_all()
+    assert where(dora, at=end) == [journeys.WAITING]
+    rules.tell_turns(at=end)
+    waits_then_is_removed(dora, at=end)
+
+
+def test_a_notice_that_took_effect_later_waits_for_the_run_that_follows_it(posts: Dataset, alice: Subject) -> None:
+    effective = AT + 5 * DAY
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=LATER, effective_at=effective)
+    notices.publish(draft=changed, by=BY, at=LATER)
+    sequenced()
+    run_all()
+    assert where(alice, at=effective) == [journeys.WAITING]
+    notice_turns.tell(at=effective)
+    waits_then_is_removed(alice, at=effective)
+
+
+def test_a_notice_that_counts_at_once_waits_for_the_run_that_follows_its_publication(
+    posts: Dataset, alice: Subject
+) -> None:
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=LATER, effective_at=LATER)
+    notices.publish(draft=changed, by=BY, at=LATER)
+    waits_then_is_removed(alice)
+
+
+def test_a_yes_that_lapsed_waits_for_the_run_that_follows_the_lapse(
+    world: None, alice: Subject, tmp_path: Path
+) -> None:
+    lapsed = AT + 31 * DAY
+    by_consent = rule(purpose="marketing", legal_basis="consent", consent_days=30)
+    rules.enact(proposal=by_consent, by=BY, at=AT)
+    say(alice, Action.GRANT, "marketing", at=AT)
+    dataset_of(write_parquet(tmp_path / "letters", {"author": ["m_alice"]}), purposes=("marketing",))
+    sequenced()
+    run_all()
+    assert where(alice, "marketing", at=lapsed) == [journeys.WAITING]
+    assert expiry.expire(at=lapsed) == 1
+    waits_then_is_removed(alice, "marketing", at=lapsed)
 
 
 def test_a_choice_begins_its_way_at_its_own_place(posts: Dataset, alice: Subject) -> None:
@@ -174,4 +258,4 @@ def test_a_choice_begins_its_way_at_its_own_place(posts: Dataset, alice: Subject
     person("later", at=LATER)
     sequenced()
     decision = decisions.decide(subject=alice, question=Question("ai-training"), at=LATER)
-    assert journeys.origin(subject=alice, decision=decision) == head < sequencer.head()
+    assert journeys.origin(subject=alice, decision=decision, purpose="ai-training", at=LATER) == head < sequencer.head()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consents import holds, ledger, rules, sequencer, subjects
+from consents import holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
@@ -324,3 +324,18 @@ def test_a_run_is_in_the_audit_trail_from_plan_to_verification(posts: Dataset, a
     assert [entry.action for entry in entries] == ["propagation.plan", "propagation.verify"]
     assert [entry.actor for entry in entries] == ["system:heed"] * 2
     assert RemovalReceipt.objects.get(subject_id=alice.pk).propagation_id == run.pk
+
+
+@pytest.mark.parametrize("waits", ["for its publication", "for its effect"])
+def test_a_notice_that_begins_to_count_takes_out_those_whose_days_begin_anew(
+    posts: Dataset, alice: Subject, waits: str
+) -> None:
+    begins = AT + timedelta(days=5)
+    published = begins if waits == "for its publication" else LATER
+    changed = notices.Draft("ai-training", {"en": ("How", "Anew")}, published_at=published, effective_at=begins)
+    notices.publish(draft=changed, by=BY, at=LATER)
+    sequenced()
+    assert propagation.plan(at=LATER) == []
+    assert notice_turns.tell(at=begins) == 1
+    sequenced()
+    assert planned(at=begins).targets.filter(subject_id=alice.pk).exists()
