@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import orjson
@@ -100,6 +100,8 @@ class Book:
     purposes: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
     moments: tuple[datetime, ...] = ()
+    latest: datetime = datetime.min.replace(tzinfo=UTC)
+    """When the latest of it was recorded, by the clock of whoever recorded it."""
     _remembered: dict[tuple[str, int], Standing] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, *, purpose: str, at: datetime) -> Regime:
@@ -197,6 +199,7 @@ def take_in(text: str) -> Book:
         purposes=frozenset(loaded["purposes"]),
         recipients=frozenset(loaded["recipients"]),
         moments=tuple(sorted(set(_moments(rules, notices, holds)))),
+        latest=max(_recorded(rules, notices, holds), default=Book.latest),
     )
     _kept = book
     return book
@@ -226,6 +229,13 @@ def _made(model: type[_Row], rows: list[dict[str, Any]]) -> list[_Row]:
         # in the model's order, as from_db wants them
         for brought in [[one for one in model._meta.concrete_fields if (one.column or "") in row]]
     ]
+
+
+def _recorded(rules: Iterable[Rule], notices: Iterable[Notice], holds: Iterable[Hold]) -> Iterator[datetime]:
+    """When each of them was written, or written to."""
+    yield from (rule.recorded_at for rule in rules)
+    yield from (notice.recorded_at for notice in notices)
+    yield from (hold.lifted_at or hold.opened_at for hold in holds)
 
 
 def _moments(rules: Iterable[Rule], notices: Iterable[Notice], holds: Iterable[Hold]) -> Iterator[datetime]:

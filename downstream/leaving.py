@@ -34,7 +34,9 @@ def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> dict[uu
     denied = set(touched.erased)
     for purpose in dataset.purposes:
         question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
-        answers = decisions.decide_each(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
+        each = candidates.iterator(chunk_size=5_000)
+        # now: what somebody said in the meantime is in the stretch that comes next, and may as well count here
+        answers = decisions.decide_each(subjects=each, question=question, at=at, now=True)
         denied |= {subject.pk for subject, decision in answers if not decision.allow}
     going: dict[uuid.UUID, tuple[Span, ...]] = dict.fromkeys(denied, ())
     for pk, spans in _over_spans(dataset, candidates, at=at):

@@ -117,6 +117,15 @@ def test_the_past_is_answered_as_it_was(alice: Subject) -> None:
     assert allowed("m_alice", now=AT + 2 * DAY, at=AT + DAY) == [False]
 
 
+def test_the_past_of_people_is_for_whoever_may_see_them_now(alice: Subject) -> None:
+    subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=LATER)
+    name, question = subjects.name("account", "m_alice"), Question("ai-training")
+    for within, is_seen in ([["US"], False], [["GB"], True]):
+        singly = decisions.decide_named(name=name, question=question, at=AT, within=within)
+        assert (singly.subject_id is not None, singly.decision.allow) == (is_seen, is_seen)
+        assert allowed("m_alice", now=LATER, at=AT, within=within) == [is_seen]
+
+
 def test_a_clock_behind_the_log_answers_as_of_the_log(alice: Subject) -> None:
     say(alice, Action.DENY, at=AT + DAY)
     sequenced()
