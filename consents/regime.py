@@ -20,6 +20,7 @@ from consents.models import Hold, Notice, Rule
 from consents.vocabulary import EVERY
 
 _MOST_REMEMBERED = 512
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _Row = TypeVar("_Row", bound=models.Model)
 
 
@@ -100,7 +101,7 @@ class Book:
     purposes: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
     moments: tuple[datetime, ...] = ()
-    latest: datetime = datetime.min.replace(tzinfo=UTC)
+    latest: datetime = _LONG_AGO
     """When the latest of it was recorded, by the clock of whoever recorded it."""
     _remembered: dict[tuple[str, int], Standing] = field(default_factory=dict, compare=False, repr=False)
 
@@ -199,7 +200,7 @@ def take_in(text: str) -> Book:
         purposes=frozenset(loaded["purposes"]),
         recipients=frozenset(loaded["recipients"]),
         moments=tuple(sorted(set(_moments(rules, notices, holds)))),
-        latest=max(_recorded(rules, notices, holds), default=Book.latest),
+        latest=max(_recorded(rules, notices, holds), default=_LONG_AGO),
     )
     _kept = book
     return book

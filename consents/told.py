@@ -99,8 +99,8 @@ SELECT coalesce(json_agg(event), '[]') FROM (
           OR kind = '{Kind.AMENDMENT}' AND recorded_at > %(at)s)) AS event)::text"""  # noqa: S608 -- constants
 
 
-# With `now`, `at` is what the asker's clock shows. What another machine, whose clock is ahead, has committed was written
-# before all the same: it counts, and the answer is as of the latest moment that it needs.
+# With `now`, `at` is what the asker's clock shows. What another machine, whose clock is ahead, has committed was
+# written earlier all the same: it counts, and the answer is as of the latest moment that it needs.
 
 
 def of_subject(subject_id: uuid.UUID | None, *, purposes: Sequence[str], at: datetime, now: bool = False) -> Told:

@@ -55,12 +55,24 @@ def plan(*, at: datetime) -> list[Propagation]:
     return planned
 
 
-@transaction.atomic
 def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None:
-    dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=dataset_id).first()
-    if dataset is None or dataset.position >= head or dataset.propagations.open().exists():
+    """Decide first and lock afterwards: while a transaction that writes is open, the log gives no positions."""
+    dataset = Dataset.objects.living().filter(pk=dataset_id).first()
+    if dataset is None or dataset.position >= head:
         return None
     people = leaving.people(dataset, after=dataset.position, until=head, at=at)
+    return _planned(dataset, people, head=head, at=at)
+
+
+@transaction.atomic
+def _planned(
+    read: Dataset, people: dict[uuid.UUID, tuple[Span, ...]], *, head: int, at: datetime
+) -> Propagation | None:
+    """The run that removes these people; None where somebody else was first, or the dataset is not what it was."""
+    dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=read.pk).first()
+    if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.open().exists():
+        # the next turn looks again
+        return None
     if not people:
         dataset.position = head
         dataset.save(update_fields=["position"])
@@ -85,6 +97,11 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
         details={"dataset": dataset.slug, "people": len(people), "to": head},
     )
     return propagation
+
+
+def _decides(dataset: Dataset) -> tuple[object, ...]:
+    """All of a dataset that says who has to leave it."""
+    return dataset.position, dataset.purposes, dataset.owner_id, dataset.category
 
 
 def _target(propagation: Propagation, subject_id: uuid.UUID, spans: tuple[Span, ...], *, is_named: bool) -> Target:
