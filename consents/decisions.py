@@ -139,9 +139,9 @@ def decide_named(
 ) -> NamedDecision:
     """Find the person by name and decide, in the same statement (at most two).
 
-    `within` are the jurisdictions whose people the asker may see, by where they live now (empty: everybody's). No default speaks for somebody
-    whom the name means elsewhere, or meant until they were erased. Raises NotFound(`unknown_purpose`,
-    `unknown_recipient`).
+    `within` are the jurisdictions whose people the asker may see, by where they live now (empty: everybody's). No
+    default speaks for somebody whom the name means elsewhere, or meant until they were erased. Raises
+    NotFound(`unknown_purpose`, `unknown_recipient`).
     """
     read = told.of_name(name, purposes=_wanted([question]), at=at, now=now)
     if question.purpose not in read.book.purposes:

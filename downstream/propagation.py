@@ -85,7 +85,7 @@ def _planned(
         next_try_at=at,
         deadline=_deadline(dataset, at=at),
     )
-    known = set(subjects.values(people, scheme=dataset.key_scheme))
+    known = set(subjects.keys(people, scheme=dataset.key_scheme).values())
     Target.objects.bulk_create(
         [_target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )
@@ -179,10 +179,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
     connector = registry.connect(propagation.dataset)
     wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
-    named = subjects.values(wanted, scheme=propagation.dataset.key_scheme)
-    by_key = {key: str(subject_id) for subject_id, key in named.items()}
-    keys = {key for subject_id, key in named.items() if not wanted[subject_id]}
-    spans = leaving.as_spans({key: wanted[subject_id] for subject_id, key in named.items() if wanted[subject_id]})
+    named = subjects.keys(wanted, scheme=propagation.dataset.key_scheme)
+    keys = {key for key, subject_id in named.items() if not wanted[subject_id]}
+    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)
@@ -194,7 +193,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     for finding in connector.find(keys, spans):
         leases.extend(lease)
         staged = connector.stage(finding, keys, spans, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
-        rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
+        rows: Counter[str] = Counter()
+        for key, count in finding.rows_per_key.items():
+            rows[str(named[key])] += count
         _swap_in(lease, connector, staged, rows, clock)
     verification = connector.verify(keys, spans)
     if verification.rows_found:
@@ -204,7 +205,7 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
             permanent=False,
         )
     reach("settle.before")
-    _settle(lease, looked_for=set(by_key.values()), verification=verification, at=clock())
+    _settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
     reach("settle.after")
 
 
@@ -245,7 +246,7 @@ def _mark_committed(lease: Lease, unit: Unit, *, at: datetime) -> None:
 
 
 @transaction.atomic
-def _settle(lease: Lease, *, looked_for: set[str], verification: Verification, at: datetime) -> None:
+def _settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verification, at: datetime) -> None:
     propagation = leases.lock(lease)
     counts: Counter[str] = Counter()
     files: dict[str, list[dict[str, object]]] = {}

@@ -271,6 +271,16 @@ def test_whoever_the_dataset_cannot_name_is_a_gap_beside_those_it_can(posts: Dat
     assert propagation.arrived(subject_id=alice.pk, position=head)
 
 
+def test_rows_under_each_name_of_a_person_leave(alice: Subject, tmp_path: Path) -> None:
+    names = [subjects.name("account", value) for value in ("m_old", "m_new")]
+    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    dataset = dataset_of(folder_of(tmp_path, "alice", "old", "zoe", "new", "new"))
+    say(alice, Action.DENY)
+    assert run_all() == [True]
+    assert authors(dataset) == ["m_zoe"]
+    assert removed(alice) == [4]
+
+
 def test_a_dataset_keyed_by_address_finds_people_by_their_address(alice: Subject, tmp_path: Path) -> None:
     folder = write_parquet(tmp_path / "mail", {"author": ["alice@example.org", "zoe@example.org"]})
     dataset = dataset_of(folder)
