@@ -117,6 +117,17 @@ def test_the_past_is_answered_as_it_was(alice: Subject) -> None:
     assert allowed("m_alice", now=AT + 2 * DAY, at=AT + DAY) == [False]
 
 
+def test_a_later_rule_does_not_answer_for_an_earlier_moment(alice: Subject) -> None:
+    sequenced()
+    rules.enact(proposal=replace(PROPOSAL, jurisdiction="US", effective_from=LATER + DAY), by=BY, at=AT)
+    say(alice, Action.GRANT, "marketing")
+    assert allowed("m_alice", now=LATER) == [True]
+    say(alice, Action.DENY, "marketing", at=LATER)
+    # the snapshot is brought forward a day later, by when the rule says no, and asked about the day before
+    assert allowed("m_alice", now=LATER + 2 * DAY, at=LATER) == [True]
+    assert allowed("m_alice", now=LATER + 2 * DAY) == [False]
+
+
 def test_the_past_of_people_is_for_whoever_may_see_them_now(alice: Subject) -> None:
     subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=LATER)
     name, question = subjects.name("account", "m_alice"), Question("ai-training")
