@@ -174,6 +174,14 @@ def _held(row: list[Any]) -> Held:
     return Held(slot, purpose, recipient, category, action, uuid.UUID(event_id), occurred, recorded)
 
 
+def as_it_was(one: Person, *, at: datetime) -> Person:
+    """Who the person was at `at` (one statement where they were corrected since)."""
+    if not _was_otherwise(one, (), at):
+        return one
+    _, events = _more(book=False, people=[one], purposes=[], at=at)
+    return _replayed(one, events.get(one.pk, ()), at)[0]
+
+
 def _was_otherwise(one: Person, said: Iterable[Held], at: datetime) -> bool:
     """Whether something written after `at` hides what stood then."""
     if one.amended_at is not None and one.amended_at > at:
