@@ -185,7 +185,7 @@ def decide_each(
         persons = [told.person(one) for one in batch]
         if now:
             held = told.said_now([one.pk for one in persons], purposes=_wanted([question]))
-            found = [(one, held.get(one.pk, [])) for one in persons]
+            found: list[tuple[Person, Sequence[Held]]] = [(one, held.get(one.pk, [])) for one in persons]
             at = max(at, book.latest, *(moment for one, said in found for moment in told.moments(one, said)))
         else:
             found = told.of_many(persons, purposes=_wanted([question]), at=at)
@@ -284,28 +284,30 @@ def _paused(trail: _Trail, standing: Regime, question: Question, jurisdiction: s
 def _by_choice(
     trail: _Trail, said: Sequence[Held], standing: Regime, question: Question, rule: Rule | None
 ) -> Decision | None:
-    own = _choice(said, question)
+    counts = lifetime(standing, rule)
+    own, stale = _choice(said, question, counts, standing.at)
+    if stale is not None:
+        trail.passed("stale_consent", stale)
     if own is not None and own.action in PROTECTIVE:
         return trail.end(False, "own_choice", "The person said no.", rule=rule, choice=own)
     for whole in purposes.lineage(question.purpose)[1:]:
-        above = _choice(said, Question(whole, question.recipient, question.category))
+        above, _ = _choice(said, Question(whole, question.recipient, question.category), counts, standing.at)
         if above is not None and above.action in PROTECTIVE:
             return trail.end(False, "wider_choice", f"The person said no to {whole}.", rule=rule, choice=above)
-    if own is None:
-        trail.passed("no_choice", "The person has not chosen.")
-        return None
-    stale = _stale(own, standing, rule)
-    if stale is None:
+    if own is not None:
         return trail.end(True, "own_choice", "The person said yes.", rule=rule, choice=own)
-    trail.passed("stale_consent", stale)
+    if stale is None:
+        trail.passed("no_choice", "The person has not chosen.")
     return None
 
 
-def _stale(own: Held, standing: Regime, rule: Rule | None) -> str | None:
-    counts = lifetime(standing, rule)
-    if counts.since is not None and own.occurred_at < counts.since:
+def _stale(held: Held, counts: Lifetime, at: datetime) -> str | None:
+    """Why a yes no longer counts; None while it does, and for every no."""
+    if held.action in PROTECTIVE:
+        return None
+    if counts.since is not None and held.occurred_at < counts.since:
         return "The person said yes before the notice changed in substance."
-    if counts.days is not None and own.occurred_at + timedelta(days=counts.days) <= standing.at:
+    if counts.days is not None and held.occurred_at + timedelta(days=counts.days) <= at:
         return f"The yes is older than {counts.days} days."
     return None
 
@@ -336,14 +338,21 @@ def _by_rule(trail: _Trail, standing: Regime, rule: Rule | None) -> Decision:
     return trail.end(rule.default == Default.ALLOW, "default", rule.explanation, rule=rule)
 
 
-def _choice(said: Sequence[Held], question: Question) -> Held | None:
-    """What was said about this very purpose: for this recipient and category, then either, then all."""
-    about = [held for held in said if (held.slot, held.purpose) == (Slot.CHOICE, question.purpose)]
-    for scope in scopes(question):
-        for held in about:
-            if (held.recipient, held.category) == scope:
-                return held
-    return None
+def _choice(said: Sequence[Held], question: Question, counts: Lifetime, at: datetime) -> tuple[Held | None, str | None]:
+    """What was said about this very purpose: for this recipient and category, then either, then all.
+
+    A yes that no longer counts is as if it were not there; why the nearest of them does not comes second.
+    """
+    about = {
+        (one.recipient, one.category): one for one in said if (one.slot, one.purpose) == (Slot.CHOICE, question.purpose)
+    }
+    why = None
+    for held in filter(None, map(about.get, scopes(question))):
+        stale = _stale(held, counts, at)
+        if stale is None:
+            return held, why
+        why = why or stale
+    return None, why
 
 
 def _in_scope(said: Sequence[Held], action: Action, question: Question) -> Held | None:

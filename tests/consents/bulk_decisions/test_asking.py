@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from consents import bulk_decisions, decisions, holds, rules, subjects
+from consents.bulk_decisions import keeping
 from consents.decisions import Question
 from consents.models import Subject
 from consents.vocabulary import Action
@@ -100,6 +101,26 @@ def test_a_yes_lapses_while_nothing_is_written(alice: Subject, grace: Subject) -
     say(alice, Action.GRANT, "marketing", at=lapse)
     assert allowed("m_alice", question=MARKETING, now=lapse) == [True]
     assert allowed("m_alice", question=MARKETING, now=lapse + 365 * DAY) == [False]
+
+
+def test_behind_a_yes_that_lapsed_what_was_said_more_widely_counts(alice: Subject, grace: Subject) -> None:
+    question = Question("marketing", recipient="northlight")
+    for one in (alice, grace):
+        say(one, Action.GRANT, "marketing", recipient="northlight")
+    say(alice, Action.GRANT, "marketing", at=AT + DAY)
+    say(grace, Action.DENY, "marketing", at=AT + DAY)
+    sequenced()
+    year = 365 * DAY
+    second = timedelta(seconds=1)
+    for now, expected in [
+        (AT + year - second, [True, True]),
+        (AT + year, [True, False]),
+        (AT + DAY + year - second, [True, False]),
+        (AT + DAY + year, [False, False]),
+    ]:
+        assert allowed("m_alice", "m_grace", question=question, now=now) == expected
+        keeping.let_go()
+        assert allowed("m_alice", "m_grace", question=question, now=now) == expected
 
 
 def test_a_rule_takes_effect_at_its_moment(alice: Subject) -> None:
