@@ -16,7 +16,7 @@ from consents import bulk_statements as sql
 from consents import jurisdictions
 from consents.bulk_batches import Batch, array
 from consents.models import LedgerEvent, Suppressed
-from consents.vocabulary import PROTECTIVE, Kind
+from consents.vocabulary import ANYWHERE, PROTECTIVE, Kind
 from portal import audit, crypto
 from portal.fault_points import reach
 
@@ -108,7 +108,7 @@ def _find_and_lock(cursor: Any, batch: Batch, sender: Sender) -> None:
         of_scope, of_parts = jurisdictions.members(scope)
         codes += of_scope
         prefixes += [f"{part}%" for part in of_parts]
-    everywhere = not sender.jurisdictions
+    everywhere = not sender.jurisdictions or ANYWHERE in sender.jurisdictions
     cursor.execute(sql.LOCK, {"everywhere": everywhere, "codes": codes, "prefixes": prefixes})
 
 

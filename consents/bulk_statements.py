@@ -159,18 +159,29 @@ SELECT DISTINCT ON (fresh.subject_id, said.place)
  ORDER BY fresh.subject_id, said.place, fresh.occurred_at DESC, said.protective DESC, fresh.line DESC
 {LATER_WINS}"""
 
-# The flag follows the latest moment at which anybody spoke of it, as a preference does.
+# The flag follows the latest moment at which anybody spoke of it, as a preference does, and a registration spoke of it
+# too; of equal moments the minor counts. Rows whose choice is known already speak of it as well, refused ones do not.
 CHANGED_MINORS = """
 SELECT told.subject_id, told.line, told.is_minor, told.occurred_at
-  FROM (SELECT DISTINCT ON (fresh.subject_id) fresh.subject_id, fresh.line, sent_minor.is_minor, fresh.occurred_at
-          FROM sent_minor JOIN fresh USING (line)
-         ORDER BY fresh.subject_id, fresh.occurred_at DESC, sent_minor.is_minor DESC) AS told
- CROSS JOIN LATERAL (SELECT one.is_minor FROM consents_subject AS one WHERE one.id = told.subject_id LIMIT 1) AS subject
+  FROM (SELECT DISTINCT ON (living.subject_id)
+               living.subject_id, sent.line, sent_minor.is_minor, sent.occurred_at
+          FROM sent_minor
+          JOIN sent USING (line)
+          JOIN named USING (line)
+          JOIN living USING (subject_id)
+         WHERE NOT EXISTS (SELECT FROM verdict WHERE verdict.line = sent.line AND verdict.code <> 'repeated')
+         ORDER BY living.subject_id, sent.occurred_at DESC, sent_minor.is_minor DESC, sent.line) AS told
+ CROSS JOIN LATERAL (SELECT one.is_minor, one.registered_at FROM consents_subject AS one
+                      WHERE one.id = told.subject_id LIMIT 1) AS subject
  WHERE subject.is_minor IS DISTINCT FROM told.is_minor
+   AND (told.is_minor OR told.occurred_at > subject.registered_at)
    AND NOT EXISTS (SELECT FROM consents_ledgerevent AS one
                     WHERE one.subject_id = told.subject_id AND one.kind = 'amendment'
-                      AND jsonb_exists(one.details -> 'was', 'is_minor') AND one.occurred_at > told.occurred_at)
+                      AND jsonb_exists(one.details -> 'was', 'is_minor')
+                      AND (one.occurred_at > told.occurred_at
+                           OR one.occurred_at = told.occurred_at AND NOT told.is_minor))
 """
 AMEND = """
-UPDATE consents_subject SET is_minor = NOT is_minor, amended_at = %(at)s WHERE id = ANY(%(subjects)s)
+UPDATE consents_subject SET is_minor = NOT is_minor, amended_at = greatest(amended_at, %(at)s)
+ WHERE id = ANY(%(subjects)s)
 """

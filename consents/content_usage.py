@@ -25,7 +25,7 @@ class Answer:
 
 
 def of(*, subject: Subject | None, at: datetime, jurisdiction: str | None = None) -> Answer:
-    """What the content of this person must say; for an unknown one, what the stated jurisdiction's default says.
+    """What the content of this person must say now; for an unknown one, what the stated jurisdiction's default says.
 
     A no to a part (to affiliates) is a no here too: a header cannot say who is meant. Search is answered only where
     there is such a purpose.
@@ -38,7 +38,7 @@ def of(*, subject: Subject | None, at: datetime, jurisdiction: str | None = None
             # it is answered in any case, and where nothing is set up the answer is no
             asked = asked or [whole]
         answers = [
-            decisions.decide(subject=subject, question=Question(slug), at=at, jurisdiction=jurisdiction)
+            decisions.decide(subject=subject, question=Question(slug), at=at, jurisdiction=jurisdiction, now=True)
             for slug in asked
         ]
         if answers:

@@ -70,11 +70,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class NamedDecision:
-    """The decision about whoever is called so, and the log's head when it was read. `subject_id` None: nobody seen."""
+    """The decision about whoever is called so, as of `at`, and the log's head when it was read.
+
+    `subject_id` None: nobody seen.
+    """
 
     decision: Decision
     subject_id: uuid.UUID | None
     position: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -108,14 +112,20 @@ class _Trail:
         return Decision(allow, tuple(self.reasons), rule, hold, choice, self.spans)
 
 
-def decide(*, subject: Subject | None, question: Question, at: datetime, jurisdiction: str | None = None) -> Decision:
-    """Decide for one person as of `at`, now or any past moment; nobody in the future (at most two statements).
+# `at` is a moment of the past, as of which is decided: nothing recorded after it counts. With `now`, `at` is what the
+# asker's clock shows, and everything committed counts, also what a clock ahead of theirs has recorded.
+
+
+def decide(
+    *, subject: Subject | None, question: Question, at: datetime, jurisdiction: str | None = None, now: bool = False
+) -> Decision:
+    """Decide for one person as of `at`, or as of `now`; nobody in the future (at most two statements).
 
     For an unknown person (`subject` None, or not registered yet at `at`) the stated `jurisdiction`'s default
     answers; without one, deny.
     """
-    read = told.of_subject(subject.pk if subject else None, purposes=_wanted([question]), at=at)
-    return _decided(read, question, at=at, jurisdiction=jurisdiction)
+    read = told.of_subject(subject.pk if subject else None, purposes=_wanted([question]), at=at, now=now)
+    return _decided(read, question, jurisdiction=jurisdiction)
 
 
 def decide_named(
@@ -125,51 +135,61 @@ def decide_named(
     at: datetime,
     jurisdiction: str | None = None,
     within: Sequence[str] = (),
+    now: bool = False,
 ) -> NamedDecision:
     """Find the person by name and decide, in the same statement (at most two).
 
-    `within` are the jurisdictions whose people the asker may see (empty: everybody's). No default speaks for somebody
-    whom the name means elsewhere, or meant until they were erased. Raises NotFound(`unknown_purpose`,
-    `unknown_recipient`).
+    `within` are the jurisdictions whose people the asker may see, by where they live now (empty: everybody's). No
+    default speaks for somebody whom the name means elsewhere, or meant until they were erased. Raises
+    NotFound(`unknown_purpose`, `unknown_recipient`).
     """
-    read = told.of_name(name, purposes=_wanted([question]), at=at)
+    read = told.of_name(name, purposes=_wanted([question]), at=at, now=now)
     if question.purpose not in read.book.purposes:
         raise NotFound("unknown_purpose", "There is no such purpose.", field="purpose")
     if question.recipient != EVERY and question.recipient not in read.book.recipients:
         raise NotFound("unknown_recipient", "There is no such recipient.", field="recipient")
-    hidden = read.was_erased if read.person is None else not told.is_within(read.person.jurisdiction, within)
+    hidden = read.was_erased if read.lives_in is None else not told.is_within(read.lives_in, within)
     if hidden:
-        decision = _for_unknown(read.book.at(purpose=question.purpose, at=at), question, None)
-        return NamedDecision(decision, None, read.position)
-    decision = _decided(read, question, at=at, jurisdiction=jurisdiction)
-    return NamedDecision(decision, read.person.pk if read.person else None, read.position)
+        decision = _for_unknown(read.book.at(purpose=question.purpose, at=read.at), question, None)
+        return NamedDecision(decision, None, read.position, read.at)
+    decision = _decided(read, question, jurisdiction=jurisdiction)
+    return NamedDecision(decision, read.person.pk if read.person else None, read.position, read.at)
 
 
-def decide_all(*, subject: Subject, questions: Sequence[Question], at: datetime) -> list[Answer]:
+def decide_all(*, subject: Subject, questions: Sequence[Question], at: datetime, now: bool = False) -> list[Answer]:
     """Several questions about one person, with what a page shows beside (at most two statements for all of them)."""
-    read = told.of_subject(subject.pk, purposes=_wanted(questions), at=at)
-    return [_answer(read, question, at) for question in questions]
+    read = told.of_subject(subject.pk, purposes=_wanted(questions), at=at, now=now)
+    return [_answer(read, question) for question in questions]
 
 
-def _answer(read: told.Told, question: Question, at: datetime) -> Answer:
+def _answer(read: told.Told, question: Question) -> Answer:
     rule = None
     if read.person is not None:
-        standing = read.book.at(purpose=question.purpose, at=at)
+        standing = read.book.at(purpose=question.purpose, at=read.at)
         rule = standing.rule_for(read.person.jurisdiction, question.recipient)
     scope = (Slot.CHOICE, question.purpose, question.recipient, question.category)
     own = (held for held in read.said if (held.slot, held.purpose, held.recipient, held.category) == scope)
-    return Answer(_decided(read, question, at=at, jurisdiction=None), rule, next(own, None))
+    return Answer(_decided(read, question, jurisdiction=None), rule, next(own, None))
 
 
-def decide_each(*, subjects: Iterable[Subject], question: Question, at: datetime) -> Iterator[tuple[Subject, Decision]]:
+def decide_each(
+    *, subjects: Iterable[Subject], question: Question, at: datetime, now: bool = False
+) -> Iterator[tuple[Subject, Decision]]:
     """The same answers as `decide`, for many people at hand, in batches of one statement or two each.
 
     For millions by name, without reasons, see `consents.bulk_decisions`.
     """
-    standing = regime.at_moment(purpose=question.purpose, at=at)
+    book = regime.current()
     people = iter(subjects)
     while batch := list(islice(people, _BATCH)):
-        found = told.of_many([told.person(one) for one in batch], purposes=_wanted([question]), at=at)
+        persons = [told.person(one) for one in batch]
+        if now:
+            held = told.said_now([one.pk for one in persons], purposes=_wanted([question]))
+            found: list[tuple[Person, Sequence[Held]]] = [(one, held.get(one.pk, [])) for one in persons]
+            at = max(at, book.latest, *(moment for one, said in found for moment in told.moments(one, said)))
+        else:
+            found = told.of_many(persons, purposes=_wanted([question]), at=at)
+        standing = book.at(purpose=question.purpose, at=at)
         for subject, (person, said) in zip(batch, found, strict=True):
             yield subject, evaluate(person, said, standing, question)
 
@@ -224,9 +244,9 @@ def lifetime(standing: Regime, rule: Rule | None) -> Lifetime:
     return Lifetime(standing.last_material_change(rule), rule.consent_days)
 
 
-def _decided(read: told.Told, question: Question, *, at: datetime, jurisdiction: str | None) -> Decision:
-    standing = read.book.at(purpose=question.purpose, at=at)
-    if read.person is None or read.person.registered_at > at:
+def _decided(read: told.Told, question: Question, *, jurisdiction: str | None) -> Decision:
+    standing = read.book.at(purpose=question.purpose, at=read.at)
+    if read.person is None or read.person.registered_at > read.at:
         return _for_unknown(standing, question, jurisdiction)
     return evaluate(read.person, read.said, standing, question)
 
@@ -264,28 +284,30 @@ def _paused(trail: _Trail, standing: Regime, question: Question, jurisdiction: s
 def _by_choice(
     trail: _Trail, said: Sequence[Held], standing: Regime, question: Question, rule: Rule | None
 ) -> Decision | None:
-    own = _choice(said, question)
+    counts = lifetime(standing, rule)
+    own, stale = _choice(said, question, counts, standing.at)
+    if stale is not None:
+        trail.passed("stale_consent", stale)
     if own is not None and own.action in PROTECTIVE:
         return trail.end(False, "own_choice", "The person said no.", rule=rule, choice=own)
     for whole in purposes.lineage(question.purpose)[1:]:
-        above = _choice(said, Question(whole, question.recipient, question.category))
+        above, _ = _choice(said, Question(whole, question.recipient, question.category), counts, standing.at)
         if above is not None and above.action in PROTECTIVE:
             return trail.end(False, "wider_choice", f"The person said no to {whole}.", rule=rule, choice=above)
-    if own is None:
-        trail.passed("no_choice", "The person has not chosen.")
-        return None
-    stale = _stale(own, standing, rule)
-    if stale is None:
+    if own is not None:
         return trail.end(True, "own_choice", "The person said yes.", rule=rule, choice=own)
-    trail.passed("stale_consent", stale)
+    if stale is None:
+        trail.passed("no_choice", "The person has not chosen.")
     return None
 
 
-def _stale(own: Held, standing: Regime, rule: Rule | None) -> str | None:
-    counts = lifetime(standing, rule)
-    if counts.since is not None and own.occurred_at < counts.since:
+def _stale(held: Held, counts: Lifetime, at: datetime) -> str | None:
+    """Why a yes no longer counts; None while it does, and for every no."""
+    if held.action in PROTECTIVE:
+        return None
+    if counts.since is not None and held.occurred_at < counts.since:
         return "The person said yes before the notice changed in substance."
-    if counts.days is not None and own.occurred_at + timedelta(days=counts.days) <= standing.at:
+    if counts.days is not None and held.occurred_at + timedelta(days=counts.days) <= at:
         return f"The yes is older than {counts.days} days."
     return None
 
@@ -316,14 +338,21 @@ def _by_rule(trail: _Trail, standing: Regime, rule: Rule | None) -> Decision:
     return trail.end(rule.default == Default.ALLOW, "default", rule.explanation, rule=rule)
 
 
-def _choice(said: Sequence[Held], question: Question) -> Held | None:
-    """What was said about this very purpose: for this recipient and category, then either, then all."""
-    about = [held for held in said if (held.slot, held.purpose) == (Slot.CHOICE, question.purpose)]
-    for scope in scopes(question):
-        for held in about:
-            if (held.recipient, held.category) == scope:
-                return held
-    return None
+def _choice(said: Sequence[Held], question: Question, counts: Lifetime, at: datetime) -> tuple[Held | None, str | None]:
+    """What was said about this very purpose: for this recipient and category, then either, then all.
+
+    A yes that no longer counts is as if it were not there; why the nearest of them does not comes second.
+    """
+    about = {
+        (one.recipient, one.category): one for one in said if (one.slot, one.purpose) == (Slot.CHOICE, question.purpose)
+    }
+    why = None
+    for held in filter(None, map(about.get, scopes(question))):
+        stale = _stale(held, counts, at)
+        if stale is None:
+            return held, why
+        why = why or stale
+    return None, why
 
 
 def _in_scope(said: Sequence[Held], action: Action, question: Question) -> Held | None:

@@ -17,6 +17,8 @@ class Touched:
 
     subjects: set[uuid.UUID] = field(default_factory=set)
     erased: set[uuid.UUID] = field(default_factory=set)
+    registrations: set[uuid.UUID] = field(default_factory=set)
+    """Events that tell of newcomers, whom `Subject.registered_in` names."""
     jurisdictions: set[str] = field(default_factory=set)
 
     def covers(self, code: str) -> bool:
@@ -59,7 +61,9 @@ def touched(*, after: int, until: int, purposes: frozenset[str]) -> Touched:
             continue
         elif event.subject_id:
             result.subjects.add(event.subject_id)
-        elif event.kind in {Kind.RULE, Kind.HOLD_OPENED, Kind.NOTICE, Kind.PEOPLE}:
+        elif event.kind == Kind.PEOPLE:
+            result.registrations.add(event.pk)
+        elif event.kind in {Kind.RULE, Kind.HOLD_OPENED, Kind.NOTICE}:
             # lifting a hold gives decisions back, not rows
             result.jurisdictions.update(event.details.get("jurisdictions") or [ANYWHERE])
     return result

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import orjson
@@ -20,6 +20,7 @@ from consents.models import Hold, Notice, Rule
 from consents.vocabulary import EVERY
 
 _MOST_REMEMBERED = 512
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _Row = TypeVar("_Row", bound=models.Model)
 
 
@@ -100,6 +101,8 @@ class Book:
     purposes: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
     moments: tuple[datetime, ...] = ()
+    latest: datetime = _LONG_AGO
+    """When the latest of it was recorded, by the clock of whoever recorded it."""
     _remembered: dict[tuple[str, int], Standing] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, *, purpose: str, at: datetime) -> Regime:
@@ -211,6 +214,7 @@ def take_in(text: str) -> Book:
         purposes=frozenset(loaded["purposes"]),
         recipients=frozenset(loaded["recipients"]),
         moments=tuple(sorted(set(_moments(rules, notices, holds)))),
+        latest=max(_recorded(rules, notices, holds), default=_LONG_AGO),
     )
     _kept = book
     return book
@@ -240,6 +244,13 @@ def _made(model: type[_Row], rows: list[dict[str, Any]]) -> list[_Row]:
         # in the model's order, as from_db wants them
         for brought in [[one for one in model._meta.concrete_fields if (one.column or "") in row]]
     ]
+
+
+def _recorded(rules: Iterable[Rule], notices: Iterable[Notice], holds: Iterable[Hold]) -> Iterator[datetime]:
+    """When each of them was written, or written to."""
+    yield from (rule.recorded_at for rule in rules)
+    yield from (notice.recorded_at for notice in notices)
+    yield from (hold.lifted_at or hold.opened_at for hold in holds)
 
 
 def _moments(rules: Iterable[Rule], notices: Iterable[Notice], holds: Iterable[Hold]) -> Iterator[datetime]:

@@ -184,10 +184,20 @@ def contact(subject: Subject, scheme: str = Scheme.EMAIL) -> str | None:
 
 
 def values(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[uuid.UUID, str]:
-    """What each person is called in `scheme`, by subject id; people without such a name are left out."""
+    """One name of each person in `scheme`, their first, to show who is meant; people without one are left out.
+
+    Whoever looks for people's data wants `keys`: a person may have several names.
+    """
+    every = keys(subject_ids, scheme=scheme).items()
+    # backwards, so that the first of each person stays
+    return {subject_id: value for value, subject_id in reversed(every)}
+
+
+def keys(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[str, uuid.UUID]:
+    """Every name of these people in `scheme`, and whose it is, the oldest first."""
     rows = Identifier.objects.filter(subject_id__in=list(subject_ids), scheme=scheme).select_related("subject")
-    opened = ((row.subject_id, row.value or _opened(row)) for row in rows)
-    return {subject_id: value for subject_id, value in opened if value is not None}
+    opened = ((row.value or _opened(row), row.subject_id) for row in rows.order_by("pk"))
+    return {value: subject_id for value, subject_id in opened if value is not None}
 
 
 def seal(subject: Subject, text: str, *, context: str) -> bytes:
@@ -233,7 +243,9 @@ def amend(
     if not was:
         return None
     for changed in (locked, subject):
-        changed.jurisdiction, changed.is_minor, changed.amended_at = place, minor, at
+        changed.jurisdiction, changed.is_minor = place, minor
+        # never backwards: a slower clock must not hide that a faster one wrote something
+        changed.amended_at = max(at, locked.amended_at or at)
     locked.save(update_fields=["jurisdiction", "is_minor", "amended_at"])
     event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"was": was})
     audit.record(at=at, by=by, action="subject.amend", of=("subject", locked.pk), details={"changed": sorted(was)})
@@ -247,11 +259,12 @@ def link(*, subject: Subject, names: Sequence[Name], by: str, at: datetime) -> L
     Raises Conflict(`erased` | `suppressed` | `identifier_taken`).
     """
     locked = _living(subject)
-    if _suppressed(names):
-        raise Conflict("suppressed", "This name belonged to a person who asked to be forgotten.")
     owners = {one: find(one) for one in names}
     if any(owner is not None and owner.pk != locked.pk for owner in owners.values()):
         raise Conflict("identifier_taken", "Somebody else is registered by this identifier.")
+    # second: of whoever is forgotten right now, the name is found or else its fingerprint
+    if _suppressed(names):
+        raise Conflict("suppressed", "This name belonged to a person who asked to be forgotten.")
     fresh = [one for one, owner in owners.items() if owner is None]
     if not fresh:
         return None

@@ -6,7 +6,7 @@ rulebook changed or something was written after the moment asked for, a second o
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -49,13 +49,18 @@ class Held:
 
 @dataclass(frozen=True)
 class Told:
-    """What one read brought: the rulebook, the person (None: nobody of that name), what they said, the log's head."""
+    """What one read brought: the rulebook, the person (None: nobody of that name), what they said, the log's head.
+
+    `at` is the moment it is as of. `lives_in` is where the person lives now, which says who may ask about them.
+    """
 
     book: Book
     person: Person | None
     said: Sequence[Held]
     was_erased: bool
     position: int
+    at: datetime
+    lives_in: str | None
 
 
 def person(subject: Subject) -> Person:
@@ -94,14 +99,24 @@ SELECT coalesce(json_agg(event), '[]') FROM (
           OR kind = '{Kind.AMENDMENT}' AND recorded_at > %(at)s)) AS event)::text"""  # noqa: S608 -- constants
 
 
-def of_subject(subject_id: uuid.UUID | None, *, purposes: Sequence[str], at: datetime) -> Told:
+# With `now`, `at` is what the asker's clock shows. What another machine, whose clock is ahead, has committed was
+# written earlier all the same: it counts, and the answer is as of the latest moment that it needs.
+
+
+def of_subject(subject_id: uuid.UUID | None, *, purposes: Sequence[str], at: datetime, now: bool = False) -> Told:
     """What is known of this person; of None, the rulebook alone (at most two statements)."""
-    return _read([None, None, subject_id, purposes], purposes=purposes, at=at)
+    return _read([None, None, subject_id, purposes], purposes=purposes, at=at, now=now)
 
 
-def of_name(name: Name, *, purposes: Sequence[str], at: datetime) -> Told:
+def of_name(name: Name, *, purposes: Sequence[str], at: datetime, now: bool = False) -> Told:
     """The same of whoever is called so (at most two statements)."""
-    return _read([name.scheme, name.fingerprints, None, purposes], purposes=purposes, at=at)
+    return _read([name.scheme, name.fingerprints, None, purposes], purposes=purposes, at=at, now=now)
+
+
+def moments(one: Person, said: Iterable[Held]) -> Iterator[datetime]:
+    """When what is known of a person was written, as far as the clocks of those who wrote it tell."""
+    yield from (at for at in (one.registered_at, one.erased_at, one.amended_at) if at is not None)
+    yield from (held.recorded_at for held in said if held.recorded_at is not None)
 
 
 def of_many(people: Sequence[Person], *, purposes: Sequence[str], at: datetime) -> list[tuple[Person, Sequence[Held]]]:
@@ -126,21 +141,24 @@ def said_now(subject_ids: Sequence[uuid.UUID], *, purposes: Sequence[str]) -> di
     return said
 
 
-def _read(asked: list[Any], *, purposes: Sequence[str], at: datetime) -> Told:
+def _read(asked: list[Any], *, purposes: Sequence[str], at: datetime, now: bool) -> Told:
     with connection.cursor() as cursor:
         cursor.execute(_READ, asked)
         token, head, was_erased, who, rows = orjson.loads(cursor.fetchone()[0])
     known = _person(who) if who else None
+    lives_in = known.jurisdiction if known else None
     said: Sequence[Held] = [_held(row) for row in rows or ()]
     book = regime.kept(uuid.UUID(token) if token else None)
-    past = known is not None and _was_otherwise(known, said, at)
+    past = not now and known is not None and _was_otherwise(known, said, at)
     if book is None or past:
         brought, events = _more(book=book is None, people=[known] if known and past else [], purposes=purposes, at=at)
         book = book or brought
         if known is not None and past:
             known, said = _replayed(known, events.get(known.pk, ()), at)
     assert book is not None  # noqa: S101 -- kept, or brought just now
-    return Told(book, known, said, was_erased, head or 0)
+    if now:
+        at = max(at, book.latest, *(moments(known, said) if known else ()))
+    return Told(book, known, said, was_erased, head or 0, at, lives_in)
 
 
 def _person(row: list[Any]) -> Person:
@@ -154,6 +172,14 @@ def _held(row: list[Any]) -> Held:
     slot, purpose, recipient, category, action, event_id, occurred_at, recorded_at = row
     occurred, recorded = datetime.fromisoformat(occurred_at), datetime.fromisoformat(recorded_at)
     return Held(slot, purpose, recipient, category, action, uuid.UUID(event_id), occurred, recorded)
+
+
+def as_it_was(one: Person, *, at: datetime) -> Person:
+    """Who the person was at `at` (one statement where they were corrected since)."""
+    if not _was_otherwise(one, (), at):
+        return one
+    _, events = _more(book=False, people=[one], purposes=[], at=at)
+    return _replayed(one, events.get(one.pk, ()), at)[0]
 
 
 def _was_otherwise(one: Person, said: Iterable[Held], at: datetime) -> bool:

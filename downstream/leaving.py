@@ -26,20 +26,30 @@ def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> dict[uu
     if after == 0:
         # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
         touched.jurisdictions.add(ANYWHERE)
-    codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
-    covered = [code for code in codes if touched.covers(code)]
-    # nothing names whoever was forgotten, and that happened only once they were out of every dataset
-    living = Subject.objects.filter(erased_at__isnull=True)
-    candidates = living.filter(Q(pk__in=touched.subjects) | Q(jurisdiction__in=covered))
+    candidates = _concerned(touched)
     denied = set(touched.erased)
     for purpose in dataset.purposes:
         question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
-        answers = decisions.decide_each(subjects=candidates.iterator(chunk_size=5_000), question=question, at=at)
+        each = candidates.iterator(chunk_size=5_000)
+        # now: what somebody said in the meantime is in the stretch that comes next, and may as well count here
+        answers = decisions.decide_each(subjects=each, question=question, at=at, now=True)
         denied |= {subject.pk for subject, decision in answers if not decision.allow}
     going: dict[uuid.UUID, tuple[Span, ...]] = dict.fromkeys(denied, ())
     for pk, spans in _over_spans(dataset, candidates, at=at):
         going.setdefault(pk, spans)
     return going
+
+
+def _concerned(touched: log.Touched) -> "QuerySet[Subject]":
+    # nothing names whoever was forgotten, and that happened only once they were out of every dataset
+    living = Subject.objects.filter(erased_at__isnull=True)
+    if ANYWHERE in touched.jurisdictions:
+        return living
+    codes = Subject.objects.values_list("jurisdiction", flat=True).distinct() if touched.jurisdictions else ()
+    covered = [code for code in codes if touched.covers(code)]
+    return living.filter(
+        Q(pk__in=touched.subjects) | Q(registered_in__in=touched.registrations) | Q(jurisdiction__in=covered)
+    )
 
 
 def _over_spans(

@@ -55,12 +55,24 @@ def plan(*, at: datetime) -> list[Propagation]:
     return planned
 
 
-@transaction.atomic
 def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None:
-    dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=dataset_id).first()
-    if dataset is None or dataset.position >= head or dataset.propagations.open().exists():
+    """Decide first and lock afterwards: while a transaction that writes is open, the log gives no positions."""
+    dataset = Dataset.objects.living().filter(pk=dataset_id).first()
+    if dataset is None or dataset.position >= head:
         return None
     people = leaving.people(dataset, after=dataset.position, until=head, at=at)
+    return _planned(dataset, people, head=head, at=at)
+
+
+@transaction.atomic
+def _planned(
+    read: Dataset, people: dict[uuid.UUID, tuple[Span, ...]], *, head: int, at: datetime
+) -> Propagation | None:
+    """The run that removes these people; None where somebody else was first, or the dataset is not what it was."""
+    dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=read.pk).first()
+    if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.open().exists():
+        # the next turn looks again
+        return None
     if not people:
         dataset.position = head
         dataset.save(update_fields=["position"])
@@ -73,7 +85,7 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
         next_try_at=at,
         deadline=_deadline(dataset, at=at),
     )
-    known = set(subjects.values(people, scheme=dataset.key_scheme))
+    known = set(subjects.keys(people, scheme=dataset.key_scheme).values())
     Target.objects.bulk_create(
         [_target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )
@@ -85,6 +97,11 @@ def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None
         details={"dataset": dataset.slug, "people": len(people), "to": head},
     )
     return propagation
+
+
+def _decides(dataset: Dataset) -> tuple[object, ...]:
+    """All of a dataset that says who has to leave it."""
+    return dataset.position, dataset.purposes, dataset.owner_id, dataset.category
 
 
 def _target(propagation: Propagation, subject_id: uuid.UUID, spans: tuple[Span, ...], *, is_named: bool) -> Target:
@@ -162,10 +179,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
     connector = registry.connect(propagation.dataset)
     wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
-    named = subjects.values(wanted, scheme=propagation.dataset.key_scheme)
-    by_key = {key: str(subject_id) for subject_id, key in named.items()}
-    keys = {key for subject_id, key in named.items() if not wanted[subject_id]}
-    spans = leaving.as_spans({key: wanted[subject_id] for subject_id, key in named.items() if wanted[subject_id]})
+    named = subjects.keys(wanted, scheme=propagation.dataset.key_scheme)
+    keys = {key for key, subject_id in named.items() if not wanted[subject_id]}
+    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)
@@ -177,7 +193,9 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
     for finding in connector.find(keys, spans):
         leases.extend(lease)
         staged = connector.stage(finding, keys, spans, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
-        rows = {by_key[key]: count for key, count in finding.rows_per_key.items()}
+        rows: Counter[str] = Counter()
+        for key, count in finding.rows_per_key.items():
+            rows[str(named[key])] += count
         _swap_in(lease, connector, staged, rows, clock)
     verification = connector.verify(keys, spans)
     if verification.rows_found:
@@ -187,7 +205,7 @@ def _work(lease: Lease, clock: "registry.Clock") -> None:
             permanent=False,
         )
     reach("settle.before")
-    _settle(lease, looked_for=set(by_key.values()), verification=verification, at=clock())
+    _settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
     reach("settle.after")
 
 
@@ -228,7 +246,7 @@ def _mark_committed(lease: Lease, unit: Unit, *, at: datetime) -> None:
 
 
 @transaction.atomic
-def _settle(lease: Lease, *, looked_for: set[str], verification: Verification, at: datetime) -> None:
+def _settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verification, at: datetime) -> None:
     propagation = leases.lock(lease)
     counts: Counter[str] = Counter()
     files: dict[str, list[dict[str, object]]] = {}

@@ -58,9 +58,9 @@ def read(*, dataset: Dataset, by: str, at: datetime) -> Summary:
     """Scan the dataset and keep what was found. Raises NoStatements, ConnectorError."""
     if not has_columns(dataset):
         raise NoStatements("no_statement_columns", f"{dataset.slug} names no column in which rows say so themselves.")
-    said_yes = subjects.values(_who_said_yes(dataset), scheme=dataset.key_scheme)
+    said_yes = set(subjects.keys(_who_said_yes(dataset), scheme=dataset.key_scheme))
     # outside any transaction: a scan may take long
-    summary = _summed(list(registry.connect(dataset).statements(set(said_yes.values()))))
+    summary = _summed(list(registry.connect(dataset).statements(said_yes)))
     _keep(dataset, asdict(summary), by=by, at=at)
     return summary
 

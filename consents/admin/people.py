@@ -65,12 +65,8 @@ class SubjectAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("known as"))
     def known_as(self, subject: Subject) -> str:
-        schemes = subject.identifiers.values_list("scheme", flat=True)
-        named = [
-            (_SCHEMES.get(scheme, scheme), subjects.values([subject.pk], scheme=scheme).get(subject.pk, "–"))
-            for scheme in schemes
-        ]
-        return lines(named)
+        every = [(one.scheme, subjects.name_of(one)) for one in subject.identifiers.select_related("subject")]
+        return lines([(_SCHEMES.get(scheme, scheme), one.value if one else "–") for scheme, one in every])
 
     @admin.display(description=_("says"))
     def says(self, subject: Subject) -> str:

@@ -98,8 +98,6 @@ class Decisions(PartnerView):
         at = asked.get("at", now)
         if at > now + clock.TOLERANCE:
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
-        # a partner's clock may run ahead; an answer as of then could not be replayed
-        at = min(at, now)
         question = decisions.Question(
             asked["purpose"],
             partners.check_recipient(partner, asked["recipient"]),
@@ -109,19 +107,21 @@ class Decisions(PartnerView):
         answer = decisions.decide_named(
             name=partners.named(partner, asked["subject"]),
             question=question,
-            at=at,
+            # a partner's clock may run ahead; an answer as of then could not be replayed
+            at=min(at, now),
             jurisdiction=jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None,
             within=partner.jurisdictions,
+            now="at" not in asked,
         )
-        return Response(_decision_out(answer, at))
+        return Response(_decision_out(answer))
 
 
-def _decision_out(answer: decisions.NamedDecision, at: Any) -> dict[str, Any]:
+def _decision_out(answer: decisions.NamedDecision) -> dict[str, Any]:
     decision = answer.decision
     return {
         "allow": decision.allow,
         "gap": decision.is_gap,
-        "at": at.isoformat(),
+        "at": answer.at.isoformat(),
         "position": answer.position,
         "reasons": [{"code": one.code, "effect": one.effect, "text": one.text} for one in decision.reasons],
         "rule": decision.rule.pk if decision.rule else None,

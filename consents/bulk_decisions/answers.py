@@ -43,7 +43,8 @@ class Asked:
 class Answers:
     """Allow or deny for each row, true from `since` on under this rulebook until its next moment of change.
 
-    `lapses` are rows whose yes lapses, in order of time.
+    `lapses` are rows whose yes lapses, in order of time. `brought` is the latest moment as of which some rows were
+    decided anew: before it, by the rules of a later time than was asked for.
     """
 
     asked: Asked
@@ -52,12 +53,13 @@ class Answers:
     allow: npt.NDArray[np.bool_]
     lapse_times: npt.NDArray[np.int64]
     lapse_rows: npt.NDArray[np.int32]
+    brought: datetime = EPOCH
     lapsed: int = 0
     later_lapses: list[tuple[int, int]] = field(default_factory=list)
 
     def holds_at(self, book: Book, at: datetime) -> bool:
         """Whether only lapses lie between this and `at`."""
-        return self.book is book and self.since <= at and book.span(self.since) == book.span(at)
+        return self.book is book and max(self.since, self.brought) <= at and book.span(self.since) == book.span(at)
 
 
 class _Judge:
@@ -102,6 +104,7 @@ def derive(snapshot: Snapshot, asked: Asked, *, book: Book, at: datetime) -> Ans
 def bring_up(snapshot: Snapshot, answers: Answers, rows: Iterable[int], *, at: datetime) -> None:
     """Decide anew for these rows, whose people changed or whose yes lapsed."""
     judge = _Judge(answers.asked, answers.book.at(purpose=answers.asked.question.purpose, at=at))
+    answers.brought = max(answers.brought, at)
     for row in set(rows):
         profile, said = snapshot.profiles[snapshot.profile[row]], snapshot.said_by(row)
         answers.allow[row] = row != NOBODY and judge.allows(profile, said)

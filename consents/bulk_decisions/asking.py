@@ -60,7 +60,8 @@ class _Table:
 class Asking:
     """A question on its way: the position and moment of its answers.
 
-    `spans` are holds on a span of data that the question left open; without a `table` the exact path answers.
+    `spans` are holds on a span of data that the question left open; without a `table` the exact path answers, as of a
+    past moment or `now`, as `decisions.decide` does.
     """
 
     scheme: str
@@ -69,6 +70,7 @@ class Asking:
     at: datetime
     spans: tuple[Hold, ...] = ()
     table: _Table | None = None
+    now: bool = False
 
     def answer(self, names: "Names") -> pa.BooleanArray:
         """Allow or deny for each name, in order. Raises BulkError(`ids_not_text`)."""
@@ -80,7 +82,12 @@ class Asking:
         if self.table is not None:
             return pa.array(_looked_up(self.table, texts))
         allow = exact.allowed(
-            texts.to_pylist(), scheme=self.scheme, question=self.asked.question, at=self.at, within=self.asked.within
+            texts.to_pylist(),
+            scheme=self.scheme,
+            question=self.asked.question,
+            at=self.at,
+            within=self.asked.within,
+            now=self.now,
         )
         return pa.array(allow, type=pa.bool_())
 
@@ -120,7 +127,8 @@ def begin(
     # before the rulebook, so that what the position covers is in it
     position = sequencer.head()
     book = regime.current()
-    return Asking(scheme, asked, position, at or now, _spans(asked, book, at or now))
+    moment = at or max(now, book.latest)
+    return Asking(scheme, asked, position, moment, _spans(asked, book, moment), now=at is None)
 
 
 def of_snapshot(asked: Asked, snapshot: Snapshot, found: Answers) -> Asking:

@@ -13,7 +13,13 @@ BATCH = 5_000
 
 
 def allowed(
-    values: Sequence[str | None], *, scheme: str, question: Question, at: datetime, within: Sequence[str]
+    values: Sequence[str | None],
+    *,
+    scheme: str,
+    question: Question,
+    at: datetime,
+    within: Sequence[str],
+    now: bool = False,
 ) -> list[bool]:
     """Allow or deny for each value; unknown and malformed ones are denied (a few statements for each batch)."""
     answers: list[bool] = []
@@ -21,9 +27,8 @@ def allowed(
         names = [_name(scheme, value) for value in values[start : start + BATCH]]
         people = _people(scheme, [one for one in names if one is not None])
         seen = [one for one in {one.pk: one for one in people.values()}.values() if is_within(one.jurisdiction, within)]
-        allow = {
-            one.pk for one, decision in decisions.decide_each(subjects=seen, question=question, at=at) if decision.allow
-        }
+        decided = decisions.decide_each(subjects=seen, question=question, at=at, now=now)
+        allow = {one.pk for one, decision in decided if decision.allow}
         answers += [one is not None and one in people and people[one].pk in allow for one in names]
     return answers
 

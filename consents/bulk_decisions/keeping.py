@@ -22,15 +22,15 @@ _lock = threading.Lock()
 def answered(snapshot: Snapshot, asked: Asked, *, now: datetime, at: datetime | None) -> Answers | None:
     """The answers to the question as of this moment, derived only where those at hand do not do.
 
-    Without `at`, as of `now`, or of the latest entry where another machine's clock is ahead of ours; None where `at` is
-    too early for this snapshot.
+    Without `at`, as of `now`, or of the latest entry or rule where another machine's clock is ahead of ours; None where
+    `at` is too early for this snapshot.
     """
     with snapshot.lock:
         if at is not None and at < snapshot.latest:
             return None
-        moment = at or max(now, snapshot.latest)
         # read after the log: what the position covers is in the rulebook too
         book = regime.current()
+        moment = at or max(now, snapshot.latest, book.latest)
         found = snapshot.answers.get(asked)
         if found is not None and found.holds_at(book, moment):
             answers.let_lapse(snapshot, found, at=moment)

@@ -56,10 +56,10 @@ class Card:
 
 
 def of(subject: Subject, wanted: Iterable[Purpose], *, at: datetime) -> list[Card]:
-    """The cards of these purposes for one person (at most two statements for what decides all of them)."""
+    """The cards of these purposes for one person now (at most two statements for what decides all of them)."""
     every = list(wanted)
     answers = decisions.decide_all(
-        subject=subject, questions=[decisions.Question(purpose.slug) for purpose in every], at=at
+        subject=subject, questions=[decisions.Question(purpose.slug) for purpose in every], at=at, now=True
     )
     return [_card(purpose, answer, at=at) for purpose, answer in zip(every, answers, strict=True)]
 

@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "consents/not_set_up.html")
     country = _country(request)
     decision = decisions.decide(
-        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country
+        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country, now=True
     )
     signal = gpc.shown(request)
     # of whoever is signed in, the decision itself looks at the signal

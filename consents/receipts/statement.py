@@ -8,10 +8,10 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext, override
 
-from consents import leaves, regime
+from consents import leaves, regime, told
 from consents.models import LedgerEvent, Notice, Purpose, Recipient, Rule, Subject
 from consents.receipts import proofs
-from consents.vocabulary import EVERY, Action, Category, Kind, LegalBasis
+from consents.vocabulary import EVERY, Action, Category, LegalBasis
 
 NAMES = (
     *("id", "kind", "subject", "purpose", "recipient", "category", "action", "source", "actor", "notice"),
@@ -93,15 +93,9 @@ def named(content: str) -> dict[str, Any]:
 
 
 def _jurisdiction(event: LedgerEvent) -> str:
-    """Where the person lived when the event was recorded: a later correction says what was before it."""
-    later = LedgerEvent.objects.filter(
-        subject_id=event.subject_id, kind=Kind.AMENDMENT, recorded_at__gt=event.recorded_at
-    )
-    for amendment in later.order_by("recorded_at", "id"):
-        was = amendment.details.get("was", {})
-        if "jurisdiction" in was:
-            return str(was["jurisdiction"])
-    return Subject.objects.values_list("jurisdiction", flat=True).get(pk__in=[event.subject_id])
+    """Where the person lived when the event was recorded."""
+    subject = Subject.objects.get(pk__in=[event.subject_id])
+    return told.as_it_was(told.person(subject), at=event.recorded_at).jurisdiction
 
 
 def _rule(event: LedgerEvent, jurisdiction: str) -> Rule | None:

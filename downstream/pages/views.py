@@ -47,7 +47,7 @@ def journey(request: HttpRequest, subject: Subject, purpose: str) -> HttpRespons
 
 
 def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]:
-    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at)
+    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at, now=True)
     stops: list[Stop] = []
     if not decision.allow:
         position = journeys.origin(subject=subject, decision=decision, purpose=purpose.slug, at=at)

@@ -46,7 +46,12 @@ def ask(
 
 
 def by_name(
-    value: str, *, at: datetime = AT, jurisdiction: str | None = None, within: Sequence[str] = ()
+    value: str,
+    *,
+    at: datetime = AT,
+    jurisdiction: str | None = None,
+    within: Sequence[str] = (),
+    now: bool = False,
 ) -> NamedDecision:
     """Ask about AI training and whoever has this account."""
     return decisions.decide_named(
@@ -55,6 +60,7 @@ def by_name(
         at=at,
         jurisdiction=jurisdiction,
         within=within,
+        now=now,
     )
 
 

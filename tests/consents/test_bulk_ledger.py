@@ -82,6 +82,7 @@ def test_a_sender_reaches_only_people_of_its_places(alice: Subject, grace: Subje
     person("dora", "DE-BY")
     rows = [row(), row("m_grace"), row("m_dora")]
     assert sent(*rows, jurisdictions=("EEA", "GB")).refused == [(1, "unknown_subject")]
+    assert sent(*rows, jurisdictions=("GB", "*")).refused == []
 
 
 class TestRepetition:
@@ -135,12 +136,44 @@ class TestMinors:
         assert sent(row(is_minor="no", occurred_at=old, category="posts")).amended == 0
         alice.refresh_from_db()
         assert alice.is_minor
-        assert sent(row(is_minor="no", category="posts")).amended == 1
+        # nor is the moment of the registration later than the registration
+        assert sent(row(is_minor="no", category="posts")).amended == 0
+        later = AT + MINUTE
+        assert sent(row(is_minor="no", category="posts", occurred_at=later), at=later).amended == 1
+
+    def test_a_word_from_before_the_registration_makes_no_adult(self, world: None) -> None:
+        young = person("young", is_minor=True)
+        assert sent(row("m_young", is_minor="no", occurred_at=AT - MINUTE)).amended == 0
+        young.refresh_from_db()
+        assert young.is_minor
+
+    def test_a_word_of_the_moment_of_a_correction_makes_no_adult(self, alice: Subject) -> None:
+        later = AT + MINUTE
+        subjects.amend(subject=alice, is_minor=True, by=BY, at=later)
+        assert sent(row(is_minor="no", occurred_at=later), at=later).amended == 0
+
+    def test_a_repeated_choice_amends_too(self, alice: Subject) -> None:
+        assert sent(row(is_minor="")).recorded == 1
+        again = sent(row(is_minor="yes"))
+        assert (again.recorded, again.repeated, again.amended) == (0, 1, 1)
+        assert sent(row(is_minor="yes")).amended == 0
+
+    def test_a_row_that_is_refused_amends_nobody(self, alice: Subject) -> None:
+        sent(row(key="k1"))
+        refused = sent(row(key="k1", purpose="marketing", is_minor="yes"))
+        assert (refused.refused, refused.amended) == ([(1, "key_reused")], 0)
 
     def test_a_repeated_row_does_not_undo_a_correction(self, alice: Subject) -> None:
         sent(row(is_minor="yes"))
-        Subject.objects.update(is_minor=False)
-        assert sent(row(is_minor="yes")).amended == 0
+        subjects.amend(subject=alice, is_minor=False, by=BY, at=AT + MINUTE)
+        assert sent(row(is_minor="yes"), at=AT + MINUTE).amended == 0
+
+    def test_a_slower_clock_does_not_hide_what_a_faster_one_corrected(self, alice: Subject) -> None:
+        ahead = AT + 2 * MINUTE
+        subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=ahead)
+        assert sent(row(is_minor="yes"), at=AT + MINUTE).amended == 1
+        alice.refresh_from_db()
+        assert alice.amended_at == ahead
 
 
 @pytest.mark.django_db(transaction=True)

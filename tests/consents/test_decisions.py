@@ -211,6 +211,25 @@ class TestConsent:
         assert ask(alice, "marketing", at=LATER).allow is counts
         assert ask(alice, "marketing", at=LATER - timedelta(seconds=1)).allow
 
+    def test_a_yes_that_is_too_old_hides_nothing_that_was_said_more_widely(self, alice: Subject) -> None:
+        say(alice, Action.GRANT, "marketing", recipient="northlight")
+        say(alice, Action.GRANT, "marketing", at=AT + DAY)
+        later = AT + 365 * DAY
+        wider = ask(alice, "marketing", recipient="northlight", at=later)
+        assert why(wider) == (True, "own_choice")
+        assert wider.choice is not None
+        assert wider.choice.recipient == ""
+        assert ("stale_consent", "passed") in [(one.code, one.effect) for one in wider.reasons]
+        say(alice, Action.DENY, "marketing", at=AT + 2 * DAY)
+        assert why(ask(alice, "marketing", recipient="northlight", at=later)) == (False, "own_choice")
+        # while it counts, the nearest answers
+        assert ask(alice, "marketing", recipient="northlight", at=later - timedelta(seconds=1)).allow
+
+    def test_a_no_is_never_passed_over_for_a_wider_yes(self, alice: Subject) -> None:
+        say(alice, Action.DENY, "marketing", recipient="northlight")
+        say(alice, Action.GRANT, "marketing", at=AT + DAY)
+        assert why(ask(alice, "marketing", recipient="northlight", at=AT + DAY)) == (False, "own_choice")
+
     def test_a_no_never_grows_old(self, alice: Subject) -> None:
         say(alice, Action.DENY, "marketing")
         assert why(ask(alice, "marketing", at=AT + 4000 * DAY)) == (False, "own_choice")

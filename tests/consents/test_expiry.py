@@ -272,12 +272,12 @@ def _look(somebody: Subject, at: datetime) -> None:
         )
         told = LedgerEvent.objects.filter(kind=Kind.EXPIRY, details__choice=str(held.event_id))
         own = standing.rule_for(somebody.jurisdiction, held.recipient)
-        stale = decisions._stale(choice, standing, own) is not None
+        stale = decisions._stale(choice, decisions.lifetime(standing, own), at) is not None
         assert (held.expired_at is not None) == stale
         if stale:
             assert told.filter(recipient=held.recipient).exists()
         for recipient in ("linkwell", "northlight"):
             rule = standing.rule_for(somebody.jurisdiction, recipient)
-            if not held.recipient and decisions._stale(choice, standing, rule) is not None:
+            if not held.recipient and decisions._stale(choice, decisions.lifetime(standing, rule), at) is not None:
                 assert told.filter(recipient__in=["", recipient]).exists()
     assert expiry.expire(at=at) == 0

@@ -80,10 +80,11 @@ def test_lifting_a_hold_brings_no_rows_back(start: int) -> None:
     assert touched_since(opened).jurisdictions == set()
 
 
-def test_newcomers_concern_the_places_they_live_in(start: int) -> None:
-    person("dora", "DE")
+def test_newcomers_concern_nobody_but_themselves(start: int) -> None:
+    dora = person("dora", "DE")
     touched = touched_since(start)
-    assert (touched.subjects, touched.jurisdictions) == (set(), {"DE"})
+    assert (touched.subjects, touched.jurisdictions) == (set(), set())
+    assert touched.registrations == {dora.registered_in}
 
 
 def test_an_erasure_concerns_its_person_whatever_the_purpose(start: int, alice: Subject) -> None:

@@ -90,6 +90,19 @@ def test_names_are_told_per_scheme(alice: Subject, grace: Subject) -> None:
     assert subjects.values([alice.pk], scheme="phone") == {}
 
 
+def test_everything_that_somebody_is_called_is_told(alice: Subject, grace: Subject) -> None:
+    names = [subjects.name(scheme, value) for scheme, value in (("account", "also_alice"), ("email", "a@example.org"))]
+    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    asked = [grace.pk, alice.pk]
+    assert subjects.keys(asked, scheme="account") == {
+        "m_alice": alice.pk,
+        "m_grace": grace.pk,
+        "also_alice": alice.pk,
+    }
+    assert set(subjects.keys(asked, scheme="email")) == {"alice@example.org", "grace@example.org", "a@example.org"}
+    assert subjects.values(asked, scheme="account") == {alice.pk: "m_alice", grace.pk: "m_grace"}
+
+
 @pytest.mark.parametrize("scheme", ["account", "email"])
 def test_a_name_that_is_taken_is_refused(alice: Subject, scheme: str) -> None:
     value = {"account": "m_alice", "email": "Alice@example.org"}[scheme]
@@ -192,6 +205,13 @@ class TestAmending:
         alice.refresh_from_db()
         assert alice.amended_at is None
 
+    def test_a_slower_clock_does_not_hide_what_a_faster_one_corrected(self, alice: Subject) -> None:
+        ahead = AT + timedelta(seconds=2)
+        subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=ahead)
+        subjects.amend(subject=alice, is_minor=True, by=BY, at=AT)
+        alice.refresh_from_db()
+        assert alice.amended_at == ahead
+
     def test_no_place_and_nobody_are_refused(self, alice: Subject) -> None:
         with pytest.raises(UnknownJurisdiction):
             subjects.amend(subject=alice, jurisdiction="Mars", by=BY, at=AT)
@@ -226,6 +246,20 @@ class TestLinking:
         with pytest.raises(Conflict) as refusal:
             subjects.link(subject=charlie, names=[subjects.name("device", "d1")], by=BY, at=AT)
         assert refusal.value.code == "erased"
+
+    def test_the_name_of_somebody_who_is_forgotten_right_now_is_not_taken(
+        self, alice: Subject, charlie: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        find = subjects.find
+
+        def forgotten_just_now(wanted: subjects.Name) -> Subject | None:
+            subjects.forget(subject=charlie, by=BY, at=AT)
+            return find(wanted)
+
+        monkeypatch.setattr(subjects, "find", forgotten_just_now)
+        with pytest.raises(Conflict) as refusal:
+            subjects.link(subject=alice, names=[subjects.name("account", "m_charlie")], by=BY, at=AT)
+        assert refusal.value.code == "suppressed"
 
 
 class TestForgetting:

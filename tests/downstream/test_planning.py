@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from consents import holds, ledger, notice_turns, notices, rules, sequencer, subjects
+from consents import decisions, holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
-from downstream import propagation
+from downstream import leaving, propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, OTHER, dataset_of, person, sequenced, write_parquet
@@ -213,6 +214,51 @@ def test_people_who_come_later_leave_where_it_is_off_and_stay_where_it_is_on(pos
     assert (removed(dora), removed(una)) == ([1], [])
 
 
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Whom a decision was made about, and in which transaction that writes, if any."""
+    seen: list[Any] = []
+    evaluate = decisions.evaluate
+
+    def watched(subject: Any, *given: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_xact_id_if_assigned()")
+            seen.append((subject.pk, cursor.fetchone()[0]))
+        return evaluate(subject, *given)
+
+    monkeypatch.setattr(decisions, "evaluate", watched)
+    return seen
+
+
+def test_a_newcomer_is_decided_about_alone_and_holds_the_log_up_for_nobody(posts: Dataset, decided: list[Any]) -> None:
+    person("dan", "DE")
+    sequenced()
+    run_all()
+    decided.clear()
+    dora = person("dora", "DE")
+    sequenced()
+    assert planned().targets.get().subject_id == dora.pk
+    assert decided == [(dora.pk, None)]
+
+
+def test_a_dataset_that_changed_while_it_was_decided_is_left_to_the_next_turn(
+    posts: Dataset, alice: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(alice, Action.DENY)
+    people = leaving.people
+
+    def meanwhile(dataset: Dataset, **stretch: Any) -> Any:
+        found = people(dataset, **stretch)
+        Dataset.objects.filter(pk=dataset.pk).update(category="profile")
+        return found
+
+    monkeypatch.setattr(leaving, "people", meanwhile)
+    assert propagation.plan(at=LATER) == []
+    assert behind(posts) == 1
+    monkeypatch.undo()
+    assert planned().targets.get().subject_id == alice.pk
+
+
 def test_whoever_the_dataset_cannot_name_is_a_gap_beside_those_it_can(posts: Dataset, alice: Subject) -> None:
     newcomer = subjects.Newcomer(names=(subjects.name("email", "only@example.org"),), jurisdiction="US")
     nameless = subjects.register(newcomer=newcomer, by=BY, at=AT)
@@ -223,6 +269,16 @@ def test_whoever_the_dataset_cannot_name_is_a_gap_beside_those_it_can(posts: Dat
     assert removed(alice) == [2]
     assert not propagation.arrived(subject_id=nameless.pk, position=head)
     assert propagation.arrived(subject_id=alice.pk, position=head)
+
+
+def test_rows_under_each_name_of_a_person_leave(alice: Subject, tmp_path: Path) -> None:
+    names = [subjects.name("account", value) for value in ("m_old", "m_new")]
+    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    dataset = dataset_of(folder_of(tmp_path, "alice", "old", "zoe", "new", "new"))
+    say(alice, Action.DENY)
+    assert run_all() == [True]
+    assert authors(dataset) == ["m_zoe"]
+    assert removed(alice) == [4]
 
 
 def test_a_dataset_keyed_by_address_finds_people_by_their_address(alice: Subject, tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_without_a_time_it_is_now(acme_calls: Caller, alice: Subject) -> None:
     assert abs(datetime.fromisoformat(body["at"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_now_counts_what_a_faster_clock_recorded_and_says_as_of_when(acme_calls: Caller, alice: Subject) -> None:
+    ahead = datetime.now(UTC) + timedelta(seconds=30)
+    say(alice, Action.DENY, at=ahead)
+    body = answer(acme_calls.get("/decisions", **asked(at=None)))
+    assert (body["allow"], body["at"]) == (False, ahead.isoformat())
+
+
 def test_a_clock_a_little_ahead_is_answered_as_of_now(acme_calls: Caller, alice: Subject) -> None:
     ahead = datetime.now(UTC) + timedelta(minutes=2)
     body = answer(acme_calls.get("/decisions", **asked(at=ahead.isoformat())))

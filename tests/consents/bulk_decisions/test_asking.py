@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from consents import bulk_decisions, decisions, holds, rules, subjects
+from consents.bulk_decisions import keeping
 from consents.decisions import Question
 from consents.models import Subject
 from consents.vocabulary import Action
@@ -102,6 +103,26 @@ def test_a_yes_lapses_while_nothing_is_written(alice: Subject, grace: Subject) -
     assert allowed("m_alice", question=MARKETING, now=lapse + 365 * DAY) == [False]
 
 
+def test_behind_a_yes_that_lapsed_what_was_said_more_widely_counts(alice: Subject, grace: Subject) -> None:
+    question = Question("marketing", recipient="northlight")
+    for one in (alice, grace):
+        say(one, Action.GRANT, "marketing", recipient="northlight")
+    say(alice, Action.GRANT, "marketing", at=AT + DAY)
+    say(grace, Action.DENY, "marketing", at=AT + DAY)
+    sequenced()
+    year = 365 * DAY
+    second = timedelta(seconds=1)
+    for now, expected in [
+        (AT + year - second, [True, True]),
+        (AT + year, [True, False]),
+        (AT + DAY + year - second, [True, False]),
+        (AT + DAY + year, [False, False]),
+    ]:
+        assert allowed("m_alice", "m_grace", question=question, now=now) == expected
+        keeping.let_go()
+        assert allowed("m_alice", "m_grace", question=question, now=now) == expected
+
+
 def test_a_rule_takes_effect_at_its_moment(alice: Subject) -> None:
     proposal = replace(PROPOSAL, jurisdiction="US", effective_from=LATER)
     rules.enact(proposal=proposal, by=BY, at=AT)
@@ -115,6 +136,26 @@ def test_the_past_is_answered_as_it_was(alice: Subject) -> None:
     sequenced()
     assert allowed("m_alice", now=AT + 2 * DAY, at=AT) == [True]
     assert allowed("m_alice", now=AT + 2 * DAY, at=AT + DAY) == [False]
+
+
+def test_a_later_rule_does_not_answer_for_an_earlier_moment(alice: Subject) -> None:
+    sequenced()
+    rules.enact(proposal=replace(PROPOSAL, jurisdiction="US", effective_from=LATER + DAY), by=BY, at=AT)
+    say(alice, Action.GRANT, "marketing")
+    assert allowed("m_alice", now=LATER) == [True]
+    say(alice, Action.DENY, "marketing", at=LATER)
+    # the snapshot is brought forward a day later, by when the rule says no, and asked about the day before
+    assert allowed("m_alice", now=LATER + 2 * DAY, at=LATER) == [True]
+    assert allowed("m_alice", now=LATER + 2 * DAY) == [False]
+
+
+def test_the_past_of_people_is_for_whoever_may_see_them_now(alice: Subject) -> None:
+    subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=LATER)
+    name, question = subjects.name("account", "m_alice"), Question("ai-training")
+    for within, is_seen in ([["US"], False], [["GB"], True]):
+        singly = decisions.decide_named(name=name, question=question, at=AT, within=within)
+        assert (singly.subject_id is not None, singly.decision.allow) == (is_seen, is_seen)
+        assert allowed("m_alice", now=LATER, at=AT, within=within) == [is_seen]
 
 
 def test_a_clock_behind_the_log_answers_as_of_the_log(alice: Subject) -> None:

@@ -148,11 +148,9 @@ def test_the_rule_is_the_one_of_the_time(alice: Subject) -> None:
 
 def test_the_country_is_the_one_of_the_time(alice: Subject) -> None:
     event = say(alice, Action.DENY)
-    ledger.append(
-        kind=Kind.AMENDMENT, by=BY, at=AT.replace(month=4), details={"was": {"jurisdiction": "US"}}, subject=alice
-    )
-    alice.jurisdiction = "DE"
-    alice.save()
+    subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=AT.replace(month=4, day=2))
+    # the second correction comes from a slower clock, and is the second all the same
+    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT.replace(month=4, day=1))
     assert process(event)["dpv:hasJurisdiction"] == ["loc:US"]
     assert process(say(alice, Action.DENY, at=AT.replace(month=5)))["dpv:hasJurisdiction"] == ["loc:DE"]
 
