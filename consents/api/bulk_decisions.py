@@ -22,7 +22,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consents import bulk_decisions, purposes
+from consents import arrow_streams, bulk_decisions, purposes
 from consents.api import partners
 from consents.api.serializers import PausedSpan, Problem, ZonedTime
 from consents.bulk_decisions import Asking
@@ -106,7 +106,9 @@ class BulkDecisions(PartnerView):
         },
         summary="May this purpose be served with these people's data? Ids in, allow or deny out",
         description=(
-            f"JSON: up to {MOST_IDS} ids. Arrow ({ARROW}): a stream with the text column `id`, any number; the answer"
+            f"JSON: up to {MOST_IDS} ids. Arrow ({ARROW}): a stream with the text column `id`, any number, not"
+            f" compressed, in batches of at most {arrow_streams.MOST_ROWS} rows and"
+            f" {arrow_streams.MOST_BYTES >> 20} MiB; the answer"
             " is the same stream with the boolean column `allow`, sent while yours comes in, so read while you send."
             " Position, time and paused spans are in the schema's metadata (`heed.position`, `heed.at`, `heed.spans`)."
         ),
@@ -149,7 +151,7 @@ def _arrow(request: Request, asked: dict[str, Any]) -> StreamingHttpResponse:
     partner = partners.of(request)
     try:
         body = io.BufferedReader(_Body(cast(WSGIRequest, request._request)), buffer_size=_READ_AHEAD)
-        reader = pa.ipc.open_stream(body)
+        reader = arrow_streams.open_stream(body)
     except (pa.ArrowInvalid, OSError) as error:
         raise DomainError("not_arrow", "The body is not an Arrow IPC stream.") from error
     if "id" not in reader.schema.names:
@@ -170,7 +172,7 @@ def _answers(reader: Any, asking: Asking, *, with_ids: bool) -> Iterator[memoryv
     schema = pa.schema(fields, metadata=metadata)
     yield memoryview(schema.serialize())
     try:
-        for batch in reader:
+        for batch in arrow_streams.batches(reader):
             ids = batch.column("id")
             columns = [ids, asking.answer(ids)] if with_ids else [asking.answer(ids)]
             yield memoryview(pa.record_batch(columns, schema=schema).serialize())

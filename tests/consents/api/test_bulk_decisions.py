@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -119,6 +120,14 @@ class TestArrow:
         whole = stream(NAMES, ["x" * 5000])
         response = acme_calls.post(path(), whole[:-3000], content_type=ARROW)
         answered = b"".join(response)  # type: ignore[arg-type]  # a StreamingHttpResponse
+        with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
+            reader.read_all()
+
+    def test_an_offset_that_points_elsewhere_ends_the_answer(self, acme_calls: Caller, alice: Subject) -> None:
+        content, honest = stream(["a", "b"]), struct.pack("<3i", 0, 1, 2)
+        assert content.count(honest) == 1
+        content = content.replace(honest, struct.pack("<3i", 0, 1, 2_000_000_000))
+        answered = b"".join(acme_calls.post(path(), content, content_type=ARROW))  # type: ignore[arg-type]  # streams
         with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
             reader.read_all()
 
