@@ -5,7 +5,7 @@ no write-ahead log, and a crash leaves nothing behind. LATERAL … LIMIT 1 keeps
 at any size of the tables, whatever the planner believes of tables that it has never analysed.
 """
 
-from consents.ledger import INTO_PREFERENCES, LATER_WINS
+from consents.ledger import INTO_PREFERENCES, LATER_WINS, RESTRICTED_BY_US
 
 TABLES = {
     "sent": "line bigint, event_id uuid, scheme text, value text, prints bytea[], said int, occurred_at timestamptz",
@@ -85,6 +85,15 @@ SELECT sent.line,
  CROSS JOIN LATERAL (SELECT one.event_id FROM consents_importedkey AS one
                       WHERE one.sender = %(by)s AND one.fingerprint = ANY(sent_key.prints) LIMIT 1) AS used
  CROSS JOIN LATERAL (SELECT * FROM consents_ledgerevent AS one WHERE one.id = used.event_id LIMIT 1) AS event
+"""
+NOT_THEIRS = f"""
+INSERT INTO verdict
+SELECT asked.line, 'restriction_not_yours'
+  FROM (SELECT sent.line, living.subject_id, said.purpose, said.recipient, said.category, sent.occurred_at
+        {_KNOWN_ROWS}
+         WHERE said.action = 'unrestrict'
+           AND NOT EXISTS (SELECT FROM verdict WHERE verdict.line = sent.line)) AS asked
+ WHERE {RESTRICTED_BY_US}
 """
 KEYS_TWICE = f"""
 INSERT INTO verdict

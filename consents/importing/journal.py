@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import DatabaseError, connection, transaction
 
-from consents import bulk_ledger
+from consents import bulk_ledger, ledger
 from consents.bulk_ledger import Sender
 from consents.importing.chunks import Chunk
 from consents.importing.rows import Refused
@@ -21,6 +21,7 @@ _REFUSED = {
     "unknown_subject": Refused("unknown_subject", "Nobody is registered by this identifier."),
     "suppressed": Refused("suppressed", "This person asked to be forgotten and is not taken in again."),
     "key_reused": Refused("key_reused", "This key came with another choice before; give each choice a key of its own."),
+    "restriction_not_yours": Refused("restriction_not_yours", ledger.NOT_YOURS),
 }
 
 

@@ -96,6 +96,7 @@ def test_what_the_domain_refuses_is_refused_with_its_code(
         (but(action="perhaps"), ("action", "invalid_choice")),
         (but(category="thoughts"), ("category", "invalid_choice")),
         (but(purpose=""), ("purpose", "blank")),
+        (but(notice="what Alice was told"), ("notice", "malformed_notice")),
         (but(purpose=["ai-training"]), ("purpose", "invalid")),
         (but(purpose="x" * 81), ("purpose", "max_length")),
         (but(evidence="a\x00b"), ("evidence", "null_characters_not_allowed")),
