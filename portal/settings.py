@@ -239,7 +239,7 @@ UNFOLD: dict[str, Any] = {
 # --- REST ----------------------------------------------------------------------------------------
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER = {
-    "SCOPES_BACKEND_CLASS": "oauth2_provider.scopes.SettingsScopes",
+    "SCOPES_BACKEND_CLASS": "consents.api.scopes.PartnerScopes",
     "SCOPES": {
         "choices:write": "Record choices",
         "decisions:read": "Ask for decisions",

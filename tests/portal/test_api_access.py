@@ -8,6 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from consents.api import partners
 from consents.models import Partner
 from portal.api_access import AddressThrottle
 
@@ -58,6 +59,30 @@ def test_whatever_else_is_refused(acme: Partner, fields: dict[str, str], status:
     response = asked(**fields)
     assert (response.status_code, body(response)["error"]) == (status, error)
     assert "access_token" not in body(response)
+
+
+def test_a_client_gets_no_scope_that_its_partner_lacks(acme: Partner) -> None:
+    Partner.objects.update(scopes=["decisions:read"])
+    assert asked().status_code == 200
+    for more in ("changes:read", "decisions:read changes:read"):
+        refused = asked(scope=more)
+        assert (refused.status_code, body(refused)["error"]) == (400, "invalid_scope")
+
+
+def test_a_client_that_is_no_partner_gets_no_scope(acme: Partner) -> None:
+    acme.delete()
+    assert body(asked())["error"] == "invalid_scope"
+
+
+def test_a_token_does_no_more_than_its_partner_may_by_now(acme: Partner) -> None:
+    headers = {"authorization": f"Bearer {body(asked(scope='changes:read decisions:read'))['access_token']}"}
+    assert Client().get("/api/v1/changes", headers=headers).status_code == 200
+    Partner.objects.update(scopes=["decisions:read"])
+    partners.forget()
+    refused = Client().get("/api/v1/changes", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_not_yours")
+    query = {"subject": "account:nobody", "purpose": "ai-training"}
+    assert Client().get("/api/v1/decisions", query, headers=headers).status_code == 200
 
 
 def test_a_token_without_scopes_opens_nothing(acme: Partner) -> None:
