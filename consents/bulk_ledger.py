@@ -67,7 +67,7 @@ def record_many(*, batch: Batch, sender: Sender, at: datetime) -> Outcome:
         reach("import.recorded")
         cursor.execute(sql.PREFERENCES, {**given, "protective": sorted(PROTECTIVE)})
         if batch.keys:
-            cursor.execute(sql.KEEP_KEYS, given)
+            cursor.execute(sql.KEEP_KEYS, {**given, "index_key": crypto.current_index_key()})
         amended = _amend_minors(cursor, batch, sender, at) if batch.minors else 0
     repeated = len(batch) - recorded - len(refused)
     audit.record(

@@ -111,8 +111,8 @@ SELECT line, CASE WHEN (subject_id, choice, occurred_at) = (first_subject, first
  WHERE nth > 1
 """
 KEEP_KEYS = """
-INSERT INTO consents_importedkey (sender, fingerprint, event_id)
-SELECT %(by)s, sent_key.prints[1], fresh.event_id FROM sent_key JOIN fresh USING (line)
+INSERT INTO consents_importedkey (sender, fingerprint, index_key, event_id)
+SELECT %(by)s, sent_key.prints[1], %(index_key)s, fresh.event_id FROM sent_key JOIN fresh USING (line)
 """
 
 # What this sender has said already is not said again. A twin in the ledger can only be where the preference

@@ -13,7 +13,7 @@ from consents.importing.chunks import Chunk
 from consents.importing.rows import Refused
 from consents.models import ChoiceImport, ImportRejection, ImportState
 from consents.vocabulary import Source
-from portal import audit
+from portal import audit, crypto
 from portal.errors import Conflict
 from portal.fault_points import reach
 
@@ -51,7 +51,7 @@ def settle(*, one: ChoiceImport, chunk: Chunk, sender: Sender, at: datetime, dig
     one.percent = chunk.percent
     one.progressed_at, one.state, one.reason = at, ImportState.RUNNING, ""
     if digest is not None:
-        one.digest = digest
+        one.digest, one.index_key = digest, crypto.current_index_key() if digest else ""
     one.save()
     reach("import.before_commit")
 
