@@ -250,11 +250,13 @@ OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "ALLOWED_GRANT_TYPES": ["client_credentials"],
 }
+# Of a JSON call too: 10,000 ids of 255 letters fit in.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api_tokens.BearerTokens"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api_access.PartnerHasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["portal.api_bodies.JSONBody"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_access.ClientThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "client": env.str("HEED_RATE", "6000/min"),

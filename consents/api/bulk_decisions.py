@@ -17,7 +17,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,7 @@ from consents.decisions import Question
 from consents.models import Partner
 from consents.vocabulary import EVERY, Category
 from portal import clock, problems
+from portal.api_bodies import JSONBody
 from portal.api_views import PartnerView, StrictSerializer
 from portal.errors import DomainError
 
@@ -93,7 +94,7 @@ class ArrowParser(BaseParser):
 
 class BulkDecisions(PartnerView):
     required_scope = "decisions:read"
-    parser_classes = [JSONParser, ArrowParser]
+    parser_classes = [JSONBody, ArrowParser]
     renderer_classes = [JSONRenderer, ArrowRenderer]
 
     @extend_schema(
@@ -102,7 +103,7 @@ class BulkDecisions(PartnerView):
         responses={
             (200, "application/json"): BulkOut,
             (200, ARROW): OpenApiTypes.BINARY,
-            **{(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 415, 429)},
+            **{(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 413, 415, 429)},
         },
         summary="May this purpose be served with these people's data? Ids in, allow or deny out",
         description=(

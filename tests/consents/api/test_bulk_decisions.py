@@ -89,6 +89,10 @@ class TestJson:
         within = answer(acme_calls.post(path(created_at="2026-02-28T13:00:00Z"), {"ids": NAMES}))
         assert (within["allow"][0], within["spans"]) == (False, [])
 
+    def test_as_many_ids_as_are_taken_fit_into_a_body(self, acme_calls: Caller, world: None) -> None:
+        ids = [f"{number:0255}" for number in range(10_000)]
+        assert len(answer(acme_calls.post(path(), {"ids": ids}))["allow"]) == 10_000
+
     def test_too_many_ids_are_for_arrow(self, acme_calls: Caller) -> None:
         response = acme_calls.post(path(), {"ids": ["x"] * 10_001})
         assert (problem(response), errors(response)) == ((400, "invalid"), [("ids", "max_length")])

@@ -265,3 +265,14 @@ class TestLimits:
         other = Caller(partner("other", recipients=[""], schemes=["account"]))
         assert acme_calls.post("/choices", CHOICE).status_code == 201
         assert other.post("/choices", CHOICE).status_code == 201
+
+
+def test_a_body_beyond_what_is_taken_is_refused_unread(acme_calls: Caller, alice: Subject, settings: Any) -> None:
+    assert acme_calls.post("/choices", but(evidence="e" * 4000)).status_code == 201
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4000
+    assert problem(acme_calls.post("/choices", but(evidence="e" * 4000))) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"subject":'])
+def test_a_body_of_nothing_but_depth_is_refused(acme_calls: Caller, opening: str) -> None:
+    assert problem(acme_calls.post("/choices", opening * 100_000)) == (400, "parse_error")
