@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import translation
 
 from consents import subjects
 from consents.models import LedgerEvent, Partner, Preference, Subject
@@ -276,3 +277,10 @@ def test_a_body_beyond_what_is_taken_is_refused_unread(acme_calls: Caller, alice
 @pytest.mark.parametrize("opening", ["[", '{"subject":'])
 def test_a_body_of_nothing_but_depth_is_refused(acme_calls: Caller, opening: str) -> None:
     assert problem(acme_calls.post("/choices", opening * 100_000)) == (400, "parse_error")
+
+
+def test_a_call_is_answered_in_english_whatever_page_was_served_before(acme_calls: Caller) -> None:
+    with translation.override("de"):
+        refused = acme_calls.post("/choices", {}).content
+        assert translation.get_language() == "de"
+    assert b"This field is required." in refused
