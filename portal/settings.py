@@ -261,6 +261,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "client": env.str("HEED_RATE", "6000/min"),
         "address": env.str("HEED_VERIFY_RATE", "60/min"),
+        "token": env.str("HEED_TOKEN_RATE", "60/min"),
     },
     # so many proxies of ours stand before the web process; only what they say of an address is believed
     "NUM_PROXIES": env.int("HEED_PROXIES", 0 if LOCAL else 1),
