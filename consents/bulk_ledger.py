@@ -16,7 +16,7 @@ from consents import bulk_statements as sql
 from consents import jurisdictions
 from consents.bulk_batches import Batch, array
 from consents.models import LedgerEvent, Suppressed
-from consents.vocabulary import ANYWHERE, PROTECTIVE, Kind
+from consents.vocabulary import ANYWHERE, PROTECTIVE, TAKEN_OVER, Action, Kind
 from portal import audit, crypto
 from portal.fault_points import reach
 
@@ -33,7 +33,10 @@ class Sender:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch; `refused` has (line, code): unknown_subject, suppressed or key_reused."""
+    """What became of a batch.
+
+    `refused` has (line, code): unknown_subject, suppressed, key_reused, restriction_not_yours.
+    """
 
     recorded: int = 0
     repeated: int = 0
@@ -56,8 +59,7 @@ def record_many(*, batch: Batch, sender: Sender, at: datetime) -> Outcome:
         _find_and_lock(cursor, batch, sender)
         reach("import.locked")
         refused = _unnamed(cursor)
-        if batch.keys:
-            refused += _check_keys(cursor, batch, given)
+        refused += _judge(cursor, batch, given)
         cursor.execute(sql.FRESH, given)
         _seal_evidence(cursor, batch)
         cursor.execute(sql.EVENTS, given)
@@ -65,7 +67,7 @@ def record_many(*, batch: Batch, sender: Sender, at: datetime) -> Outcome:
         reach("import.recorded")
         cursor.execute(sql.PREFERENCES, {**given, "protective": sorted(PROTECTIVE)})
         if batch.keys:
-            cursor.execute(sql.KEEP_KEYS, given)
+            cursor.execute(sql.KEEP_KEYS, {**given, "index_key": crypto.current_index_key()})
         amended = _amend_minors(cursor, batch, sender, at) if batch.minors else 0
     repeated = len(batch) - recorded - len(refused)
     audit.record(
@@ -130,9 +132,17 @@ def _unnamed(cursor: Any) -> list[tuple[int, str]]:
     ]
 
 
-def _check_keys(cursor: Any, batch: Batch, given: dict[str, Any]) -> list[tuple[int, str]]:
-    cursor.execute(sql.KEYS_BEFORE, given)
-    cursor.execute(sql.KEYS_TWICE)
+def _judge(cursor: Any, batch: Batch, given: dict[str, Any]) -> list[tuple[int, str]]:
+    """Rows that are known by their key, and those that would lift what our staff restricted."""
+    lifts = given["source"] in TAKEN_OVER and any(one.action == Action.UNRESTRICT for one in batch.said)
+    if not batch.keys and not lifts:
+        return []
+    if batch.keys:
+        cursor.execute(sql.KEYS_BEFORE, given)
+    if lifts:
+        cursor.execute(sql.NOT_THEIRS)
+    if batch.keys:
+        cursor.execute(sql.KEYS_TWICE)
     cursor.execute("SELECT line, code FROM verdict WHERE code <> 'repeated' ORDER BY line")
     return list(cursor.fetchall())
 

@@ -5,7 +5,7 @@ no write-ahead log, and a crash leaves nothing behind. LATERAL … LIMIT 1 keeps
 at any size of the tables, whatever the planner believes of tables that it has never analysed.
 """
 
-from consents.ledger import INTO_PREFERENCES, LATER_WINS
+from consents.ledger import INTO_PREFERENCES, LATER_WINS, RESTRICTED_BY_US
 
 TABLES = {
     "sent": "line bigint, event_id uuid, scheme text, value text, prints bytea[], said int, occurred_at timestamptz",
@@ -86,6 +86,15 @@ SELECT sent.line,
                       WHERE one.sender = %(by)s AND one.fingerprint = ANY(sent_key.prints) LIMIT 1) AS used
  CROSS JOIN LATERAL (SELECT * FROM consents_ledgerevent AS one WHERE one.id = used.event_id LIMIT 1) AS event
 """
+NOT_THEIRS = f"""
+INSERT INTO verdict
+SELECT asked.line, 'restriction_not_yours'
+  FROM (SELECT sent.line, living.subject_id, said.purpose, said.recipient, said.category, sent.occurred_at
+        {_KNOWN_ROWS}
+         WHERE said.action = 'unrestrict'
+           AND NOT EXISTS (SELECT FROM verdict WHERE verdict.line = sent.line)) AS asked
+ WHERE {RESTRICTED_BY_US}
+"""
 KEYS_TWICE = f"""
 INSERT INTO verdict
 SELECT line, CASE WHEN (subject_id, choice, occurred_at) = (first_subject, first_choice, first_time)
@@ -102,8 +111,8 @@ SELECT line, CASE WHEN (subject_id, choice, occurred_at) = (first_subject, first
  WHERE nth > 1
 """
 KEEP_KEYS = """
-INSERT INTO consents_importedkey (sender, fingerprint, event_id)
-SELECT %(by)s, sent_key.prints[1], fresh.event_id FROM sent_key JOIN fresh USING (line)
+INSERT INTO consents_importedkey (sender, fingerprint, index_key, event_id)
+SELECT %(by)s, sent_key.prints[1], %(index_key)s, fresh.event_id FROM sent_key JOIN fresh USING (line)
 """
 
 # What this sender has said already is not said again. A twin in the ledger can only be where the preference

@@ -10,10 +10,25 @@ from django.db import connection
 
 from consents import jurisdictions, log, sequencer, subjects
 from consents.models import LedgerEvent, Subject
-from consents.vocabulary import CONTACT_SCHEMES, EVERY, Kind
+from consents.vocabulary import ANYWHERE, CONTACT_SCHEMES, EVERY, Kind
 from portal.errors import DomainError
 
 _STEP = 0.25
+_SCOPE = ("purposes", "jurisdictions", "recipients")
+_TOLD: dict[Kind, tuple[str, ...]] = {
+    Kind.RULE: (
+        *_SCOPE,
+        *("rule", "turn", "effective_from", "effective_to", "legal_basis", "default", "gpc_denies", "notice"),
+        *("notice_days", "consent_days", "admits_minors"),
+    ),
+    Kind.NOTICE: ("notice", "version", "material", "published_at", "effective_at"),
+    Kind.HOLD_OPENED: (*_SCOPE, "hold", "data_from", "data_until"),
+    Kind.HOLD_LIFTED: (*_SCOPE, "hold", "data_from", "data_until"),
+    Kind.PEOPLE: ("jurisdictions",),
+    Kind.EXPIRY: ("choice", "rule"),
+}
+"""What partners are told of an entry's details, by its kind. The rest is ours: an authority's case and reasons, how
+many people there are, where somebody lived before, out of which file a choice came."""
 
 
 class FeedError(DomainError):
@@ -30,6 +45,21 @@ class Viewer:
 
     def sees_recipients(self, named: Iterable[str]) -> bool:
         return any(one == EVERY or one in self.recipients for one in (list(named) or [EVERY]))
+
+    def sees_places(self, named: Iterable[str]) -> bool:
+        return any(self._sees_place(one) for one in (list(named) or [ANYWHERE]))
+
+    def of(self, details: dict[str, Any], told: Iterable[str]) -> dict[str, Any]:
+        """Of an entry's details those named in `told`; of places and recipients those that this viewer sees."""
+        result = {name: details[name] for name in told if name in details}
+        if "jurisdictions" in result:
+            result["jurisdictions"] = [one for one in result["jurisdictions"] if self._sees_place(one)]
+        if "recipients" in result:
+            result["recipients"] = [one for one in result["recipients"] if self.sees_recipients([one])]
+        return result
+
+    def _sees_place(self, scope: str) -> bool:
+        return not self.jurisdictions or any(jurisdictions.meet(one, scope) for one in self.jurisdictions)
 
     def sees_people_of(self, code: str) -> bool:
         return not self.jurisdictions or any(jurisdictions.covers(one, code) for one in self.jurisdictions)
@@ -71,10 +101,14 @@ def read(*, viewer: Viewer, after: int, limit: int) -> Feed:
     page = list(log.entries(after=after, until=head, limit=limit))
     named = _names(viewer, {event.subject_id for _, event in page if event.subject_id})
     changes = [
-        _change(position, event, named)
+        _change(position, event, named, viewer)
         for position, event in page
         if viewer.sees_recipients(event.details.get("recipients") or [event.recipient])
-        and (event.subject_id is None or event.subject_id in named)
+        and (
+            event.subject_id in named
+            if event.subject_id
+            else viewer.sees_places(event.details.get("jurisdictions") or [])
+        )
     ]
     last = page[-1][0] if page else after
     return Feed(changes=changes, next=last, more=last < head)
@@ -95,7 +129,9 @@ def _names(viewer: Viewer, ids: set[uuid.UUID]) -> dict[uuid.UUID, dict[str, str
     return result
 
 
-def _change(position: int, event: LedgerEvent, named: dict[uuid.UUID, dict[str, str] | None]) -> dict[str, Any]:
+def _change(
+    position: int, event: LedgerEvent, named: dict[uuid.UUID, dict[str, str] | None], viewer: Viewer
+) -> dict[str, Any]:
     return {
         "position": position,
         "kind": event.kind,
@@ -104,8 +140,7 @@ def _change(position: int, event: LedgerEvent, named: dict[uuid.UUID, dict[str, 
         "action": event.action,
         "recipient": event.recipient,
         "category": event.category,
-        # where somebody lived before is not for everyone who may see where they live
-        "details": {} if event.kind == Kind.AMENDMENT else event.details,
+        "details": viewer.of(event.details, _TOLD.get(Kind(event.kind), ())),
         "occurred_at": event.occurred_at.isoformat(),
         "recorded_at": event.recorded_at.isoformat(),
     }

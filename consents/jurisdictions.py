@@ -74,6 +74,13 @@ def covers(scope: str, code: str) -> bool:
     return scope in widening(code)
 
 
+def meet(one: str, other: str) -> bool:
+    """Whether two scopes (codes, groups or `*`) have a place in common."""
+    if one in GROUPS and other in GROUPS:
+        return not GROUPS[one].isdisjoint(GROUPS[other])
+    return ANYWHERE in (one, other) or covers(one, other) or covers(other, one)
+
+
 def members(scope: str) -> tuple[list[str], list[str]]:
     """For database look-ups: exact codes and country prefixes that `scope` covers; ([], []) is everywhere."""
     if scope == ANYWHERE:

@@ -2,7 +2,7 @@
 
 People's values are sealed under a key of their own, so only that key is wrapped anew; its value never changes, and
 nothing that was sealed has to be touched. Fingerprints are made again from the names. Those of erased people cannot
-be: nothing is left to make them from, so their index key stays in the ring.
+be, nor those of keys and files that were sent: nothing is left to make them from, so their index key stays in the ring.
 Which key a row carries is in the row, so a rotation may be killed at any moment, begun again, or run twice at once.
 """
 
@@ -17,12 +17,13 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 
 from consents import checkpoints, subjects
-from consents.models import Identifier, Subject, Suppressed
+from consents.models import ChoiceImport, ContactVerification, Identifier, ImportedKey, Subject, Suppressed
 from portal import audit, crypto, resealing
 from portal.resealing import FIELD, INDEX, Store, Turn
 from portal.sealed import KeyId
 
 PEOPLE, IDENTIFIERS, ERASED = "people's keys", "identifiers", "names of erased people"
+SENT_KEYS, SENT_BODIES = "keys of choices that were sent", "digests of imports"
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,26 @@ def _erased() -> dict[str, int]:
     return dict(Suppressed.objects.values_list("index_key").annotate(Count("pk")).order_by())
 
 
+def _sent_keys() -> dict[str, int]:
+    return dict(ImportedKey.objects.values_list("index_key").annotate(Count("pk")).order_by())
+
+
+def _sent_bodies() -> dict[str, int]:
+    digests = ChoiceImport.objects.exclude(digest="")
+    return dict(digests.values_list("index_key").annotate(Count("pk")).order_by())
+
+
 STORES = (
     Store(PEOPLE, FIELD, _peoples_keys, rewrap_turn),
     *resealing.STORES,
+    # gone after a quarter of an hour by themselves
+    Store("contacts that wait for their codes", FIELD, ContactVerification.by_field_key),
     Store(IDENTIFIERS, INDEX, _identifiers, reindex_turn),
     # append-only, and nothing is left to make them from
     Store(ERASED, INDEX, _erased),
+    # nor these from: without its key, what is sent again is not known again
+    Store(SENT_KEYS, INDEX, _sent_keys),
+    Store(SENT_BODIES, INDEX, _sent_bodies),
 )
+LASTING = frozenset({ERASED, SENT_KEYS, SENT_BODIES})
+"""What no rotation brings under another key, and no time takes away."""

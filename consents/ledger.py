@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from consents import purposes
 from consents.models import LedgerEvent, Subject
-from consents.vocabulary import EVERY, PROTECTIVE, SLOT_OF, Action, Kind, Slot, Source
+from consents.vocabulary import EVERY, OURS, PROTECTIVE, SLOT_OF, TAKEN_OVER, Action, Kind, Slot, Source
 from portal import audit, crypto, references
 from portal.clock import TOLERANCE
 from portal.errors import Conflict, DomainError
@@ -26,6 +26,7 @@ SEQUENCE_TASK = "consents.tasks.sequence"
 
 OUR_DOORS = frozenset({Source.SELF_SERVICE, Source.REQUEST, Source.STAFF, Source.GPC})
 """What comes in through these is said now, and by our own clock."""
+NOT_YOURS = "Our privacy staff restricted this for the person; only they or the person can lift it."
 
 
 class ChoiceError(DomainError):
@@ -96,11 +97,16 @@ def record_of_locked(
     at: datetime,
     occurred_at: datetime | None = None,
 ) -> LedgerEvent:
-    """`record` for a person whose row this transaction has locked already; one statement writes all three rows."""
+    """`record` for a person whose row this transaction has locked already; one statement writes all three rows.
+
+    Raises Conflict(`restriction_not_yours`) too: what our staff restricted, no partner and no file lifts.
+    """
     check_times(occurred_at=occurred_at or at, at=at)
     _check_scope(scope, action)
     if subject.wrapped_key is None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
+    if action == Action.UNRESTRICT and origin.source in TAKEN_OVER:
+        _check_restriction(subject.pk, scope, occurred_at or at)
     event = LedgerEvent(
         kind=Kind.CHOICE,
         subject_id=subject.pk,
@@ -205,6 +211,35 @@ def _check_scope(scope: Scope, action: Action) -> None:
         purposes.check(scope.purpose)
     purposes.check_recipient(scope.recipient)
     purposes.check_category(scope.category)
+
+
+# Asked of the ledger and not of the preference, which a partner's own restriction may have taken the place of.
+RESTRICTED_BY_US = f"""
+EXISTS (SELECT FROM consents_ledgerevent AS ours
+         WHERE ours.subject_id = asked.subject_id AND ours.kind = 'choice' AND ours.action = 'restrict'
+           AND ours.source IN ({", ".join(f"'{one}'" for one in sorted(OURS))})
+           AND (ours.purpose, ours.recipient, ours.category) = (asked.purpose, asked.recipient, asked.category)
+           AND ours.occurred_at < asked.occurred_at
+           AND NOT EXISTS (SELECT FROM consents_ledgerevent AS lifted
+                            WHERE lifted.subject_id = ours.subject_id AND lifted.kind = 'choice'
+                              AND lifted.action = 'unrestrict'
+                              AND lifted.source NOT IN ({", ".join(f"'{one}'" for one in sorted(TAKEN_OVER))})
+                              AND (lifted.purpose, lifted.recipient, lifted.category)
+                                  = (ours.purpose, ours.recipient, ours.category)
+                              AND lifted.occurred_at > ours.occurred_at))
+"""  # noqa: S608 -- put together from the vocabulary
+_IS_RESTRICTED_BY_US = f"""
+SELECT {RESTRICTED_BY_US}
+  FROM (SELECT %s::uuid AS subject_id, %s AS purpose, %s AS recipient, %s AS category,
+               %s::timestamptz AS occurred_at) AS asked
+"""  # noqa: S608 -- put together from constants of ours
+
+
+def _check_restriction(subject_id: uuid.UUID, scope: Scope, occurred_at: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_RESTRICTED_BY_US, (subject_id, scope.purpose, scope.recipient, scope.category, occurred_at))
+        if cursor.fetchone()[0]:
+            raise Conflict("restriction_not_yours", NOT_YOURS)
 
 
 def _sealed(evidence: str, subject_id: uuid.UUID, wrapped: crypto.Sealed) -> bytes | None:

@@ -1,5 +1,7 @@
 """The words of consents: enumerations that import nothing of ours."""
 
+import re
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -8,6 +10,10 @@ EVERY = ""
 
 ANYWHERE = "*"
 """In a rule's jurisdiction: wherever no more specific rule applies."""
+
+
+NOTICE = re.compile(r"(?:[-a-zA-Z0-9_]{1,50}/[0-9]{1,6})?")
+"""The notice that a choice names, as slug/version. No other text: the ledger keeps it for good."""
 
 
 class Action(models.TextChoices):
@@ -56,6 +62,12 @@ class Source(models.TextChoices):
     IMPORT = "import", _("taken over from another system")
     GPC = "gpc", _("by your browser's signal")
     REQUEST = "request", _("through a request")
+
+
+TAKEN_OVER = frozenset({Source.PARTNER, Source.IMPORT})
+"""Doors through which somebody else tells us what a person said."""
+OURS = frozenset({Source.REQUEST, Source.STAFF})
+"""Doors of whoever answers a person's request. What they restrict, only they or the person lift (GDPR Art. 18)."""
 
 
 class Kind(models.TextChoices):

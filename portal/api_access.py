@@ -10,7 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from portal import rate_limits
+from portal import addresses, rate_limits
 
 if TYPE_CHECKING:
     # settings name the classes below, and rest_framework.views reads settings
@@ -62,11 +62,23 @@ class AddressThrottle(SimpleRateThrottle):
     scope = "address"
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
-        address = self.get_ident(request)
+        return self.key_of(request)
+
+    def key_of(self, request: HttpRequest | Request) -> str:
+        """What the address is counted under: of IPv6 all that one caller has."""
+        address = addresses.of_one_caller(self.get_ident(cast(Request, request)))
         # keyed, because the addresses there are can be counted through
         digest = hmac.digest(settings.SECRET_KEY.encode(), f"throttle:{address}".encode(), hashlib.sha256)
-        return f"throttle:address:{digest.hex()}"
+        return f"throttle:{self.scope}:{digest.hex()}"
 
     def allows(self, request: HttpRequest) -> bool:
         """The same for a page: of what comes in only META is read."""
         return self.allow_request(cast(Request, request), cast("APIView", None))
+
+
+class TokenThrottle(AddressThrottle):
+    """So many tokens a minute; see `portal.token_endpoint`."""
+
+    scope = "token"
+    num_requests: int
+    duration: int

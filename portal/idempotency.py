@@ -35,7 +35,7 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         with transaction.atomic():
             return act(), False
     check_key(key)
-    key = hashlib.sha256(key.encode()).hexdigest()
+    key = hashed(key)
     # keyed: the request names a person, and a plain digest could be guessed
     digests = crypto.blind_indexes("idempotency", json.dumps(request, sort_keys=True, default=str))
     with transaction.atomic():
@@ -65,6 +65,11 @@ def check_key(key: str) -> None:
         raise IdempotencyError(
             "idempotency_key_invalid", f"Idempotency-Key must be 1 to {_LONGEST} printable characters."
         )
+
+
+def hashed(key: str) -> str:
+    """The form in which a key is kept: callers put people's names into keys (SHA-256, hexadecimal digits)."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def forget_old(*, at: datetime) -> int:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -48,7 +49,13 @@ class Sessions(_PagesOnly, SessionMiddleware):
 
 
 class Languages(_PagesOnly, LocaleMiddleware):
-    """Django's."""
+    """Django's; calls are answered in English, whatever page this thread served before."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if not is_call(request):
+            return super().__call__(request)
+        with translation.override("en"):
+            return self.get_response(request)
 
 
 class Forms(_PagesOnly, CsrfViewMiddleware):

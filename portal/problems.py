@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -18,6 +19,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER: every refusal leaves as application/problem+json with a stable `code`."""
     if isinstance(error, DomainError):
         return _response(_status_of(error), error.code, error.message, _field_errors(error))
+    if isinstance(error, RequestDataTooBig):
+        most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
+        return _response(413, "body_too_large", f"The body of a JSON call has at most {most} bytes.", None)
     response = exception_handler(error, context)
     if response is None:
         return None

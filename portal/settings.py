@@ -241,7 +241,7 @@ UNFOLD: dict[str, Any] = {
 # --- REST ----------------------------------------------------------------------------------------
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER = {
-    "SCOPES_BACKEND_CLASS": "oauth2_provider.scopes.SettingsScopes",
+    "SCOPES_BACKEND_CLASS": "consents.api.scopes.PartnerScopes",
     "SCOPES": {
         "choices:write": "Record choices",
         "decisions:read": "Ask for decisions",
@@ -252,15 +252,18 @@ OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "ALLOWED_GRANT_TYPES": ["client_credentials"],
 }
+# Of a JSON call too: 10,000 ids of 255 letters fit in.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api_tokens.BearerTokens"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api_access.PartnerHasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["portal.api_bodies.JSONBody"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_access.ClientThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "client": env.str("HEED_RATE", "6000/min"),
         "address": env.str("HEED_VERIFY_RATE", "60/min"),
+        "token": env.str("HEED_TOKEN_RATE", "60/min"),
     },
     "NUM_PROXIES": PROXIES,
     "DEFAULT_SCHEMA_CLASS": "portal.api_schema.PartnerSchema",

@@ -3,9 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from oauth2_provider import views as oauth2
 
-from portal import pages
+from portal import pages, token_endpoint
 
 handler404 = "portal.pages.not_found"
 handler500 = "portal.pages.failed"
@@ -19,8 +18,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("portal.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("o/token/", oauth2.TokenView.as_view(), name="token"),
-    path("o/revoke_token/", oauth2.RevokeTokenView.as_view(), name="revoke-token"),
+    path("o/token/", token_endpoint.TokenView.as_view(), name="token"),
+    path("o/revoke_token/", token_endpoint.RevokeTokenView.as_view(), name="revoke-token"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("consents.api.urls")),

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
@@ -134,7 +135,15 @@ def acme(world: None) -> Partner:
     return partner("acme", recipients=["", "linkwell", "northlight"], schemes=["account", "email"])
 
 
-def partner(slug: str, *, recipients: list[str], schemes: list[str], jurisdictions: list[str] | None = None) -> Partner:
+def partner(
+    slug: str,
+    *,
+    recipients: list[str],
+    schemes: list[str],
+    jurisdictions: list[str] | None = None,
+    scopes: list[str] | None = None,
+) -> Partner:
+    """A partner and its client; it may ask for every scope unless told otherwise."""
     model = get_application_model()
     application = model.objects.create(
         name=slug,
@@ -150,6 +159,7 @@ def partner(slug: str, *, recipients: list[str], schemes: list[str], jurisdictio
         recipients=recipients,
         schemes=schemes,
         jurisdictions=jurisdictions or [],
+        scopes=list(settings.OAUTH2_PROVIDER["SCOPES"]) if scopes is None else scopes,
     )
 
 

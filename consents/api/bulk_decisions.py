@@ -17,12 +17,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consents import bulk_decisions, purposes
+from consents import arrow_streams, bulk_decisions, purposes
 from consents.api import partners
 from consents.api.serializers import PausedSpan, Problem, ZonedTime
 from consents.bulk_decisions import Asking
@@ -30,6 +30,7 @@ from consents.decisions import Question
 from consents.models import Partner
 from consents.vocabulary import EVERY, Category
 from portal import clock, problems
+from portal.api_bodies import JSONBody
 from portal.api_views import PartnerView, StrictSerializer
 from portal.errors import DomainError
 
@@ -93,7 +94,7 @@ class ArrowParser(BaseParser):
 
 class BulkDecisions(PartnerView):
     required_scope = "decisions:read"
-    parser_classes = [JSONParser, ArrowParser]
+    parser_classes = [JSONBody, ArrowParser]
     renderer_classes = [JSONRenderer, ArrowRenderer]
 
     @extend_schema(
@@ -102,11 +103,13 @@ class BulkDecisions(PartnerView):
         responses={
             (200, "application/json"): BulkOut,
             (200, ARROW): OpenApiTypes.BINARY,
-            **{(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 415, 429)},
+            **{(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 413, 415, 429)},
         },
         summary="May this purpose be served with these people's data? Ids in, allow or deny out",
         description=(
-            f"JSON: up to {MOST_IDS} ids. Arrow ({ARROW}): a stream with the text column `id`, any number; the answer"
+            f"JSON: up to {MOST_IDS} ids. Arrow ({ARROW}): a stream with the text column `id`, any number, not"
+            f" compressed, in batches of at most {arrow_streams.MOST_ROWS} rows and"
+            f" {arrow_streams.MOST_BYTES >> 20} MiB; the answer"
             " is the same stream with the boolean column `allow`, sent while yours comes in, so read while you send."
             " Position, time and paused spans are in the schema's metadata (`heed.position`, `heed.at`, `heed.spans`)."
         ),
@@ -149,7 +152,7 @@ def _arrow(request: Request, asked: dict[str, Any]) -> StreamingHttpResponse:
     partner = partners.of(request)
     try:
         body = io.BufferedReader(_Body(cast(WSGIRequest, request._request)), buffer_size=_READ_AHEAD)
-        reader = pa.ipc.open_stream(body)
+        reader = arrow_streams.open_stream(body)
     except (pa.ArrowInvalid, OSError) as error:
         raise DomainError("not_arrow", "The body is not an Arrow IPC stream.") from error
     if "id" not in reader.schema.names:
@@ -170,7 +173,7 @@ def _answers(reader: Any, asking: Asking, *, with_ids: bool) -> Iterator[memoryv
     schema = pa.schema(fields, metadata=metadata)
     yield memoryview(schema.serialize())
     try:
-        for batch in reader:
+        for batch in arrow_streams.batches(reader):
             ids = batch.column("id")
             columns = [ids, asking.answer(ids)] if with_ids else [asking.answer(ids)]
             yield memoryview(pa.record_batch(columns, schema=schema).serialize())

@@ -21,7 +21,11 @@ class PartnerError(Forbidden):
 
 
 def of(request: Request) -> Partner:
-    """The calling partner. Raises PartnerError when the client belongs to none."""
+    """The calling partner.
+
+    Raises PartnerError when the client belongs to none (`client_without_partner`), and when its registration lacks
+    the call's scope by now (`scope_not_yours`): a token outlives a change of the registration.
+    """
     token: Any = request.auth
     application = token.application_id
     partner = _known.recall(
@@ -31,6 +35,9 @@ def of(request: Request) -> Partner:
         raise PartnerError(
             "client_without_partner", "This client is not registered as a partner; ask the privacy team."
         )
+    wanted = request.parser_context["view"].required_scope
+    if wanted not in partner.scopes:
+        raise PartnerError("scope_not_yours", f"Your registration has no longer the scope {wanted}.")
     return partner
 
 

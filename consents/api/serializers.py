@@ -7,8 +7,13 @@ from rest_framework import serializers
 
 from consents.receipts import verifying
 from consents.receipts.issuing import Format
-from consents.vocabulary import EVERY, SAID, Category
+from consents.vocabulary import EVERY, NOTICE, SAID, Category
 from portal.api_views import StrictSerializer
+
+
+def _check_notice(text: str) -> None:
+    if not NOTICE.fullmatch(text):
+        raise serializers.ValidationError("Name the notice as slug/version: ai-training/2.", code="malformed_notice")
 
 
 class ZonedTime(serializers.DateTimeField):
@@ -38,7 +43,9 @@ class ChoiceIn(StrictSerializer):
     occurred_at = ZonedTime(help_text="RFC 3339 with zone; at most five minutes ahead of our clock")
     recipient = serializers.CharField(max_length=50, default=EVERY, allow_blank=True)
     category = serializers.ChoiceField(choices=[(EVERY, "all"), *Category.choices], default=EVERY, allow_blank=True)
-    notice = serializers.CharField(max_length=80, default="", allow_blank=True, help_text="The notice version shown")
+    notice = serializers.CharField(
+        max_length=57, default="", allow_blank=True, validators=[_check_notice], help_text="The one shown: slug/version"
+    )
     evidence = serializers.CharField(max_length=4000, default="", allow_blank=True, help_text="Kept encrypted")
 
 

@@ -17,7 +17,7 @@ from consents.vocabulary import EVERY, Action
 from portal import actors, clock, idempotency, nudge, problems
 from portal.api_views import PartnerView, StrictSerializer
 
-_PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 429)}
+_PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 413, 429)}
 
 
 class TrueOrFalse(serializers.BooleanField):

@@ -25,7 +25,7 @@ from portal.api_views import PartnerView
 from portal.errors import DomainError
 
 # the type is drf-spectacular's: (status, media type) or status
-_PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 429)}
+_PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 413, 429)}
 
 
 class Choices(PartnerView):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from consents import arrow_streams
 from consents.importing.rows import COLUMNS, REQUIRED, InputRefused, Refused, Row, Rows, check_columns
 
 _AT_ONCE = 20_000
@@ -42,15 +43,22 @@ def count(source: IO[bytes]) -> int:
 
 
 def read_stream(source: Any) -> Rows:
-    """The rows of an Arrow IPC stream. Raises InputRefused: `wrong_columns`, `wrong_type`, `malformed`."""
+    """The rows of an Arrow IPC stream, which `source` reads.
+
+    Raises InputRefused: `wrong_columns`, `wrong_type`, `malformed` also for what `arrow_streams` does not take.
+    """
     number = 0
     try:
-        with pa.ipc.open_stream(source) as stream:
+        with arrow_streams.open_stream(source) as stream:
             check_schema(stream.schema)
             for number, row in rows_of(stream, start=0):
                 yield number, row
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputRefused("malformed", f"The Arrow stream breaks off or is damaged after row {number}.") from error
+        raise InputRefused(
+            "malformed",
+            f"The Arrow stream breaks off or is damaged after row {number}, or a batch is compressed or has more than"
+            f" {arrow_streams.MOST_ROWS:,} rows or {arrow_streams.MOST_BYTES >> 20} MiB.",
+        ) from error
 
 
 def check_schema(schema: pa.Schema) -> None:
@@ -72,10 +80,13 @@ def check_schema(schema: pa.Schema) -> None:
 def rows_of(batches: Any, *, start: int) -> Rows:
     """Numbered from `start` + 1."""
     number = start
-    for batch in batches:
-        for row in zip(*(_values(batch, name) for name in COLUMNS), strict=True):
-            number += 1
-            yield number, _MISSING if None in row[: len(REQUIRED)] else Row._make(row)
+    for batch in arrow_streams.batches(batches):
+        # a batch may be large, and its values as Python's are larger
+        for begin in range(0, batch.num_rows, _AT_ONCE):
+            part = batch.slice(begin, _AT_ONCE)
+            for row in zip(*(_values(part, name) for name in COLUMNS), strict=True):
+                number += 1
+                yield number, _MISSING if None in row[: len(REQUIRED)] else Row._make(row)
 
 
 def _values(batch: pa.RecordBatch, name: str) -> Iterator[Any]:

@@ -145,7 +145,8 @@ def _known(fingerprints: list[str]) -> ChoiceImport | None:
 
 def _new(path: Path, file: IO[bytes], form: str, fingerprint: str, by: str) -> ChoiceImport:
     size = os.fstat(file.fileno()).st_size
-    return ChoiceImport(name=path.name[:255], format=form, digest=fingerprint, size=size, by=by)
+    index_key = crypto.current_index_key()
+    return ChoiceImport(name=path.name[:255], format=form, digest=fingerprint, index_key=index_key, size=size, by=by)
 
 
 def _changed(file: IO[bytes], before: os.stat_result) -> bool:

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from django.db import DatabaseError, connection, transaction
 
-from consents import bulk_ledger
+from consents import bulk_ledger, ledger
 from consents.bulk_ledger import Sender
 from consents.importing.chunks import Chunk
 from consents.importing.rows import Refused
 from consents.models import ChoiceImport, ImportRejection, ImportState
 from consents.vocabulary import Source
-from portal import audit
+from portal import audit, crypto
 from portal.errors import Conflict
 from portal.fault_points import reach
 
@@ -21,6 +21,7 @@ _REFUSED = {
     "unknown_subject": Refused("unknown_subject", "Nobody is registered by this identifier."),
     "suppressed": Refused("suppressed", "This person asked to be forgotten and is not taken in again."),
     "key_reused": Refused("key_reused", "This key came with another choice before; give each choice a key of its own."),
+    "restriction_not_yours": Refused("restriction_not_yours", ledger.NOT_YOURS),
 }
 
 
@@ -50,7 +51,7 @@ def settle(*, one: ChoiceImport, chunk: Chunk, sender: Sender, at: datetime, dig
     one.percent = chunk.percent
     one.progressed_at, one.state, one.reason = at, ImportState.RUNNING, ""
     if digest is not None:
-        one.digest = digest
+        one.digest, one.index_key = digest, crypto.current_index_key() if digest else ""
     one.save()
     reach("import.before_commit")
 

@@ -44,7 +44,7 @@ def take(*, partner: Partner, stream: Stream, clock: Clock, size: int = CHUNK) -
         return _carry_on(one, stream.rows, partner, clock, size), False
     idempotency.check_key(stream.key)
     with journal.alone(f"{by} {stream.key}"):
-        known = ChoiceImport.objects.filter(by=by, key=stream.key).first()
+        known = ChoiceImport.objects.filter(by=by, key=idempotency.hashed(stream.key)).first()
         one = known or journal.begin(one=_new(stream, by), at=clock())
         before = one.rows_done if one.state == ImportState.DONE else None
         _carry_on(one, stream.rows, partner, clock, size)
@@ -125,4 +125,5 @@ def _fingerprints(tally: Any) -> list[str]:
 
 
 def _new(stream: Stream, by: str) -> ChoiceImport:
-    return ChoiceImport(name="POST /choices/bulk", format=stream.form, key=stream.key or "", by=by)
+    key = idempotency.hashed(stream.key) if stream.key else ""
+    return ChoiceImport(name="POST /choices/bulk", format=stream.form, key=key, by=by)

@@ -7,11 +7,11 @@ from consents import ledger, subjects
 from consents.bulk_batches import Batch, Meant, Said
 from consents.importing.rows import Row
 from consents.models import Purpose, Recipient
-from consents.vocabulary import EVERY, SAID, SLOT_OF, Action, Category, Slot
+from consents.vocabulary import EVERY, NOTICE, SAID, Category
 from portal import crypto
 from portal.errors import DomainError
 
-_LONGEST = {"notice": 80, "evidence": 4000, "key": 255}
+_LONGEST = {"evidence": 4000, "key": 255}
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _MINOR = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _SAID = frozenset(action.value for action in SAID)
@@ -68,8 +68,8 @@ def _meant(row: Row, terms: Terms) -> Meant:
 def _check_said(said: Said, terms: Terms) -> None:
     if said.action not in _SAID:
         raise RowRefused("unknown_action", f"An action is one of: {', '.join(SAID)}.", field="action")
-    every = said.purpose == EVERY and SLOT_OF[Action(said.action)] == Slot.RESTRICTION
-    if said.purpose not in terms.purposes and not every:
+    # nor EVERY: a restriction of everything is said through our own doors alone
+    if said.purpose not in terms.purposes:
         raise RowRefused("unknown_purpose", "There is no such purpose.", field="purpose")
     if said.recipient not in terms.recipients:
         raise RowRefused("unknown_recipient", "There is no such recipient.", field="recipient")
@@ -79,7 +79,8 @@ def _check_said(said: Said, terms: Terms) -> None:
     if said.category != EVERY and said.category not in Category.values:
         known = ", ".join(Category.values)
         raise RowRefused("unknown_category", f"A category is one of: {known}.", field="category")
-    _check_text("notice", said.notice)
+    if not NOTICE.fullmatch(said.notice):
+        raise RowRefused("malformed_notice", "Name the notice as slug/version: ai-training/2.", field="notice")
 
 
 def _time(sent: str | datetime, at: datetime) -> datetime:

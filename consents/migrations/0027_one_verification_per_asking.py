@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("consents", "0025_read_what_was_told")]
+    dependencies = [("consents", "0026_scopes_of_partners_and_keys_of_imports")]
 
     operations = [
         migrations.RemoveConstraint(model_name="contactverification", name="one_verification_per_contact"),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consents', '0025_read_what_was_told'),
+        ('consents', '0027_one_verification_per_asking'),
     ]
 
     operations = [

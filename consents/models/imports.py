@@ -30,7 +30,16 @@ class ChoiceImport(models.Model):
         editable=False,
         help_text=_("Keyed digest of the file, or of what of the stream is durable, in hexadecimal digits"),
     )
-    key = models.CharField(_("key"), max_length=255, blank=True, help_text=_("The caller's Idempotency-Key"))
+    index_key = models.CharField(
+        max_length=32, blank=True, editable=False, help_text=_("Which blind-index key made the digest.")
+    )
+    key = models.CharField(
+        _("key"),
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text=_("SHA-256 of the caller's Idempotency-Key, in hexadecimal digits"),
+    )
     size = models.BigIntegerField(_("bytes"), default=0, help_text=_("0 for a stream"))
     rows_done = models.BigIntegerField(_("rows done"), default=0)
     accepted = models.BigIntegerField(_("recorded"), default=0)
@@ -89,6 +98,9 @@ class ImportedKey(models.Model):
     id = models.BigAutoField(primary_key=True)
     sender = models.CharField(max_length=120)
     fingerprint = models.BinaryField(max_length=32)
+    index_key = models.CharField(
+        max_length=32, blank=True, editable=False, help_text=_("Which blind-index key made the fingerprint.")
+    )
     event_id = models.UUIDField()
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"fingerprint"})

@@ -142,6 +142,12 @@ class Partner(models.Model):
         default=list,
         help_text=_("Identifier schemes it may name people by."),
     )
+    scopes = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        help_text=_("OAuth scopes that its tokens may hold, such as decisions:read."),
+    )
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 

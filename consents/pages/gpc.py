@@ -50,7 +50,7 @@ class RecordsSignal:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_sent(request) or request.path.startswith("/api/"):
+        if not is_sent(request) or request.path_info.startswith("/api/"):
             return self.get_response(request)
         # before the page, so that it shows the effect, and after, for who signed in with it
         _note(request)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from oauth2_provider.models import get_application_model
+from oauth2_provider.scopes import get_scopes_backend
 
 from consents import rules, subjects
 from consents.models import Partner
@@ -109,6 +110,7 @@ def _partner() -> PartnerSignIn:
         application=application,
         recipients=["", "linkwell", "northlight"],
         schemes=["account", "email"],
+        scopes=list(get_scopes_backend().get_all_scopes()),
     )
     path.write_text(json.dumps(asdict(sign_in)))
     path.chmod(0o600)

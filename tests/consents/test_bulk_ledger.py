@@ -116,6 +116,18 @@ class TestRepetition:
         assert sent(row("m_nobody", key="k1"), row(key="k1")).recorded == 1
 
 
+@pytest.mark.parametrize("source", [Source.REQUEST, Source.STAFF])
+def test_what_our_staff_restricted_is_lifted_by_no_file(alice: Subject, charlie: Subject, source: Source) -> None:
+    scope, origin = ledger.Scope("marketing"), ledger.Origin(source, by=BY)
+    ledger.record(subject=alice, scope=scope, action=Action.RESTRICT, origin=origin, at=AT)
+    lift = {"action": "unrestrict", "purpose": "marketing", "occurred_at": AT + MINUTE}
+    rows = [row(**lift, key="k1"), row(**lift, key="k1"), row("m_charlie", **lift), row(**{**lift, "occurred_at": AT})]
+    outcome = sent(*rows, at=AT + MINUTE)
+    assert outcome.refused == [(1, "restriction_not_yours"), (2, "restriction_not_yours")]
+    assert (outcome.recorded, outcome.repeated, ImportedKey.objects.count()) == (2, 0, 0)
+    assert alice.preferences.get().action == "restrict"
+
+
 class TestMinors:
     def test_a_stated_age_amends_the_person_and_says_what_was(self, alice: Subject) -> None:
         assert sent(row(is_minor="yes"), at=AT + MINUTE).amended == 1

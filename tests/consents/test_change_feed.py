@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from consents import change_feed, holds, subjects
+from consents import change_feed, holds, rules, subjects
 from consents.change_feed import Feed, FeedError, Viewer
 from consents.holds import HoldScope
 from consents.models import Subject
 from consents.vocabulary import Action
-from tests.conftest import AT, BY, sequenced
+from tests.conftest import AT, BY, OTHER, person, sequenced
 from tests.consents.asking import say
+from tests.consents.sending import row, sent
+from tests.consents.test_rules import PROPOSAL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +71,41 @@ def test_a_hold_for_another_recipient_is_passed_over(start: int) -> None:
     holds.open(scope=HoldScope(recipients=["northlight"]), reason="r", by=BY, at=AT)
     holds.open(scope=HoldScope(), reason="r", by=BY, at=AT)
     assert [change["position"] for change in read(OF_BRITAIN, start).changes] == [start + 2]
+
+
+def test_what_is_about_other_countries_is_passed_over(start: int) -> None:
+    for places in (["US"], ["GB", "US"], []):
+        holds.open(scope=HoldScope(jurisdictions=places), reason="r", by=BY, at=AT)
+    person("dora", "DE")
+    person("gwen", "GB-SCT")
+    told = [(one["position"] - start, one["details"]["jurisdictions"]) for one in read(OF_BRITAIN, start).changes]
+    assert told == [(2, ["GB"]), (3, []), (5, ["GB-SCT"])]
+
+
+def test_reasons_cases_and_counts_of_people_are_told_to_nobody(start: int, alice: Subject) -> None:
+    scope = HoldScope(recipients=["linkwell", "northlight"])
+    hold = holds.open(scope=scope, reason="what they wrote to us", authority="Theirs", by=BY, at=AT)
+    holds.ask_to_lift(hold=hold, by=BY, at=AT)
+    holds.lift(hold=hold, by=OTHER, at=AT)
+    person("gwen", "GB")
+    rules.enact(proposal=PROPOSAL, by=BY, at=AT)
+    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
+    sent(row())
+    kinds = {one["kind"]: one["details"] for one in read(EVERYTHING, start).changes}
+    assert kinds["hold_opened"].keys() == kinds["hold_lifted"].keys()
+    assert kinds["hold_opened"] == {
+        "hold": str(hold.pk),
+        "purposes": [],
+        "jurisdictions": [],
+        "recipients": ["linkwell", "northlight"],
+        "data_from": None,
+        "data_until": None,
+    }
+    assert kinds["people"] == {"jurisdictions": ["GB"]}
+    assert not kinds["rule"].keys() & {"explanation", "source"}
+    assert (kinds["amendment"], kinds["choice"]) == ({}, {})
+    (told, *_) = read(OF_BRITAIN, start).changes
+    assert told["details"]["recipients"] == ["linkwell"]
 
 
 def test_a_page_full_of_what_is_hidden_says_that_there_is_more(start: int, alice: Subject, grace: Subject) -> None:

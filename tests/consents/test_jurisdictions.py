@@ -53,6 +53,22 @@ def test_a_scope_covers_what_lies_in_it(scope: str, code: str, covered: bool) ->
     assert jurisdictions.covers(scope, code) is covered
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "has_some"),
+    [
+        ("GB", "GB-SCT", True),
+        ("GB", "US", False),
+        ("GB-SCT", "GB-WLS", False),
+        ("EU", "EEA", True),
+        ("EU", "DE-BY", True),
+        ("EU", "IS", False),
+        ("*", "IN", True),
+    ],
+)
+def test_two_scopes_have_places_in_common_or_not(one: str, other: str, has_some: bool) -> None:
+    assert jurisdictions.meet(one, other) is jurisdictions.meet(other, one) is has_some
+
+
 def test_members_of_a_scope_are_codes_and_prefixes() -> None:
     assert jurisdictions.members("GB") == (["GB"], ["GB-"])
     assert jurisdictions.members("*") == ([], [])

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from portal.errors import Conflict
 from portal.models import AuditEntry, Session, User
 from portal.resealing import FIELD, INDEX, Store, Turn
 from tests.conftest import AT, BY, person, sequenced
+from tests.consents.sending import UTC_NOON, imported, row, sent, written
 
 PEOPLE, IDENTIFIERS = (
     next(one for one in key_rotation.STORES if one.name == name)
@@ -130,6 +132,24 @@ def test_sessions_and_second_factors_are_sealed_anew(
     codes = Authenticator.objects.get(type=Authenticator.Type.RECOVERY_CODES).data
     assert codes["used_mask"] == 3
     assert crypto.unseal(bytes.fromhex(codes["migrated_codes"][0]), context=b"second-factor") == b"12345678"
+
+
+def test_an_index_key_stays_while_what_was_sent_is_known_by_it(
+    alice: Subject, tmp_path: Path, new_keys: Callable[[], None], settings: Any
+) -> None:
+    sent(row(key="k1"))
+    imported(written(tmp_path, [f"account,m_alice,marketing,deny,{UTC_NOON}"]))
+    (old,) = settings.INDEX_KEYS.keys
+    new_keys()
+    rotate()
+    state = next(one for one in key_rotation.states() if (one.ring, one.key) == (INDEX, old))
+    assert state.protects == {key_rotation.SENT_KEYS: 1, key_rotation.SENT_BODIES: 1}
+    assert not state.may_go
+    # both are known again under the new key
+    assert sent(row(key="k1")).repeated == 1
+    sent(row(purpose="ai-training/affiliates", key="k2"))
+    state = next(one for one in key_rotation.states() if (one.ring, one.key) == (INDEX, "new"))
+    assert state.protects[key_rotation.SENT_KEYS] == 1
 
 
 def test_a_session_that_no_key_opens_is_signed_out(db: None, new_keys: Callable[[], None]) -> None:

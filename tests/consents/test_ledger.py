@@ -267,3 +267,41 @@ def test_many_events_at_once_keep_their_order_and_each_has_its_salt(alice: Subje
     assert (second.recipient, second.actor, second.recorded_at) == ("", "system:heed", AT)
     assert first.salt != second.salt
     assert first.transaction_id == second.transaction_id
+
+
+class TestRestrictionsOfOurs:
+    def say(self, subject: Subject, action: Action, source: Source, *, hours: int, purpose: str = "marketing") -> None:
+        at = AT + timedelta(hours=hours)
+        ledger.record(
+            subject=subject, scope=Scope(purpose), action=action, origin=Origin(source, by=BY), at=at, occurred_at=at
+        )
+
+    @pytest.mark.parametrize("ours", [Source.REQUEST, Source.STAFF])
+    @pytest.mark.parametrize("door", [Source.PARTNER, Source.IMPORT])
+    def test_no_partner_and_no_file_lifts_them(self, alice: Subject, ours: Source, door: Source) -> None:
+        self.say(alice, Action.RESTRICT, ours, hours=0)
+        # its own restriction takes the place of ours in the preference, and ours stands all the same
+        self.say(alice, Action.RESTRICT, door, hours=1)
+        with pytest.raises(Conflict) as refusal:
+            self.say(alice, Action.UNRESTRICT, door, hours=2)
+        assert refusal.value.code == "restriction_not_yours"
+        assert preference(alice).action == "restrict"
+
+    def test_what_it_says_of_before_is_recorded_and_lifts_nothing(self, alice: Subject) -> None:
+        self.say(alice, Action.RESTRICT, Source.STAFF, hours=2)
+        self.say(alice, Action.UNRESTRICT, Source.PARTNER, hours=1)
+        assert preference(alice).action == "restrict"
+
+    @pytest.mark.parametrize("door", [Source.REQUEST, Source.STAFF, Source.SELF_SERVICE])
+    def test_we_and_the_person_lift_them(self, alice: Subject, door: Source) -> None:
+        self.say(alice, Action.RESTRICT, Source.STAFF, hours=0)
+        self.say(alice, Action.UNRESTRICT, door, hours=1)
+        self.say(alice, Action.RESTRICT, Source.PARTNER, hours=2)
+        self.say(alice, Action.UNRESTRICT, Source.PARTNER, hours=3)
+        assert preference(alice).action == "unrestrict"
+
+    def test_another_purpose_or_person_is_another_matter(self, alice: Subject, charlie: Subject) -> None:
+        self.say(alice, Action.RESTRICT, Source.STAFF, hours=0)
+        for one, purpose in ((alice, "ai-training"), (charlie, "marketing")):
+            self.say(one, Action.UNRESTRICT, Source.PARTNER, hours=1, purpose=purpose)
+        assert LedgerEvent.objects.filter(action="unrestrict").count() == 2

@@ -1,5 +1,6 @@
 """The ledger and the audit trail become partitioned, and back, with rows in them; on a database of the test's own."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -158,3 +159,31 @@ def _goes_on(manage: Manage, query: Query) -> None:
         if int(manage("shell", "--no-imports", "-c", advance)):
             break
     assert query("SELECT max(position) FROM consents_position") == [(4,)]
+
+
+@pytest.mark.slow
+def test_partners_of_before_keep_their_scopes_and_imports_their_keys(manage: Manage, query: Query) -> None:
+    manage("migrate", "consents", "0025")
+    # no client is needed to see what becomes of its partner
+    query(
+        "SET session_replication_role = replica;"
+        " INSERT INTO consents_partner (slug, name, application_id, recipients, jurisdictions, schemes)"
+        " VALUES ('acme', 'Acme', 1, '{}', '{}', '{}');"
+        " INSERT INTO consents_importedkey (sender, fingerprint, event_id) VALUES ('a', 'b', gen_random_uuid())"
+    )
+    query(
+        "INSERT INTO consents_choiceimport (id, name, format, digest, key, size, rows_done, accepted, repeated,"
+        " rejected, amended, percent, state, by, started_at, progressed_at, reason)"
+        " VALUES (gen_random_uuid(), 'n', 'ndjson', 'd', 'kept readable', 0, 0, 0, 0,"
+        " 0, 0, 0, 'done', 'a', now(), now(), '')"
+    )
+    manage("migrate", "consents", "0026")
+    assert query("SELECT scopes FROM consents_partner") == [
+        (["choices:write", "decisions:read", "changes:read", "choices:read"],)
+    ]
+    (noted,) = {
+        *query("SELECT index_key FROM consents_importedkey"),
+        *query("SELECT index_key FROM consents_choiceimport"),
+    }
+    assert noted[0] in settings.INDEX_KEYS.keys
+    assert query("SELECT key FROM consents_choiceimport") == [(hashlib.sha256(b"kept readable").hexdigest(),)]

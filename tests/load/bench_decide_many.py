@@ -222,7 +222,14 @@ def _token() -> str:
         client_type=model.CLIENT_CONFIDENTIAL,
         authorization_grant_type=model.GRANT_CLIENT_CREDENTIALS,
     )
-    Partner.objects.create(slug="bench", name="Bench", application=application, recipients=[""], schemes=["account"])
+    Partner.objects.create(
+        slug="bench",
+        name="Bench",
+        application=application,
+        recipients=[""],
+        schemes=["account"],
+        scopes=["decisions:read"],
+    )
     expires = clock.now() + timedelta(hours=1)
     get_access_token_model().objects.create(
         application=application, token="bench", scope="decisions:read", expires=expires

@@ -2,14 +2,23 @@
 
 import base64
 import json
+import uuid
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from consents.api import partners
 from consents.models import Partner
 from portal.api_access import AddressThrottle
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings: Any) -> None:
+    """Redis is shared with other tests; counts of calls must not be."""
+    default = settings.CACHES["default"]
+    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 def asked(**fields: str) -> HttpResponse:
@@ -60,6 +69,30 @@ def test_whatever_else_is_refused(acme: Partner, fields: dict[str, str], status:
     assert "access_token" not in body(response)
 
 
+def test_a_client_gets_no_scope_that_its_partner_lacks(acme: Partner) -> None:
+    Partner.objects.update(scopes=["decisions:read"])
+    assert asked().status_code == 200
+    for more in ("changes:read", "decisions:read changes:read"):
+        refused = asked(scope=more)
+        assert (refused.status_code, body(refused)["error"]) == (400, "invalid_scope")
+
+
+def test_a_client_that_is_no_partner_gets_no_scope(acme: Partner) -> None:
+    acme.delete()
+    assert body(asked())["error"] == "invalid_scope"
+
+
+def test_a_token_does_no_more_than_its_partner_may_by_now(acme: Partner) -> None:
+    headers = {"authorization": f"Bearer {body(asked(scope='changes:read decisions:read'))['access_token']}"}
+    assert Client().get("/api/v1/changes", headers=headers).status_code == 200
+    Partner.objects.update(scopes=["decisions:read"])
+    partners.forget()
+    refused = Client().get("/api/v1/changes", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_not_yours")
+    query = {"subject": "account:nobody", "purpose": "ai-training"}
+    assert Client().get("/api/v1/decisions", query, headers=headers).status_code == 200
+
+
 def test_a_token_without_scopes_opens_nothing(acme: Partner) -> None:
     granted = body(asked(scope=""))
     headers = {"authorization": f"Bearer {granted.get('access_token')}"}
@@ -76,6 +109,49 @@ def test_a_revoked_token_opens_nothing(acme: Partner) -> None:
     sent = {"token": token, "client_id": "acme", "client_secret": "only-for-tests"}
     assert Client().post("/o/revoke_token/", sent).status_code == 200
     assert Client().get("/api/v1/changes", headers={"authorization": f"Bearer {token}"}).status_code == 401
+
+
+def status(secret: str, *, address: str = "127.0.0.1", client: str = "acme", path: str = "/o/token/") -> int:
+    sent = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "token": "t"}
+    return Client(REMOTE_ADDR=address).post(path, sent).status_code
+
+
+class TestGuessing:
+    @pytest.fixture(autouse=True)
+    def twice_a_minute(self, acme: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("portal.api_access.TokenThrottle.rate", "2/min", raising=False)
+
+    def test_from_one_address_ends_soon(self) -> None:
+        assert [status("guess", client=one) for one in ("acme", "bolt", "acme")] == [401, 401, 429]
+        assert status("only-for-tests") == 429
+        assert status("only-for-tests", address="192.0.2.7") == 200
+        assert [status("guess", address=f"2001:db8::{n}") for n in range(3)] == [401, 401, 429]
+        assert status("guess", address="2001:db8:0:1::") == 401
+
+    def test_from_many_addresses_ends_for_the_client(self) -> None:
+        guesses = [status("guess", address=f"192.0.2.{n}") for n in range(11)]
+        assert guesses == [401] * 10 + [429]
+        assert status("guess", address="198.51.100.1", client="bolt") == 401
+
+    @pytest.mark.parametrize("junk", ["Basic Ym9sdDp4", "Basic !", "Bearer x"])
+    def test_another_name_beside_it_is_no_way_around(self, junk: str) -> None:
+        headers = {"authorization": junk}
+        sent = {"grant_type": "client_credentials", "client_id": "acme", "client_secret": "guess"}
+        answers = [
+            Client(REMOTE_ADDR=f"192.0.2.{n}").post("/o/token/", sent, headers=headers).status_code for n in range(11)
+        ]
+        assert answers[-1] == 429
+
+    def test_revoking_is_counted_with_it(self) -> None:
+        assert [status("guess", path="/o/revoke_token/") for _ in range(2)] == [401, 401]
+        refused = asked()
+        assert refused.status_code == 429
+        assert (body(refused)["code"], refused["Content-Type"]) == ("throttled", "application/problem+json")
+        assert 0 < int(refused["Retry-After"]) <= 60
+
+    def test_no_cookie_is_needed(self) -> None:
+        sent = {"grant_type": "client_credentials", "client_id": "acme", "client_secret": "only-for-tests"}
+        assert Client(enforce_csrf_checks=True).post("/o/token/", sent).status_code == 200
 
 
 def key(address: str, *, forwarded: str = "") -> str:
@@ -95,3 +171,17 @@ def test_an_address_is_counted_and_not_kept(settings: Any) -> None:
 
 def test_nobody_gets_another_count_by_claiming_another_address() -> None:
     assert key("192.0.2.7", forwarded="198.51.100.1") == key("192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8:0:0:ffff::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.7", True),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        ("unix", "unix", True),
+    ],
+)
+def test_of_ipv6_a_caller_is_counted_by_all_that_is_theirs(one: str, other: str, same: bool) -> None:
+    assert (key(one) == key(other)) is same

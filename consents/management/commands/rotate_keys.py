@@ -95,7 +95,7 @@ def _in_words(one: key_rotation.KeyState) -> str:
         return f"current, protects {held}"
     if one.may_go:
         return "protects nothing, may be removed from the environment"
-    if set(one.protects) == {key_rotation.ERASED}:
+    if set(one.protects) <= key_rotation.LASTING:
         return f"protects {held}, which cannot be made again: it stays in the ring as long as they do"
     return f"protects {held}"
 

@@ -1,5 +1,6 @@
 """POST /api/v1/choices/bulk: any number of choices, refused by their lines, durable in chunks, resumable by key."""
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -77,6 +78,11 @@ def test_rows_are_recorded_and_the_others_answered_by_line(acme_calls: Caller) -
     event = LedgerEvent.objects.filter(kind="choice").first()
     assert event is not None
     assert (event.source, event.actor, event.details["import"]) == ("partner", "partner:acme", summary["import"])
+
+
+def test_the_callers_key_is_not_kept_readable(acme_calls: Caller) -> None:
+    answer(send(acme_calls, ALL, idempotency_key="of alice@example.org"))
+    assert ChoiceImport.objects.get().key == hashlib.sha256(b"of alice@example.org").hexdigest()
 
 
 def test_an_arrow_stream_says_the_same(acme_calls: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -88,6 +89,10 @@ class TestJson:
         within = answer(acme_calls.post(path(created_at="2026-02-28T13:00:00Z"), {"ids": NAMES}))
         assert (within["allow"][0], within["spans"]) == (False, [])
 
+    def test_as_many_ids_as_are_taken_fit_into_a_body(self, acme_calls: Caller, world: None) -> None:
+        ids = [f"{number:0255}" for number in range(10_000)]
+        assert len(answer(acme_calls.post(path(), {"ids": ids}))["allow"]) == 10_000
+
     def test_too_many_ids_are_for_arrow(self, acme_calls: Caller) -> None:
         response = acme_calls.post(path(), {"ids": ["x"] * 10_001})
         assert (problem(response), errors(response)) == ((400, "invalid"), [("ids", "max_length")])
@@ -119,6 +124,14 @@ class TestArrow:
         whole = stream(NAMES, ["x" * 5000])
         response = acme_calls.post(path(), whole[:-3000], content_type=ARROW)
         answered = b"".join(response)  # type: ignore[arg-type]  # a StreamingHttpResponse
+        with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
+            reader.read_all()
+
+    def test_an_offset_that_points_elsewhere_ends_the_answer(self, acme_calls: Caller, alice: Subject) -> None:
+        content, honest = stream(["a", "b"]), struct.pack("<3i", 0, 1, 2)
+        assert content.count(honest) == 1
+        content = content.replace(honest, struct.pack("<3i", 0, 1, 2_000_000_000))
+        answered = b"".join(acme_calls.post(path(), content, content_type=ARROW))  # type: ignore[arg-type]  # streams
         with pa.ipc.open_stream(answered) as reader, pytest.raises(OSError, match="Invalid"):
             reader.read_all()
 

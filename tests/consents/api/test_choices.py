@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import translation
 
 from consents import subjects
 from consents.models import LedgerEvent, Partner, Preference, Subject
@@ -96,6 +97,7 @@ def test_what_the_domain_refuses_is_refused_with_its_code(
         (but(action="perhaps"), ("action", "invalid_choice")),
         (but(category="thoughts"), ("category", "invalid_choice")),
         (but(purpose=""), ("purpose", "blank")),
+        (but(notice="what Alice was told"), ("notice", "malformed_notice")),
         (but(purpose=["ai-training"]), ("purpose", "invalid")),
         (but(purpose="x" * 81), ("purpose", "max_length")),
         (but(evidence="a\x00b"), ("evidence", "null_characters_not_allowed")),
@@ -264,3 +266,21 @@ class TestLimits:
         other = Caller(partner("other", recipients=[""], schemes=["account"]))
         assert acme_calls.post("/choices", CHOICE).status_code == 201
         assert other.post("/choices", CHOICE).status_code == 201
+
+
+def test_a_body_beyond_what_is_taken_is_refused_unread(acme_calls: Caller, alice: Subject, settings: Any) -> None:
+    assert acme_calls.post("/choices", but(evidence="e" * 4000)).status_code == 201
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4000
+    assert problem(acme_calls.post("/choices", but(evidence="e" * 4000))) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"subject":'])
+def test_a_body_of_nothing_but_depth_is_refused(acme_calls: Caller, opening: str) -> None:
+    assert problem(acme_calls.post("/choices", opening * 100_000)) == (400, "parse_error")
+
+
+def test_a_call_is_answered_in_english_whatever_page_was_served_before(acme_calls: Caller) -> None:
+    with translation.override("de"):
+        refused = acme_calls.post("/choices", {}).content
+        assert translation.get_language() == "de"
+    assert b"This field is required." in refused

@@ -1,6 +1,7 @@
 """Parquet and Arrow: the same rows as from text, whatever the columns' types and wherever one begins."""
 
 import io
+import struct
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,7 +79,10 @@ def test_a_row_without_a_value_that_every_choice_has_is_refused() -> None:
 )
 def test_wrong_columns_are_refused_by_name_and_type(columns: dict[str, Any], code: str) -> None:
     content = table(**columns)
-    for read in (lambda: arrow_rows.read_parquet(parquet(content)), lambda: arrow_rows.read_stream(stream(content))):
+    for read in (
+        lambda: arrow_rows.read_parquet(parquet(content)),
+        lambda: arrow_rows.read_stream(io.BytesIO(stream(content))),
+    ):
         with pytest.raises(InputRefused) as refusal:
             list(read())
         assert refusal.value.code == code
@@ -96,4 +100,14 @@ def test_a_stream_that_breaks_off_says_after_which_row(cut: int) -> None:
     content, rows = stream(table()), []
     with pytest.raises(InputRefused, match=r"after row \d+") as refusal:
         rows += list(arrow_rows.read_stream(pa.BufferReader(content[:cut])))
+    assert refusal.value.code == "malformed"
+
+
+def test_a_stream_whose_offsets_point_elsewhere_is_refused() -> None:
+    content = stream(table(2, value=pa.array(["a", "b"]), purpose=["pp"] * 2))
+    honest = struct.pack("<3i", 0, 1, 2)
+    assert content.count(honest) == 1
+    damaged = content.replace(honest, struct.pack("<3i", 0, 1, 2_000_000_000))
+    with pytest.raises(InputRefused, match="damaged after row 0") as refusal:
+        list(arrow_rows.read_stream(io.BytesIO(damaged)))
     assert refusal.value.code == "malformed"

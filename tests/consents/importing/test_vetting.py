@@ -47,7 +47,9 @@ def refused(terms: vetting.Terms | None = None, **changes: Any) -> str:
         ({"occurred_at": "2026-13-02T12:00:00Z"}, "malformed_time"),
         ({"occurred_at": AT + timedelta(minutes=5, microseconds=1)}, "time_in_future"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "time_out_of_range"),
-        ({"notice": "n" * 81}, "too_long"),
+        ({"notice": "n" * 51 + "/1"}, "malformed_notice"),
+        ({"notice": "what Alice was told"}, "malformed_notice"),
+        ({"notice": "ai-training/2\n"}, "malformed_notice"),
         ({"evidence": "e" * 4001}, "too_long"),
         ({"key": "k" * 256}, "too_long"),
         ({"evidence": "a\x00b", "key": "k"}, "null_character"),
@@ -65,10 +67,16 @@ def test_whatever_a_person_can_say_is_taken(action: str) -> None:
     assert len(batch) == 1
 
 
-def test_only_a_restriction_is_about_every_purpose() -> None:
+@pytest.mark.parametrize("action", SAID)
+def test_nothing_is_said_about_every_purpose_at_once(action: str) -> None:
+    assert refused(purpose="", action=action) == "unknown_purpose"
+
+
+@pytest.mark.parametrize("notice", ["", "ai-training/2", "Terms_of-Use/999999"])
+def test_a_notice_is_named_by_its_version(notice: str) -> None:
     batch = Batch()
-    vetting.put(batch, 1, row(purpose="", action="restrict"), terms=vetting.terms(), at=AT)
-    assert refused(purpose="", action="object") == "unknown_purpose"
+    vetting.put(batch, 1, row(notice=notice), terms=vetting.terms(), at=AT)
+    assert [one.notice for one in batch.said] == [notice]
 
 
 def test_five_minutes_ahead_are_forgiven() -> None:
