@@ -153,10 +153,11 @@ def _arrow(request: Request, asked: dict[str, Any]) -> StreamingHttpResponse:
     try:
         body = io.BufferedReader(_Body(cast(WSGIRequest, request._request)), buffer_size=_READ_AHEAD)
         reader = arrow_streams.open_stream(body)
-    except (pa.ArrowInvalid, OSError) as error:
+        names = reader.schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DomainError("not_arrow", "The body is not an Arrow IPC stream.") from error
-    if "id" not in reader.schema.names:
-        raise DomainError("column_missing", "The stream needs a text column `id`.", field="id")
+    if names.count("id") != 1:
+        raise DomainError("column_missing", "The stream needs one text column `id`.", field="id")
     bulk_decisions.check_type(reader.schema.field("id").type)
     asking = _begin(partner, asked)
     return StreamingHttpResponse(_answers(reader, asking, with_ids=asked["ids"] == "returned"), content_type=ARROW)
@@ -177,7 +178,7 @@ def _answers(reader: Any, asking: Asking, *, with_ids: bool) -> Iterator[memoryv
             ids = batch.column("id")
             columns = [ids, asking.answer(ids)] if with_ids else [asking.answer(ids)]
             yield memoryview(pa.record_batch(columns, schema=schema).serialize())
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         # the status is sent already; what follows is no message, so no reader takes the rest for all
         logger.warning("bulk_decisions.stream_broken", error=type(error).__name__)
         yield _BROKEN

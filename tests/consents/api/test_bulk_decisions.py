@@ -138,6 +138,11 @@ class TestArrow:
     def test_a_stream_without_ids_is_refused(self, acme_calls: Caller, world: None) -> None:
         response = acme_calls.post(path(), stream(NAMES, column="name"), content_type=ARROW)
         assert problem(response) == (400, "column_missing")
+        twice = pa.record_batch([["a"], ["b"]], names=["id", "id"])
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, twice.schema) as writer:
+            writer.write_batch(twice)
+        assert problem(acme_calls.post(path(), sink.getvalue(), content_type=ARROW)) == (400, "column_missing")
         response = acme_calls.post(path(), stream(kind=pa.int64()), content_type=ARROW)
         assert problem(response) == (400, "ids_not_text")
 
