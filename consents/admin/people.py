@@ -96,8 +96,8 @@ def _fingerprints(scheme: str, term: str) -> list[bytes]:
 @admin.register(Partner)
 class PartnerAdmin(ReadOnlyAdmin):
     list_display = ("name", "slug", "speaks_for", "sees", "names_by")
-    fields = ("name", "slug", "speaks_for", "sees", "names_by")
-    readonly_fields = ("speaks_for", "sees", "names_by")
+    fields = ("name", "slug", "speaks_for", "sees", "names_by", "may")
+    readonly_fields = ("speaks_for", "sees", "names_by", "may")
 
     @admin.display(description=_("speaks for"))
     def speaks_for(self, partner: Partner) -> str:
@@ -106,6 +106,10 @@ class PartnerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("sees people of"))
     def sees(self, partner: Partner) -> str:
         return ", ".join(name_of(one) for one in partner.jurisdictions) or gettext("everywhere")
+
+    @admin.display(description=_("may"))
+    def may(self, partner: Partner) -> str:
+        return ", ".join(partner.scopes) or "–"
 
     @admin.display(description=_("names people by"))
     def names_by(self, partner: Partner) -> str:
