@@ -24,6 +24,13 @@ CREATE TABLE IF NOT EXISTS bare_event (
 CREATE TABLE IF NOT EXISTS bare_audit (id bigserial PRIMARY KEY, what text NOT NULL, changed_at timestamptz NOT NULL);
 """
 
+INSERT_EVENT = "INSERT INTO bare_event (person_id, purpose, action, changed_at) VALUES (%s, %s, %s, %s) RETURNING id"
+INSERT_AUDIT = "INSERT INTO bare_audit (what, changed_at) VALUES (%s, %s)"
+UPSERT_STATE = (
+    "INSERT INTO bare_state (person_id, purpose, action, changed_at) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (person_id, purpose) DO UPDATE SET action = excluded.action, changed_at = excluded.changed_at"
+)
+
 if not settings.configured:
     database = environ.Env.db_url_config(os.environ["DATABASE_URL"])
     database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 8, "timeout": 10}
@@ -76,18 +83,10 @@ class Save(APIView):
             cursor.execute("SELECT id FROM bare_person WHERE name = %s", [sent["subject"]["value"]])
             (person,) = cursor.fetchone()
             said = [person, sent["purpose"], sent["action"], now]
-            cursor.execute(
-                "INSERT INTO bare_event (person_id, purpose, action, changed_at) VALUES (%s, %s, %s, %s) RETURNING id",
-                said,
-            )
+            cursor.execute(INSERT_EVENT, said)
             (event,) = cursor.fetchone()
-            cursor.execute("INSERT INTO bare_audit (what, changed_at) VALUES (%s, %s)", ["choice", now])
-            cursor.execute(
-                "INSERT INTO bare_state (person_id, purpose, action, changed_at) VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT (person_id, purpose) DO UPDATE SET action = excluded.action,"
-                " changed_at = excluded.changed_at",
-                said,
-            )
+            cursor.execute(INSERT_AUDIT, ["choice", now])
+            cursor.execute(UPSERT_STATE, said)
         return Response({"id": event}, status=201)
 
 
