@@ -62,7 +62,9 @@ def advance(*, at: datetime) -> int:
     Two at once: the second waits for nobody and answers 0.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        # where positions were few when the planner last looked, it would read all of them anew for each event, also
+        # those that this very statement adds: a first large import would never end
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true)", [_LOCK])
         if not cursor.fetchone()[0]:
             return 0
         # read after the lock, so that the state is what the last holder committed

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from consents import ledger, sequencer
-from consents.models import LedgerEvent, Position, SequencerState
+from consents.models import LedgerEvent, Position, SequencerState, Subject
 from consents.tasks import sequence
 from consents.vocabulary import Kind
 from tests.conftest import AT, BY, sequenced
@@ -231,3 +231,20 @@ def test_the_task_turns_the_sequencer_and_bears_with_unknown_words() -> None:
     while sequencer.head() == 0 and time.monotonic() < give_up:
         sequence(left_over_from="an older version")
     assert order() == ["a"]
+
+
+def test_a_first_large_batch_does_not_read_all_positions_for_each_event(alice: Subject) -> None:
+    many = """
+        INSERT INTO consents_ledgerevent (id, kind, subject_id, purpose, recipient, category, action, source, actor,
+                                          notice, details, occurred_at, recorded_at)
+        SELECT gen_random_uuid(), 'choice', %s, 'ai-training', '', '', 'deny', 'import', 'command:test', '', '{}',
+               %s, %s FROM generate_series(1, 3000)
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(many, [alice.pk, AT, AT])
+        # what autovacuum does on a young installation: there is nothing here, the planner learns
+        cursor.execute("ANALYZE consents_ledgerevent, consents_position")
+    with transaction.atomic(), connection.cursor() as cursor:
+        assert sequencer.advance(at=AT) >= 3000
+        cursor.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'consents_position'")
+        assert cursor.fetchone()[0] == 0
