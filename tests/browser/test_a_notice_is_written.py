@@ -29,7 +29,7 @@ def test_a_notice_is_written_compared_published_read_and_told(visit: Visit, pict
     page.get_by_role("button", name="Save and see what changed").click()
     expect(page.get_by_role("heading", name="What publishing will do")).to_be_visible()
     expect(page.locator("ins").first).to_be_visible()
-    picture(page, "staff-notice-review", full_page=True)
+    picture(page, "staff-notice-review")
     page.get_by_role("button", name="Publish for good").click()
     expect(page.get_by_text(re.compile(r"Published as version \d+"))).to_be_visible()
     _tell(page)
