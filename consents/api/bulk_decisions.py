@@ -115,16 +115,15 @@ class BulkDecisions(PartnerView):
         ),
     )
     def post(self, request: Request) -> Response | StreamingHttpResponse:
-        parsed = BulkQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
+        asked = BulkQuery.parse(request.query_params.dict())
         kind = (request.content_type or "").partition(";")[0].strip().lower()
         if kind == ARROW:
-            return _arrow(request, parsed.validated_data)
+            return _arrow(request, asked)
         if kind != "application/json":
             raise UnsupportedMediaType(kind)
         body = BulkIn(data=request.data)
         body.is_valid(raise_exception=True)
-        asking = _begin(partners.of(request), parsed.validated_data)
+        asking = _begin(partners.of(request), asked)
         allow = asking.answer(body.validated_data["ids"]).to_pylist()
         return Response(
             {"position": asking.position, "at": asking.at.isoformat(), "allow": allow, "spans": _spans(asking)}

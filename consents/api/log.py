@@ -81,10 +81,9 @@ class Inclusion(_Public):
         summary="The proof that an entry is in the log's tree",
     )
     def get(self, request: Request) -> Response:
-        parsed = InclusionQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
+        asked = InclusionQuery.parse(request.query_params.dict())
         head = _head()
-        position, size = parsed.validated_data["position"], parsed.validated_data.get("size", head)
+        position, size = asked["position"], asked.get("size", head)
         _check_signed(size, head, field="size")
         if position > size:
             raise ProofError("position_beyond_size", f"A tree of {size} leaves has no such entry.", field="position")
@@ -107,10 +106,9 @@ class Consistency(_Public):
         summary="The proof that the log's tree begins with an earlier one",
     )
     def get(self, request: Request) -> Response:
-        parsed = ConsistencyQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
+        asked = ConsistencyQuery.parse(request.query_params.dict())
         head = _head()
-        old, new = parsed.validated_data["from"], parsed.validated_data.get("to", head)
+        old, new = asked["from"], asked.get("to", head)
         _check_signed(new, head, field="to")
         if old > new:
             raise ProofError("sizes_out_of_order", f"A tree of {new} leaves begins with no larger one.", field="from")

@@ -39,14 +39,13 @@ class Receipt(PartnerView):
         summary="The signed receipt of one choice",
     )
     def get(self, request: Request, id: str) -> HttpResponse:  # noqa: A002 -- named so in the address
-        parsed = ReceiptQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
+        asked = ReceiptQuery.parse(request.query_params.dict())
         event = _visible(partners.of(request), issuing.find(_event_id(id)))
         file = issuing.issue(
             event,
-            wanted=parsed.validated_data["format"],
+            wanted=asked["format"],
             base=request.build_absolute_uri("/"),
-            language=parsed.validated_data["language"],
+            language=asked["language"],
             at=clock.now(),
         )
         return HttpResponse(file.content, content_type=file.media_type)

@@ -74,14 +74,13 @@ class Signals(PartnerView):
     )
     def post(self, request: Request) -> Response:
         partner = partners.of(request)
-        parsed = SignalIn(data=request.data)
-        parsed.is_valid(raise_exception=True)
+        asked = SignalIn.parse(request.data)
         (status, body), repeated = idempotency.once(
             client=partner.slug,
             key=request.headers.get("Idempotency-Key"),
             request=request.data,
             at=clock.now(),
-            act=lambda: _record(partner, parsed.validated_data),
+            act=lambda: _record(partner, asked),
         )
         nudge.after_commit(ledger.SEQUENCE_TASK)
         return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
@@ -127,9 +126,7 @@ class ContentUsage(PartnerView):
     )
     def get(self, request: Request) -> Response:
         partner = partners.of(request)
-        parsed = ContentUsageQuery(data=request.query_params.dict())
-        parsed.is_valid(raise_exception=True)
-        asked = parsed.validated_data
+        asked = ContentUsageQuery.parse(request.query_params.dict())
         partners.check_recipient(partner, EVERY)
         jurisdiction = jurisdictions.check(asked["jurisdiction"]) if "jurisdiction" in asked else None
         subject, jurisdiction = partners.whom(partner, asked["subject"], jurisdiction)

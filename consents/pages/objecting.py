@@ -4,7 +4,6 @@ Every address gets the same pages and the same mail, whoever it belongs to; no a
 """
 
 import uuid
-from ipaddress import ip_address, ip_network
 from smtplib import SMTPException
 from typing import Any
 
@@ -27,7 +26,7 @@ from consents.models import LedgerEvent, Purpose, Subject
 from consents.pages import gpc, views
 from consents.subjects import IdentifierError
 from consents.vocabulary import Action
-from portal import clock, nudge
+from portal import addresses, clock, nudge
 from portal.countries import country_names
 from portal.errors import DomainError
 
@@ -236,5 +235,4 @@ def _kept(events: list[LedgerEvent]) -> dict[str, Any]:
 
 def _client(request: HttpRequest) -> str:
     """The caller's network address as sign-in sees it, behind proxies too; of IPv6 the part that one caller has."""
-    address = ip_address(get_adapter().get_client_ip(request))
-    return str(ip_network((address, 64), strict=False) if address.version == 6 else address)
+    return addresses.of_one_caller(get_adapter().get_client_ip(request))
