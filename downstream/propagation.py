@@ -8,8 +8,6 @@ is still due and a dataset that is whole; the next holder finds out from the uni
 import random
 import traceback
 import uuid
-from collections import Counter
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,16 +15,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from consents import sequencer, subjects
+from consents import sequencer
 from consents.models import Position
-from downstream import leases, leaving, registry, retry, statements
-from downstream.connectors.base import Connector, ConnectorError, Span, StagedUnit, Verification
+from downstream import carrying, leases, leaving, naming, registry, retry, statements
+from downstream.connectors.base import ConnectorError, Span
 from downstream.leases import Lease, LeaseLost
-from downstream.models import Dataset, Propagation, RemovalReceipt, Target, Unit
-from downstream.propagation_states import DUE, Status, UnitStatus
+from downstream.models import Dataset, Propagation, Target
+from downstream.propagation_states import DUE, Status
 from portal import actors, audit
 from portal.errors import Conflict
-from portal.fault_points import reach
 
 logger = structlog.get_logger(__name__)
 
@@ -85,7 +82,7 @@ def _planned(
         next_try_at=at,
         deadline=_deadline(dataset, at=at),
     )
-    known = set(subjects.keys(people, scheme=dataset.key_scheme).values())
+    known = set(naming.keys(people, dataset=dataset).values())
     Target.objects.bulk_create(
         [_target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )
@@ -142,7 +139,7 @@ def hand_over(*, at: datetime) -> list[uuid.UUID]:
     return ids
 
 
-def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock") -> bool:
+def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) -> bool:
     """Claim one propagation and bring it to its end; answers whether it is verified now.
 
     False when somebody else works on it, it is not due, or it failed (the row then says why).
@@ -156,7 +153,7 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock"
                 "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
             )
         with leases.heartbeat(lease):
-            _work(lease, clock)
+            carrying.work(lease, clock)
     except LeaseLost:
         logger.warning("propagation.lease_lost", propagation=str(propagation_id))
         return False
@@ -173,127 +170,6 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: "registry.Clock"
         return False
     statements.refresh(dataset=Dataset.objects.get(propagations=propagation_id), at=clock())
     return True
-
-
-def _work(lease: Lease, clock: "registry.Clock") -> None:
-    propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
-    connector = registry.connect(propagation.dataset)
-    wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
-    named = subjects.keys(wanted, scheme=propagation.dataset.key_scheme)
-    keys = {key for key, subject_id in named.items() if not wanted[subject_id]}
-    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
-    # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
-    connector.sweep()
-    _resume(lease, propagation, connector, clock)
-    if not propagation.digest_before:
-        propagation.digest_before = connector.manifest().digest
-        Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
-            digest_before=propagation.digest_before
-        )
-    for finding in connector.find(keys, spans):
-        leases.extend(lease)
-        staged = connector.stage(finding, keys, spans, token=f"{propagation.pk.hex[-12:]}-{lease.token}")
-        rows: Counter[str] = Counter()
-        for key, count in finding.rows_per_key.items():
-            rows[str(named[key])] += count
-        _swap_in(lease, connector, staged, rows, clock)
-    verification = connector.verify(keys, spans)
-    if verification.rows_found:
-        raise ConnectorError(
-            "rows_came_back",
-            "Looking again found rows that were written meanwhile; trying again.",
-            permanent=False,
-        )
-    reach("settle.before")
-    _settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
-    reach("settle.after")
-
-
-def _swap_in(
-    lease: Lease, connector: Connector, staged: StagedUnit, rows: dict[str, int], clock: "registry.Clock"
-) -> None:
-    """Put the new version in place. Written down in the fence: from there on, and only then, it may be."""
-    written: list[Unit] = []
-    connector.commit(staged, fence=lambda: written.append(_write_down(lease, staged, rows, at=clock())))
-    for unit in written:
-        _mark_committed(lease, unit, at=clock())
-
-
-@transaction.atomic
-def _write_down(lease: Lease, staged: StagedUnit, rows: dict[str, int], *, at: datetime) -> Unit:
-    """The unit's record, only while the lease is ours: a zombie's would be taken for the next holder's."""
-    leases.extend(lease)
-    return Unit.objects.create(
-        propagation_id=lease.propagation_id, name=staged.unit, record=asdict(staged), rows=rows, staged_at=at
-    )
-
-
-def _resume(lease: Lease, propagation: Propagation, connector: Connector, clock: "registry.Clock") -> None:
-    """Find out, for each file that an earlier holder had written, whether it was put in place."""
-    for unit in propagation.units.filter(status=UnitStatus.STAGED):
-        if connector.unit_state(StagedUnit(**unit.record)) == "new":
-            _mark_committed(lease, unit, at=clock())
-        else:
-            # the old file is in place (or changed since): its rows will be found again
-            unit.delete()
-
-
-@transaction.atomic
-def _mark_committed(lease: Lease, unit: Unit, *, at: datetime) -> None:
-    leases.extend(lease)
-    unit.status, unit.committed_at = UnitStatus.COMMITTED, at
-    unit.save(update_fields=["status", "committed_at"])
-
-
-@transaction.atomic
-def _settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verification, at: datetime) -> None:
-    propagation = leases.lock(lease)
-    counts: Counter[str] = Counter()
-    files: dict[str, list[dict[str, object]]] = {}
-    for unit in propagation.units.filter(status=UnitStatus.COMMITTED).order_by("pk"):
-        counts.update(unit.rows)
-        for subject_id, count in unit.rows.items():
-            files.setdefault(subject_id, []).append({"file": unit.name, "rows": count, **_digests(unit)})
-    RemovalReceipt.objects.bulk_create(
-        [
-            RemovalReceipt(
-                propagation_id=propagation.pk,
-                dataset_id=propagation.dataset_id,
-                subject_id=target.subject_id,
-                position=propagation.to_position,
-                rows_found=counts[str(target.subject_id)],
-                rows_removed=counts[str(target.subject_id)],
-                files=files.get(str(target.subject_id), []),
-                spans=target.spans,
-                digest_before=propagation.digest_before,
-                digest_after=verification.digest,
-                verified_at=at,
-            )
-            # whoever was forgotten since it was planned has their receipt from before; nobody looked for them now
-            for target in propagation.targets.filter(is_gap=False, subject_id__in=looked_for)
-        ],
-        batch_size=2_000,
-    )
-    propagation.status, propagation.verified_at = Status.VERIFIED, at
-    propagation.rows_after, propagation.digest_after = verification.rows, verification.digest
-    propagation.reason_code = propagation.reason = ""
-    propagation.lease_until = None
-    propagation.save()
-    dataset = Dataset.objects.filter(pk=propagation.dataset_id)
-    dataset.update(verified_at=at, row_count=verification.rows, file_count=verification.files)
-    # one that was set back meanwhile (`registry.name_created_column`) has earlier entries to do again
-    dataset.filter(position=propagation.from_position).update(position=propagation.to_position)
-    audit.record(
-        at=at,
-        by=actors.SYSTEM,
-        action="propagation.verify",
-        of=("propagation", propagation.pk),
-        details={"to": propagation.to_position, "rows_removed": counts.total()},
-    )
-
-
-def _digests(unit: Unit) -> dict[str, object]:
-    return {"before": unit.record["sha256_before"], "after": unit.record["sha256_after"]}
 
 
 @transaction.atomic

@@ -11,11 +11,11 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from consents import purposes, subjects, usage_statements
+from consents import purposes, usage_statements
 from consents.models import Preference
 from consents.usage_statements import Usage
 from consents.vocabulary import EVERY, Action, Slot
-from downstream import registry
+from downstream import naming, registry
 from downstream.connectors.base import ConnectorError, RowsSaying
 from downstream.connectors.statement_columns import OPTIONS
 from downstream.models import Dataset
@@ -58,7 +58,7 @@ def read(*, dataset: Dataset, by: str, at: datetime) -> Summary:
     """Scan the dataset and keep what was found. Raises NoStatements, ConnectorError."""
     if not has_columns(dataset):
         raise NoStatements("no_statement_columns", f"{dataset.slug} names no column in which rows say so themselves.")
-    said_yes = set(subjects.keys(_who_said_yes(dataset), scheme=dataset.key_scheme))
+    said_yes = set(naming.keys(_who_said_yes(dataset), dataset=dataset))
     # outside any transaction: a scan may take long
     summary = _summed(list(registry.connect(dataset).statements(said_yes)))
     _keep(dataset, asdict(summary), by=by, at=at)

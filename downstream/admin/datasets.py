@@ -34,6 +34,7 @@ DESCRIBE = "downstream.describe_dataset"
 _KINDS = {
     Status.PLANNED: "info",
     Status.WORKING: "info",
+    Status.AWAITING: "info",
     Status.FAILED: "warning",
     Status.STOPPED: "danger",
     Status.VERIFIED: "success",

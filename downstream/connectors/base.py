@@ -1,12 +1,14 @@
 """What every connector promises, in steps whose results the caller stores between them.
 
-The order is: sweep, find, then per unit stage and commit, then verify. A unit is what is swapped atomically: one
-file here, one commit of a table format elsewhere. Whoever dies between two steps leaves each unit either old or
-new; `unit_state` tells the next one which. `tests/downstream/connectors/contract.py` holds a connector to this.
+The order is: sweep, find, then per unit stage and commit, then verify; and once the rows are gone for readers, purge
+and residue, until their bytes are gone too. A unit is what is swapped atomically: one file here, one commit of a table
+format elsewhere. Whoever dies between two steps leaves each unit either old or new; `unit_state` tells the next one
+which. `tests/downstream/connectors/contract.py` holds a connector to this.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from downstream.connectors.statement_columns import RowsSaying
@@ -20,13 +22,16 @@ __all__ = [
     "Description",
     "Manifest",
     "Part",
+    "Residue",
     "RowsSaying",
     "Span",
     "Spans",
     "StagedUnit",
+    "Trace",
     "UnitFinding",
     "UnitState",
     "Verification",
+    "stage_one_by_one",
 ]
 
 UnitState = Literal["old", "new", "changed", "missing"]
@@ -70,8 +75,10 @@ class StagedUnit:
     unit: str
     temporary: str
     fingerprint: str
-    sha256_before: str
-    sha256_after: str
+    before: str
+    """What names the old version: a file's SHA-256, a table's version."""
+    after: str
+    """The same of the new one, or what this run will call it."""
     size_before: int
     size_after: int
     rows_before: int
@@ -91,6 +98,28 @@ class Verification:
     rows: int
     files: int
     digest: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Bytes of removed people that are still there. `place` names a file, never what is in it."""
+
+    place: str
+    kind: str
+    """old_version | log | statistics | cache | index | link | object_version | dead_rows"""
+
+
+@dataclass(frozen=True)
+class Residue:
+    """What a look at everything that is physically there has found of people whose rows are gone for readers."""
+
+    looked_at: int
+    """Files, objects or tables that were searched."""
+    found: tuple[Trace, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    """What cannot be looked at from here and may hold them still, in words for the receipt: backups, a hub."""
+    kept_until: datetime | None = None
+    """Until when the store's own retention keeps what was found; None where nothing does."""
 
 
 class Connector(Protocol):
@@ -125,6 +154,14 @@ class Connector(Protocol):
         `token` tells whose it is, letters, digits and dashes; it is part of a name on disk.
         """
 
+    def stage_each(
+        self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
+    ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
+        """`stage` for all of them, in any order, several at once where the engine can; `stage_one_by_one` elsewhere.
+
+        What was staged and not taken when the caller stops is thrown away, by this or by the next sweep.
+        """
+
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
         """Swap the new version in, unless the unit has changed since it was found.
 
@@ -143,3 +180,21 @@ class Connector(Protocol):
 
         Nothing where the dataset's options name no such columns.
         """
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Erase what readers no longer see and the store still keeps: old versions, logs, statistics, caches.
+
+        Only what is older than the store's own retention at `at`, or than `retention` where staff have decided one.
+        Nothing to erase is a success. No run writes meanwhile; readers and other writers may.
+        """
+
+    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+        """Search the bytes of everything that is physically there for the keys, whatever readers see of it."""
+
+
+def stage_one_by_one(
+    connector: Connector, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
+) -> Iterator[tuple[UnitFinding, StagedUnit]]:
+    """`stage_each` of connectors that have no faster way."""
+    for finding in findings:
+        yield finding, connector.stage(finding, keys, spans, token=token)

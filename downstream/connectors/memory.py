@@ -6,8 +6,9 @@ For tests of what uses connectors. It goes with the process, so it cannot be reg
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -19,12 +20,15 @@ from downstream.connectors.base import (
     ConnectorError,
     Description,
     Manifest,
+    Residue,
     RowsSaying,
     Spans,
     StagedUnit,
+    Trace,
     UnitFinding,
     UnitState,
     Verification,
+    stage_one_by_one,
 )
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines.base import Tally
@@ -129,8 +133,8 @@ class Memory:
             unit=finding.unit,
             temporary=temporary,
             fingerprint=finding.fingerprint,
-            sha256_before=_sha256(old),
-            sha256_after=_sha256(new),
+            before=_sha256(old),
+            after=_sha256(new),
             size_before=old.nbytes,
             size_after=new.nbytes,
             rows_before=old.num_rows,
@@ -139,6 +143,11 @@ class Memory:
             digest=_digest(new),
             links=1,
         )
+
+    def stage_each(
+        self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
+    ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
+        return stage_one_by_one(self, findings, keys, spans, token=token)
 
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
         place = self._place()
@@ -164,9 +173,9 @@ class Memory:
         if table is None:
             return "missing"
         digest = _sha256(table)
-        if digest == staged.sha256_after:
+        if digest == staged.after:
             return "new"
-        return "old" if digest == staged.sha256_before else "changed"
+        return "old" if digest == staged.before else "changed"
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         manifest = self.manifest()
@@ -178,6 +187,14 @@ class Memory:
             of_keys = self._matches(unit, keys, WHOLE).to_pylist()
             for said, is_of_keys in zip(self._said(unit), of_keys, strict=True):
                 yield self.statement_columns.saying(Tally(said, 1, int(is_of_keys)))
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Nothing old is kept."""
+
+    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+        units = self._place().units
+        found = [unit for unit in sorted(units) if self._count(unit, keys, WHOLE)]
+        return Residue(looked_at=len(units), found=tuple(Trace(unit, "old_version") for unit in found))
 
     def _said(self, unit: str) -> list[tuple[str | None, ...]]:
         """Each row's values in the columns of statements, as text."""

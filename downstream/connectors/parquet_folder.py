@@ -5,8 +5,9 @@ keep working, and the dataset does not turn into a missing one.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from downstream.connectors.base import (
     ConnectorError,
     Description,
     Manifest,
+    Residue,
     RowsSaying,
     Spans,
     StagedUnit,
+    Trace,
     UnitFinding,
     UnitState,
     Verification,
+    stage_one_by_one,
 )
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines import open_engine
@@ -154,6 +158,11 @@ class ParquetFolder:
             temporary.unlink(missing_ok=True)
             raise
 
+    def stage_each(
+        self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
+    ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
+        return stage_one_by_one(self, findings, keys, spans, token=token)
+
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
         source, temporary = Path(self._file(staged.unit).path), Path(self._file(staged.temporary).path)
         try:
@@ -178,11 +187,11 @@ class ParquetFolder:
             if path.stat().st_size not in (staged.size_before, staged.size_after):
                 return "changed"
             digest = folders.sha256(path)
-            if digest == staged.sha256_after:
+            if digest == staged.after:
                 # who renamed it may have died before the name was on disk
                 folders.sync(path.parent)
                 return "new"
-            return "old" if digest == staged.sha256_before else "changed"
+            return "old" if digest == staged.before else "changed"
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         spans = self._by_column(spans)
@@ -207,6 +216,14 @@ class ParquetFolder:
         if columns:
             found = self._engine.tally(self._files(), columns=columns, key_column=self._key_column, keys=keys)
             yield from map(self._statements.saying, found)
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Nothing old is kept: the old file went when the new one took its name."""
+
+    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+        files = self._files()
+        located = self._locate(files, keys, WHOLE, [])
+        return Residue(looked_at=len(files), found=tuple(Trace(name, "old_version") for name in sorted(located)))
 
     def _files(self) -> list[DataFile]:
         place = folders.root(self._location)
@@ -291,8 +308,8 @@ class ParquetFolder:
                 unit=source.name,
                 temporary=str(Path(source.name).with_name(temporary.name)),
                 fingerprint=finding.fingerprint,
-                sha256_before=folders.sha256(old),
-                sha256_after=folders.sha256(temporary),
+                before=folders.sha256(old),
+                after=folders.sha256(temporary),
                 size_before=old.stat().st_size,
                 size_after=temporary.stat().st_size,
                 rows_before=compared.rows_before,

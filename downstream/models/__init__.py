@@ -2,5 +2,6 @@
 
 from downstream.models.datasets import Dataset
 from downstream.models.propagations import Propagation, RemovalReceipt, Target, Unit
+from downstream.models.versions import DatasetVersion
 
-__all__ = ["Dataset", "Propagation", "RemovalReceipt", "Target", "Unit"]
+__all__ = ["Dataset", "DatasetVersion", "Propagation", "RemovalReceipt", "Target", "Unit"]

@@ -56,6 +56,17 @@ class Dataset(models.Model):
     deadline_hours = models.PositiveIntegerField(
         _("deadline in hours"), default=24, help_text=_("How soon a no has to arrive here.")
     )
+    purge_deadline_hours = models.PositiveIntegerField(
+        _("deadline of the bytes, in hours"),
+        default=30 * 24,
+        help_text=_("How soon after a row is removed its bytes have to be gone: old versions, logs, caches."),
+    )
+    retention_hours = models.PositiveIntegerField(
+        _("retention of old versions, in hours"),
+        null=True,
+        blank=True,
+        help_text=_("Decided by staff; empty: what the store itself is set to keep."),
+    )
     position = models.BigIntegerField(
         _("position"), default=0, help_text=_("The log position up to which every no is verified here.")
     )

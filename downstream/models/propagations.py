@@ -11,13 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downstream.models.datasets import Dataset
-from downstream.propagation_states import OPEN, TRANSITIONS, Status, UnitStatus
+from downstream.propagation_states import OPEN, PURGE_TRANSITIONS, TRANSITIONS, Purge, Status, UnitStatus
 from portal.append_only import AppendOnly
 
 
 class PropagationQuerySet(models.QuerySet["Propagation"]):
     def open(self) -> "PropagationQuerySet":
-        return self.filter(status__in=OPEN)
+        """Runs that nobody else may begin beside: one that goes on, or one whose old versions are being erased."""
+        return self.filter(Q(status__in=OPEN) | Q(purge=Purge.WORKING))
 
 
 class Propagation(models.Model):
@@ -42,6 +43,16 @@ class Propagation(models.Model):
     digest_before = models.CharField(max_length=64, blank=True)
     digest_after = models.CharField(max_length=64, blank=True)
     verified_at = models.DateTimeField(_("verified"), null=True)
+    purge = models.CharField(_("bytes"), max_length=10, choices=Purge.choices, blank=True)
+    purge_deadline = models.DateTimeField(_("deadline of the bytes"), null=True)
+    kept_until = models.DateTimeField(_("old versions kept until"), null=True)
+    purge_attempts = models.PositiveIntegerField(default=0)
+    residue = models.JSONField(
+        _("residue"),
+        default=dict,
+        help_text=_("What the last look at the bytes that are physically there has found, and what it cannot reach."),
+    )
+    purged_at = models.DateTimeField(_("bytes gone"), null=True)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 
@@ -57,12 +68,18 @@ class Propagation(models.Model):
                 name="propagation_states",
                 field="status",
                 transitions=[(str(a), str(b)) for a, followers in TRANSITIONS.items() for b in sorted(followers)],
-            )
+            ),
+            pgtrigger.FSM(
+                name="purge_states",
+                field="purge",
+                transitions=[(str(a), str(b)) for a, followers in PURGE_TRANSITIONS.items() for b in sorted(followers)],
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["dataset"],
-                condition=Q(status__in=sorted(OPEN)),
+                # whoever erases old versions would erase what a run is writing
+                condition=Q(status__in=sorted(OPEN)) | Q(purge=Purge.WORKING),
                 name="one_open_propagation_per_dataset",
             ),
             models.CheckConstraint(condition=Q(to_position__gt=models.F("from_position")), name="forward_only"),
@@ -70,9 +87,20 @@ class Propagation(models.Model):
                 condition=~Q(status=Status.VERIFIED) | Q(verified_at__isnull=False),
                 name="verified_has_its_time",
             ),
+            models.CheckConstraint(
+                condition=Q(purge="") | Q(status=Status.VERIFIED), name="what_is_purged_was_verified_first"
+            ),
+            models.CheckConstraint(
+                condition=~Q(purge=Purge.PURGED) | Q(purged_at__isnull=False), name="purged_has_its_time"
+            ),
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(status__in=sorted(OPEN)), name="propagation_due"),
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(purge__in=[Purge.WAITING, Purge.WORKING, Purge.FAILED, Purge.STOPPED]),
+                name="purge_due",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import leases, propagation, registry
+from downstream import carrying, leases, propagation, registry
 from downstream.connectors import open_connector
 from downstream.connectors.base import StagedUnit, UnitFinding
 from downstream.connectors.parquet_folder import ParquetFolder
@@ -127,7 +127,7 @@ def test_a_zombie_can_write_no_unit_down(run: Propagation) -> None:
     leases.claim(propagation_id=run.pk, holder="next")
     staged = StagedUnit("part-0.parquet", "t", "f", "a", "b", 1, 1, 5, 3, 2, "d", 1)
     with pytest.raises(leases.LeaseLost):
-        propagation._write_down(zombie, staged, {}, at=LATER)
+        carrying._write_down(zombie, staged, {}, at=LATER)
     assert not Unit.objects.exists()
 
 

@@ -1,0 +1,89 @@
+"""Carrying one claimed run out: what an earlier holder left, then unit for unit, then looking again.
+
+Files are changed outside any transaction and settled afterwards, so a crash at any instant leaves work that is
+still due and a dataset that is whole; the next holder finds out from the unit's record what happened.
+"""
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import transaction
+
+from downstream import leases, leaving, naming, registry, settling
+from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.leases import Lease
+from downstream.models import Propagation, Unit
+from downstream.propagation_states import UnitStatus
+from portal.fault_points import reach
+
+
+def work(lease: Lease, clock: registry.Clock) -> None:
+    """Bring the run to its end. Raises LeaseLost, ConnectorError."""
+    propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
+    connector = registry.connect(propagation.dataset)
+    wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
+    named = naming.keys(wanted, dataset=propagation.dataset)
+    keys = {key for key, subject_id in named.items() if not wanted[subject_id]}
+    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
+    # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
+    connector.sweep()
+    _resume(lease, propagation, connector, clock)
+    if not propagation.digest_before:
+        propagation.digest_before = connector.manifest().digest
+        Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
+            digest_before=propagation.digest_before
+        )
+    token = f"{propagation.pk.hex[-12:]}-{lease.token}"
+    for finding, staged in connector.stage_each(connector.find(keys, spans), keys, spans, token=token):
+        leases.extend(lease)
+        rows: Counter[str] = Counter()
+        for key, count in finding.rows_per_key.items():
+            rows[str(named[key])] += count
+        _swap_in(lease, connector, staged, rows, clock)
+    verification = connector.verify(keys, spans)
+    if verification.rows_found:
+        raise ConnectorError(
+            "rows_came_back",
+            "Looking again found rows that were written meanwhile; trying again.",
+            permanent=False,
+        )
+    reach("settle.before")
+    settling.settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
+    reach("settle.after")
+
+
+def _swap_in(
+    lease: Lease, connector: Connector, staged: StagedUnit, rows: dict[str, int], clock: registry.Clock
+) -> None:
+    """Put the new version in place. Written down in the fence: from there on, and only then, it may be."""
+    written: list[Unit] = []
+    connector.commit(staged, fence=lambda: written.append(_write_down(lease, staged, rows, at=clock())))
+    for unit in written:
+        _mark_committed(lease, unit, at=clock())
+
+
+@transaction.atomic
+def _write_down(lease: Lease, staged: StagedUnit, rows: dict[str, int], *, at: datetime) -> Unit:
+    """The unit's record, only while the lease is ours: a zombie's would be taken for the next holder's."""
+    leases.extend(lease)
+    return Unit.objects.create(
+        propagation_id=lease.propagation_id, name=staged.unit, record=asdict(staged), rows=rows, staged_at=at
+    )
+
+
+def _resume(lease: Lease, propagation: Propagation, connector: Connector, clock: registry.Clock) -> None:
+    """Find out, for each file that an earlier holder had written, whether it was put in place."""
+    for unit in propagation.units.filter(status=UnitStatus.STAGED):
+        if connector.unit_state(StagedUnit(**unit.record)) == "new":
+            _mark_committed(lease, unit, at=clock())
+        else:
+            # the old file is in place (or changed since): its rows will be found again
+            unit.delete()
+
+
+@transaction.atomic
+def _mark_committed(lease: Lease, unit: Unit, *, at: datetime) -> None:
+    leases.extend(lease)
+    unit.status, unit.committed_at = UnitStatus.COMMITTED, at
+    unit.save(update_fields=["status", "committed_at"])
