@@ -36,7 +36,6 @@ def work(lease: Lease, clock: registry.Clock) -> None:
         )
     token = f"{propagation.pk.hex[-12:]}-{lease.token}"
     for finding, staged in connector.stage_each(connector.find(keys, spans), keys, spans, token=token):
-        leases.extend(lease)
         rows: Counter[str] = Counter()
         for key, count in finding.rows_per_key.items():
             rows[str(named[key])] += count

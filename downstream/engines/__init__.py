@@ -10,13 +10,15 @@ from typing import Any
 from downstream.engines.base import Engine
 from downstream.engines.errors import ConnectorError
 
-ENGINES = {"embedded": "downstream.engines.embedded"}
-"""Name → module whose `from_options` answers the engine."""
+FORMATS = {"parquet": "downstream.engines.embedded"}
+"""Format of files → module whose `from_options` answers the engine that works on them in the worker's own process."""
+ENGINES = frozenset({"embedded"})
+ENGINE_OPTIONS = frozenset({"engine", "memory_mb", "threads"})
 
 
-def open_engine(name: str, options: Mapping[str, Any]) -> Engine:
-    """The engine of this name, set up by the dataset's options. Raises ConnectorError."""
+def open_engine(name: str, options: Mapping[str, Any], *, of: str = "parquet") -> Engine:
+    """The engine of this name for files of a format, set up by the dataset's options. Raises ConnectorError."""
     if name not in ENGINES:
         raise ConnectorError("unknown_engine", f"An engine is one of: {', '.join(sorted(ENGINES))}.", permanent=True)
-    engine: Engine = import_module(ENGINES[name]).from_options(options)
+    engine: Engine = import_module(FORMATS[of]).from_options(options)
     return engine

@@ -5,7 +5,6 @@ when its column metadata is looked at.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +21,9 @@ _MAGIC, _ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 _SMALLEST = 12
 
 
-def looks_like_parquet(path: Path) -> bool:
-    """Whether a file of another name is Parquet all the same."""
-    with path.open("rb") as stream:
-        head = stream.read(4)
-        if head != _MAGIC and head != _ENCRYPTED_MAGIC:
-            return False
-        stream.seek(-4, os.SEEK_END)
-        return stream.read(4) == head
+def looks_like_parquet(head: bytes, tail: bytes) -> bool:
+    """Whether a file of another name is Parquet all the same, by its first and last four bytes."""
+    return head == tail and head in (_MAGIC, _ENCRYPTED_MAGIC)
 
 
 @contextmanager

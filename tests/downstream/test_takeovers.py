@@ -9,8 +9,8 @@ from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import carrying, leases, propagation, registry
 from downstream.connectors import open_connector
-from downstream.connectors.base import StagedUnit, UnitFinding
-from downstream.connectors.parquet_folder import ParquetFolder
+from downstream.connectors.base import WHOLE, Spans, StagedUnit, UnitFinding
+from downstream.connectors.file_folder import FileFolder
 from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status, UnitStatus
 from portal import fault_points
@@ -86,9 +86,9 @@ def test_a_zombie_that_wakes_while_the_next_holder_works_changes_nothing(
     with held_at(point, lambda: carry_out(run, holder="zombie"), gate=gate, monkeypatch=monkeypatch) as (_, wake):
         expire_leases()
 
-        class Waking(ParquetFolder):
-            def stage(self, finding: UnitFinding, keys: Any, *, token: str) -> StagedUnit:
-                staged = super().stage(finding, keys, token=token)
+        class Waking(FileFolder):
+            def stage(self, finding: UnitFinding, keys: Any, spans: Spans = WHOLE, *, token: str) -> StagedUnit:
+                staged = super().stage(finding, keys, spans, token=token)
                 wake()
                 return staged
 
@@ -110,7 +110,7 @@ def test_a_zombie_that_renames_while_the_next_holder_begins_is_counted(
     with zombie as (_, wake):
         expire_leases()
 
-        class Waking(ParquetFolder):
+        class Waking(FileFolder):
             def sweep(self) -> list[str]:
                 assert wake() is False
                 return super().sweep()
@@ -178,8 +178,15 @@ def test_faults_are_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     fault_points.reach("commit.before_rename")
 
 
-def _as(kind: type[ParquetFolder], dataset: Dataset) -> ParquetFolder:
+def _as(kind: type[FileFolder], dataset: Dataset) -> FileFolder:
     """The dataset's own connector, which does one thing more."""
     connector = open_connector(dataset.kind, dataset.location, dataset.key_column, dataset.options)
-    assert isinstance(connector, ParquetFolder)
-    return kind(connector._location, connector._key_column, connector._engine)
+    assert isinstance(connector, FileFolder)
+    return kind(
+        connector._kind,
+        connector._store,
+        connector._engine,
+        connector._key_column,
+        created_column=connector._created_column,
+        statements=connector._statements,
+    )

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from downstream.connectors import folders, open_connector
+from downstream.connectors import open_connector
 from downstream.connectors.base import ConnectorError, StagedUnit
+from downstream.stores import folders
 from tests.downstream.connectors.contract import remove, unfenced
 from tests.downstream.connectors.grounds import rows
 from tests.downstream.connectors.running import KEYS, refusal, run

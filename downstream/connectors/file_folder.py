@@ -1,0 +1,335 @@
+"""Datasets that are files under one place: one file is one unit, swapped for its new version atomically.
+
+What is particular to a format is in its kind's module and in its engine; where the files are is the store's.
+A file whose rows all go stays as a valid file without rows: readers that list files or take the schema from one
+keep working, and the dataset does not turn into a missing one.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from downstream.connectors import statement_columns
+from downstream.connectors.base import (
+    WHOLE,
+    ConnectorError,
+    Description,
+    Manifest,
+    Residue,
+    RowsSaying,
+    Spans,
+    StagedUnit,
+    Trace,
+    UnitFinding,
+    UnitState,
+    Verification,
+    stage_one_by_one,
+)
+from downstream.connectors.statement_columns import StatementColumns
+from downstream.engines import ENGINE_OPTIONS, open_engine
+from downstream.engines.base import DataFile, Engine, Shape
+from downstream.engines.errors import reading
+from downstream.stores import OPTIONS as STORE_OPTIONS
+from downstream.stores import folders, open_store
+from downstream.stores.base import Store, Stored
+from downstream.stores.local import changed
+from portal.fault_points import reach
+
+_OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What tells the files of one kind of dataset from others that lie beside them."""
+
+    format: str
+    """Names the engines' format."""
+    words: str
+    """How people call such files: "Parquet"."""
+    is_data: Callable[[Store, Stored], bool]
+    """Whether a file is data. Raises ConnectorError for one that forbids to go on."""
+    check_place: Callable[[Collection[str]], None] = lambda names: None
+    """Raises ConnectorError where the names of all files tell that this is something else."""
+    options: frozenset[str] = frozenset()
+    """What it knows of options besides those of every kind."""
+
+
+def connect(kind: FileKind, location: str, key_column: str, options: Mapping[str, Any]) -> "FileFolder":
+    """The connector to one place. Raises ConnectorError for options that it does not know."""
+    unknown = sorted(set(options) - _OPTIONS - kind.options)
+    if unknown:
+        raise ConnectorError(
+            "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
+        )
+    return FileFolder(
+        kind,
+        open_store(location, options),
+        open_engine(options.get("engine", "embedded"), options, of=kind.format),
+        key_column,
+        created_column=options.get("created_column", ""),
+        statements=statement_columns.from_options(options),
+    )
+
+
+class FileFolder:
+    """Implements `downstream.connectors.base.Connector`."""
+
+    def __init__(
+        self,
+        kind: FileKind,
+        store: Store,
+        engine: Engine,
+        key_column: str,
+        *,
+        created_column: str,
+        statements: StatementColumns,
+    ) -> None:
+        self._kind = kind
+        self._store = store
+        self._engine = engine
+        self._key_column = key_column
+        self._created_column = created_column
+        self._statements = statements
+
+    def describe(self) -> Description:
+        files, shapes = self._files(), []
+        for file in self._each(files):
+            shapes.append(self._engine.inspect(file, key_column=self._key_column, created_column=self._created_column))
+            self._engine.check_rewritable(file)
+            self._engine.check_statements(file, columns=self._statements.names)
+        families = {shape.key_family: file.name for file, shape in zip(files, shapes, strict=True)}
+        if len(families) > 1:
+            forms = ", ".join(f"{family} in {name}" for family, name in sorted(families.items()))
+            raise ConnectorError(
+                "schemas_disagree",
+                f"The key column {self._key_column} is not the same everywhere: {forms}.",
+                permanent=True,
+            )
+        return Description(
+            format=self._kind.format,
+            files=len(files),
+            rows=sum(shape.rows for shape in shapes),
+            size=sum(shape.size for shape in shapes),
+            schema=shapes[0].schema,
+        )
+
+    def manifest(self) -> Manifest:
+        rows, digest = 0, hashlib.sha256()
+        files = self._files()
+        for stored in files:
+            try:
+                shape = self._inspect(stored.name)
+            except ConnectorError as error:
+                digest.update(f"{stored.name}\0{error.code}\n".encode())
+                continue
+            rows += shape.rows
+            digest.update(f"{stored.name}\0{shape.size}\0{shape.token}\n".encode())
+        return Manifest(files=len(files), rows=rows, digest=digest.hexdigest())
+
+    def sweep(self) -> list[str]:
+        return self._store.sweep()
+
+    def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
+        spans = self._by_column(spans)
+        files = self._files()
+        failures: list[ConnectorError] = []
+        located = self._locate(files, keys, spans, failures)
+        for stored in files:
+            if stored.name in located:
+                try:
+                    finding = self._look_into(stored, located[stored.name], keys, spans)
+                except ConnectorError as failure:
+                    failures.append(failure)
+                else:
+                    yield finding
+        if failures:
+            # one that a person has to act on comes first
+            raise min(failures, key=lambda failure: not failure.permanent)
+
+    def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
+        spans = self._by_column(spans)
+        with self._store.at_hand([finding.unit]) as (source,):
+            reach("stage.before_write")
+            draft = self._store.draft(finding.unit, token=token)
+            try:
+                self._engine.rewrite(source, str(draft), key_column=self._key_column, keys=keys, spans=spans)
+                reach("stage.after_write")
+                temporary = self._store.settle(draft, like=finding.unit)
+                reach("stage.after_fsync")
+                return self._verified(source, draft, temporary, finding, keys, spans)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+
+    def stage_each(
+        self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
+    ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
+        return stage_one_by_one(self, findings, keys, spans, token=token)
+
+    def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
+        try:
+            if not self._is_in_place(staged):
+                self._store.replace(
+                    staged.unit, by=staged.temporary, fingerprint=staged.fingerprint, digest=staged.after, fence=fence
+                )
+        finally:
+            self._store.discard(staged.temporary)
+
+    def unit_state(self, staged: StagedUnit) -> UnitState:
+        size = self._store.size(staged.unit)
+        if size is None:
+            return "missing"
+        if size not in (staged.size_before, staged.size_after):
+            return "changed"
+        digest = self._store.digest(staged.unit)
+        if digest == staged.after:
+            return "new"
+        return "old" if digest == staged.before else "changed"
+
+    def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
+        spans = self._by_column(spans)
+        before = self._files()
+        failures: list[ConnectorError] = []
+        located = self._locate(before, keys, spans, failures)
+        if failures:
+            raise failures[0]
+        manifest = self.manifest()
+        if self._files() != before:
+            raise changed("The dataset")
+        return Verification(
+            rows_found=sum(located.values()),
+            rows=manifest.rows,
+            files=manifest.files,
+            digest=manifest.digest,
+        )
+
+    def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
+        columns = self._statements.names
+        for portion in self._store.portions(self._files()) if columns else ():
+            with self._store.at_hand([one.name for one in portion]) as files:
+                found = self._engine.tally(files, columns=columns, key_column=self._key_column, keys=keys)
+                yield from map(self._statements.saying, found)
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Nothing old is kept: the old file went when the new one took its name."""
+
+    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+        files = self._files()
+        located = self._locate(files, keys, WHOLE, [])
+        return Residue(looked_at=len(files), found=tuple(Trace(name, "old_version") for name in sorted(located)))
+
+    def _files(self) -> list[Stored]:
+        every = self._store.walk()
+        self._kind.check_place([one.name for one in every])
+        files = [one for one in every if self._kind.is_data(self._store, one)]
+        if not files and every:
+            raise ConnectorError(
+                f"not_{self._kind.format}",
+                f"{self._store.location} holds {len(every)} files, none of which is {self._kind.words}; "
+                "name another folder or kind.",
+                permanent=True,
+            )
+        if not files:
+            raise ConnectorError(
+                "dataset_empty",
+                f"{self._store.location} holds no files; name the folder with the data.",
+                permanent=True,
+            )
+        return files
+
+    def _each(self, files: Iterable[Stored]) -> Iterator[DataFile]:
+        for stored in files:
+            with self._store.at_hand([stored.name]) as (file,):
+                yield file
+
+    def _inspect(self, name: str) -> Shape:
+        with self._store.at_hand([name]) as (file,):
+            return self._engine.inspect(file, key_column=self._key_column)
+
+    def _by_column(self, spans: Spans) -> Spans:
+        if spans and not self._created_column:
+            raise ConnectorError(
+                "created_column_missing",
+                "Nobody has said which column tells when a row was made; name it, and try again.",
+                permanent=True,
+            )
+        return replace(spans, column=self._created_column) if spans else WHOLE
+
+    def _locate(
+        self, files: Sequence[Stored], keys: Collection[str], spans: Spans, failures: list[ConnectorError]
+    ) -> dict[str, int]:
+        """Rows that have to go by file; where the look at all fails, each is looked at, to go on with the good."""
+        located: dict[str, int] = {}
+        for portion in self._store.portions(files):
+            try:
+                located |= self._locate_in(portion, keys, spans)
+            except ConnectorError:
+                for stored in portion:
+                    try:
+                        located |= self._locate_in([stored], keys, spans)
+                    except ConnectorError as failure:
+                        failures.append(failure)
+        return located
+
+    def _locate_in(self, files: Sequence[Stored], keys: Collection[str], spans: Spans) -> Mapping[str, int]:
+        with self._store.at_hand([one.name for one in files]) as local:
+            return self._engine.locate(local, key_column=self._key_column, keys=keys, spans=spans)
+
+    def _look_into(self, stored: Stored, matching: int, keys: Collection[str], spans: Spans) -> UnitFinding:
+        with self._store.at_hand([stored.name]) as (file,):
+            self._engine.check_rewritable(file)
+            return UnitFinding(
+                unit=stored.name,
+                fingerprint=stored.fingerprint,
+                rows=self._engine.inspect(file, key_column=self._key_column).rows,
+                matching=matching,
+                rows_per_key=self._engine.count(file, key_column=self._key_column, keys=keys, spans=spans),
+            )
+
+    def _verified(
+        self,
+        source: DataFile,
+        draft: Path,
+        temporary: str,
+        finding: UnitFinding,
+        keys: Collection[str],
+        spans: Spans,
+    ) -> StagedUnit:
+        try:
+            compared = self._engine.compare(source, str(draft), key_column=self._key_column, keys=keys, spans=spans)
+        except ConnectorError:
+            # two versions differ also where somebody replaced the old one meanwhile: then try again
+            self._check_unchanged(finding)
+            raise
+        with reading(source.name):
+            staged = StagedUnit(
+                unit=source.name,
+                temporary=temporary,
+                fingerprint=finding.fingerprint,
+                before=folders.sha256(Path(source.path)),
+                after=folders.sha256(draft),
+                size_before=Path(source.path).stat().st_size,
+                size_after=draft.stat().st_size,
+                rows_before=compared.rows_before,
+                rows_after=compared.rows_after,
+                rows_removed=compared.rows_before - compared.rows_after,
+                digest=compared.digest,
+                links=self._store.links(source.name),
+            )
+        # last, so that everything above was read from the file that was found
+        self._check_unchanged(finding)
+        if staged.rows_removed != finding.matching:
+            raise changed(source.name)
+        return staged
+
+    def _check_unchanged(self, finding: UnitFinding) -> None:
+        if self._store.fingerprint(finding.unit) != finding.fingerprint:
+            raise changed(finding.unit)
+
+    def _is_in_place(self, staged: StagedUnit) -> bool:
+        exists = self._store.size(staged.unit) is not None
+        untouched = exists and self._store.fingerprint(staged.unit) == staged.fingerprint
+        return not untouched and self.unit_state(staged) == "new"
