@@ -189,7 +189,7 @@ def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime)
     connect(locked).describe()
     if column.strip() != was:
         # locked, so that no worker begins with the column of before
-        for run in locked.propagations.open().select_for_update():
+        for run in locked.propagations.busy().select_for_update():
             if run.status != Status.STOPPED:
                 raise Conflict("run_open", "A run of this dataset is open; name the column once it has ended.")
         locked.position = _before_spans(locked, at=at)
