@@ -86,6 +86,6 @@ def test_without_the_extra_the_refusal_names_it(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_shipped_knows_no_django() -> None:
-    shipped = [path for path in (spark._ROOT / "downstream/engines").glob("*.py")]
+    shipped = list((spark._ROOT / "downstream/engines").glob("*.py"))
     assert len(shipped) > 5
     assert not [path.name for path in shipped if "django" in path.read_text().replace("knows Django", "")]
