@@ -10,7 +10,12 @@ from typing import Any
 
 from downstream.connectors.base import Connector, ConnectorError
 
-KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
+KINDS = {
+    "parquet_folder": "downstream.connectors.parquet_folder",
+    "lance_table": "downstream.connectors.lance_table",
+    "pgvector_table": "downstream.connectors.pgvector_table",
+    "sql_table": "downstream.connectors.sql_table",
+}
 """What a dataset may be registered as: kind → module."""
 
 # kept apart: a dataset that lives in a process's memory can be opened by tests, never registered
