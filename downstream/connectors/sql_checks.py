@@ -1,6 +1,6 @@
 """What is refused before a table is taken in: what could not be carried out later, or would touch others' rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ from sqlalchemy import types
 
 from downstream.connectors import sql_removals
 from downstream.connectors.base import ConnectorError
+from downstream.connectors.sql_columns import Reflected
 from downstream.connectors.sql_errors import state_of
 from downstream.connectors.sql_places import Place
 
@@ -42,17 +43,17 @@ def triggers(connection: sa.Connection, place: Place) -> list[str]:
     return [row.name for row in connection.execute(sa.text(query), {"named": place.quoted_name})]
 
 
-def check_statements(place: Place, found: dict[str, object]) -> None:
+def check_statements(place: Place, found: Mapping[str, Reflected]) -> None:
     """Raises ConnectorError for a column of statements that is missing, or of a type that says none."""
     for name in place.statements.names:
         if name not in found:
             raise ConnectorError(
                 "statement_column_missing", f"{place.table} has no column {name}; leave it out.", permanent=True
             )
-        if not isinstance(found[name], types.String | types.Integer | types.Boolean):
+        if not isinstance(found[name].kind, types.String | types.Integer | types.Boolean):
             raise ConnectorError(
                 "statement_column_unsupported",
-                f"The column {name} of {place.table} is {type(found[name]).__name__}; a statement is text, a whole "
+                f"The column {name} of {place.table} is {found[name].called}; a statement is text, a whole "
                 "number, or true or false.",
                 permanent=True,
             )
@@ -131,7 +132,7 @@ def _check_grants(connection: sa.Connection, place: Place) -> None:
     """Do everything that a run does, and take it back."""
     name, work = place.quoted_name, place.work_schema or "public"
     with _granted(connection, f"SELECT ON {place.full_name}"):
-        connection.exec_driver_sql(f"SELECT FROM {name} WHERE false")  # noqa: S608  (a quoted name)
+        connection.exec_driver_sql(f"SELECT FROM {name} WHERE false")
     with _granted(connection, f"DELETE ON {place.full_name}"):
         connection.exec_driver_sql(f"DELETE FROM {name} WHERE false")  # noqa: S608
     with _granted(connection, f"CREATE, USAGE ON SCHEMA {work}"):

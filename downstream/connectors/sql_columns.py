@@ -9,14 +9,13 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import types
-from sqlalchemy.dialects import postgresql
 
 from downstream.connectors.base import ConnectorError, Spans
 from downstream.connectors.sql_places import Place
 from downstream.engines.key_columns import KeyForm, form_of
 from downstream.engines.spans import TimeForm, time_form
 
-_NOT_PLAIN = (postgresql.CITEXT, types.CHAR, types.Enum, postgresql.ENUM)
+_NOT_PLAIN = (types.CHAR, types.Enum)
 # what Python and Arrow can hold of times; earlier, later and infinite ones count as these
 _FIRST, _LAST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001  (zone added where the column has one)
 
@@ -56,14 +55,14 @@ class Columns:
 
 def look(connection: sa.Connection, place: Place, key_column: str, *, with_times: bool) -> Columns:
     """The table's columns as they are now. Raises ConnectorError for those that Heed cannot compare."""
-    found = {one["name"]: one["type"] for one in reflected(connection, place)}
+    found = reflected(connection, place)
     if key_column not in found:
         raise ConnectorError(
             "key_column_missing", f"{place.table} has no column {key_column}; name the one with the key.",
             permanent=True,
         )  # fmt: skip
     table = sa.Table(
-        place.table, sa.MetaData(), *(sa.Column(name, kind) for name, kind in found.items()), schema=place.schema
+        place.table, sa.MetaData(), *(sa.Column(name, one.kind) for name, one in found.items()), schema=place.schema
     )
     key: sa.ColumnElement[Any] = table.c[key_column]
     form = _key_form(place.table, key_column, found[key_column])
@@ -80,18 +79,61 @@ def look(connection: sa.Connection, place: Place, key_column: str, *, with_times
     )
 
 
-def reflected(connection: sa.Connection, place: Place) -> list[Any]:
-    """Raises ConnectorError(`dataset_missing`)."""
-    try:
-        return list(sa.inspect(connection).get_columns(place.table, schema=place.schema))
-    except sa.exc.NoSuchTableError:
+@dataclass(frozen=True)
+class Reflected:
+    """A column as the database tells of it: the type to compare it in, and as people call it."""
+
+    kind: Any
+    called: str
+
+
+def reflected(connection: sa.Connection, place: Place) -> dict[str, Reflected]:
+    """All columns by name, in order. Raises ConnectorError(`dataset_missing`)."""
+    found = _of_postgres(connection, place) if place.is_postgres else _of_sqlite(connection, place)
+    if not found:
         raise ConnectorError(
-            "dataset_missing", f"The table {place.full_name} does not exist, or Heed's role cannot see it.",
+            "dataset_missing",
+            f"The table {place.full_name} does not exist, or Heed's role cannot see it.",
             permanent=True,
-        ) from None  # fmt: skip
+        )
+    return found
 
 
-def _key_form(table: str, column: str, kind: Any) -> KeyForm:
+_POSTGRES: dict[str, Any] = {
+    "text": types.Text(),
+    "varchar": types.Text(),
+    "int2": types.SmallInteger(),
+    "int4": types.Integer(),
+    "int8": types.BigInteger(),
+    "uuid": types.Uuid(),
+    "bool": types.Boolean(),
+    "date": types.Date(),
+    "timestamp": types.DateTime(),
+    "timestamptz": types.DateTime(timezone=True),
+}
+"""The types that Heed compares; of any other it only knows the name."""
+
+
+def _of_postgres(connection: sa.Connection, place: Place) -> dict[str, Reflected]:
+    query = """
+        SELECT a.attname AS name, t.typname AS kind, format_type(a.atttypid, a.atttypmod) AS called
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = to_regclass(:named) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+    """
+    rows = connection.execute(sa.text(query), {"named": place.quoted_name})
+    return {row.name: Reflected(_POSTGRES.get(row.kind, types.NullType()), row.called) for row in rows}
+
+
+def _of_sqlite(connection: sa.Connection, place: Place) -> dict[str, Reflected]:
+    try:
+        found = sa.inspect(connection).get_columns(place.table)
+    except sa.exc.NoSuchTableError:
+        return {}
+    return {one["name"]: Reflected(one["type"], str(one["type"]).lower()) for one in found}
+
+
+def _key_form(table: str, column: str, found: Reflected) -> KeyForm:
+    kind = found.kind
     if isinstance(kind, types.Integer):
         return form_of(table, column, pa.int64())
     if isinstance(kind, types.Uuid):
@@ -100,19 +142,19 @@ def _key_form(table: str, column: str, kind: Any) -> KeyForm:
         return form_of(table, column, pa.large_string())
     raise ConnectorError(
         "key_column_unsupported",
-        f"{table}: the key column {column} is of type {type(kind).__name__}; it has to be text or varchar, an integer, "
+        f"{table}: the key column {column} is of type {found.called}; it has to be text or varchar, an integer, "
         "or a uuid.",
         permanent=True,
     )
 
 
-def _arrow_time(place: Place, found: dict[str, Any]) -> pa.DataType:
+def _arrow_time(place: Place, found: dict[str, Reflected]) -> pa.DataType:
     name = place.created_column
-    kind = found.get(name)
-    if kind is None:
+    if name not in found:
         raise ConnectorError(
             "created_column_missing", f"{place.table} has no column {name or 'that tells times'}.", permanent=True
         )
+    kind = found[name].kind
     if not place.is_postgres and isinstance(kind, types.DateTime | types.Date):
         return pa.string()
     if isinstance(kind, types.DateTime):
@@ -123,7 +165,7 @@ def _arrow_time(place: Place, found: dict[str, Any]) -> pa.DataType:
         return pa.string()
     raise ConnectorError(
         "created_column_unsupported",
-        f"{place.table}: the column {name} is of type {type(kind).__name__}; it has to be a timestamp, a date or "
+        f"{place.table}: the column {name} is of type {found[name].called}; it has to be a timestamp, a date or "
         "ISO 8601 text.",
         permanent=True,
     )

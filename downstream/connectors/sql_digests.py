@@ -24,7 +24,7 @@ def of_rows(
 
 def _in_postgres(place: Place) -> "list[sa.ColumnElement[Any]]":
     # the whole row as text, by the table's name, which no column can hide when a schema stands before it
-    row = sa.literal_column(f"({place.quoted_name}.*)::text")
+    row: sa.ColumnElement[str] = sa.literal_column(f"({place.quoted_name}.*)::text")
     return [sa.func.sum(sa.cast(sa.func.hashtextextended(row, seed), sa.Numeric)) for seed in (0, 1)]
 
 

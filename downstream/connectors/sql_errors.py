@@ -4,14 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from downstream.engines.errors import ConnectorError
+from sqlalchemy import exc
 
-try:
-    from sqlalchemy import exc
-except ImportError:
-    raise ConnectorError(
-        "extra_missing", "Tables in databases need more packages: pip install 'heed[sql]'.", permanent=True
-    ) from None
+from downstream.engines.errors import ConnectorError
 
 _BUSY = {"40001", "40P01", "55P03", "57014"}
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

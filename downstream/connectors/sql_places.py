@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import sqlalchemy as sa
+from sqlalchemy import event, pool
+
 from downstream.connectors import statement_columns
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.sql_errors import asking
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
-
-try:
-    import sqlalchemy as sa
-    from sqlalchemy import event, pool
-except ImportError:
-    raise ConnectorError(
-        "extra_missing", "Tables in databases need more packages: pip install 'heed[sql]'.", permanent=True
-    ) from None
 
 # deleting by a way that was never tried is no way to treat other people's data
 _DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
@@ -222,6 +217,7 @@ def _sqlite(url: "sa.URL", seconds: int) -> "sa.Engine":
 
     @event.listens_for(engine, "begin")
     def begin(connection: "sa.Connection") -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

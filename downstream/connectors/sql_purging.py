@@ -191,7 +191,7 @@ def _headers(length: int) -> list[bytes]:
 def _look_at_file(place: Place, keys: Collection[str]) -> tuple[int, set[Trace]]:
     """Search SQLite's file and those beside it; a key that stands in somebody else's rows too is not ours to tell."""
     whole = Path(place.url.database or "")
-    files = [path for path in (whole, *(whole.with_name(whole.name + end) for end in ("-wal", "-journal")))]
+    files = [whole.with_name(whole.name + ending) for ending in ("", "-wal", "-journal")]
     found = set()
     there = [path for path in files if path.exists()]
     with reading(place.table):

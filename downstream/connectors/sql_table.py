@@ -11,6 +11,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
+from downstream.connectors import (
+    sql_checks,
+    sql_columns,
+    sql_digests,
+    sql_leaving,
+    sql_purging,
+    sql_removals,
+    sql_statements,
+)
 from downstream.connectors.base import (
     WHOLE,
     ConnectorError,
@@ -25,15 +36,10 @@ from downstream.connectors.base import (
     Verification,
     stage_one_by_one,
 )
-from downstream.connectors.sql_errors import asking  # noqa: I001  (first: it tells of a missing extra)
-from downstream.connectors import sql_checks, sql_columns, sql_digests, sql_leaving, sql_purging, sql_removals
-from downstream.connectors import sql_statements
 from downstream.connectors.sql_columns import Columns
 from downstream.connectors.sql_leaving import Going
 from downstream.connectors.sql_places import Place, place, resolve
 from portal.fault_points import reach
-
-import sqlalchemy as sa
 
 __all__ = ["SqlTable", "connect", "resolve"]
 
@@ -57,12 +63,12 @@ class SqlTable:
     def describe(self) -> Description:
         with self._place.session() as connection:
             columns = self._columns(connection, with_times=bool(self._place.created_column))
-            found = {one["name"]: one["type"] for one in sql_columns.reflected(connection, self._place)}
+            found = sql_columns.reflected(connection, self._place)
             sql_checks.check_statements(self._place, found)
             told = sql_checks.check(connection, self._place, self._key_column)
             rows = connection.execute(sa.select(sa.func.count()).select_from(columns.table)).scalar_one()
             size = self._size(connection)
-        schema = [f"{name}: {str(kind).lower()}" for name, kind in found.items()]
+        schema = [f"{name}: {one.called}" for name, one in found.items()]
         return Description(format=self.format, files=1, rows=rows, size=size, schema="\n".join(schema + told))
 
     def manifest(self) -> Manifest:
@@ -175,7 +181,8 @@ class SqlTable:
 
     def _manifest(self, connection: sa.Connection, columns: Columns) -> Manifest:
         rows, digest = sql_digests.of_rows(connection, self._place, columns.table)
-        shape = "\n".join(f"{column.name}\0{column.type}" for column in columns.table.columns)
+        found = sql_columns.reflected(connection, self._place)
+        shape = "\n".join(f"{name}\0{one.called}" for name, one in found.items())
         named = hashlib.sha256(f"{self._place.full_name}\n{shape}\n{digest}".encode()).hexdigest()
         return Manifest(files=1, rows=rows, digest=named)
 

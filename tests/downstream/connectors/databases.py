@@ -48,11 +48,13 @@ class Postgres:
         self.name = name
         given = connection.get_connection_params()
         self.given = {key: given.get(key) for key in ("host", "port", "user", "password")} | {"dbname": name}
+        self.login = str(self.given["user"])
+        """As whom Heed connects; the test itself is always the owner."""
 
     @property
     def url(self) -> str:
         query = urlencode({key: self.given[key] for key in ("host", "port") if self.given[key]})
-        return f"postgresql://{quote(self.given['user'])}@/{self.name}?{query}"
+        return f"postgresql://{quote(self.login)}@/{self.name}?{query}"
 
     def connect(self, dbname: str = "", **more: Any) -> "psycopg.Connection[Any]":
         wanted = self.given | ({"dbname": dbname} if dbname else {}) | more
