@@ -91,12 +91,13 @@ def wanted_table(connection: sa.Connection, place: Place, columns: Columns, nati
 
 def staging_table(place: Place, columns: Columns, name: str) -> sa.Table:
     """Which rows a run has decided to remove. Nothing of it reaches PostgreSQL's write-ahead log."""
+    created = [sa.Column("created", columns.created.type)] if columns.times else []
     return sa.Table(
         name,
         sa.MetaData(),
         sa.Column("probe", columns.probe_type, nullable=False),
         sa.Column("whole", sa.Boolean, nullable=False),
-        sa.Column("created", sa.Text() if columns.times is None else columns.created.type),
+        *created,
         schema=place.work_schema,
         prefixes=["UNLOGGED"] if place.is_postgres else [],
     )
@@ -104,7 +105,7 @@ def staging_table(place: Place, columns: Columns, name: str) -> sa.Table:
 
 def fill(connection: sa.Connection, staging: sa.Table, found: Going) -> None:
     """Write down what goes."""
-    whole: Iterator[dict[str, Any]] = ({"probe": key, "whole": True, "created": None} for key in found.whole)
+    whole: Iterator[dict[str, Any]] = ({"probe": key, "whole": True} for key in found.whole)
     timed: Iterator[dict[str, Any]] = ({"probe": key, "whole": False, "created": at} for key, at in found.timed)
     for rows in (whole, timed):
         for batch in _batches(rows):
@@ -114,10 +115,10 @@ def fill(connection: sa.Connection, staging: sa.Table, found: Going) -> None:
 def is_staged(columns: Columns, staging: sa.Table) -> "sa.ColumnElement[bool]":
     """The condition for a row of the table to go."""
     row = staging.alias("heed_staged")
-    same_time = columns.created.is_not_distinct_from(row.c.created)
-    return sa.exists().where(
-        row.c.probe == columns.key, sa.or_(row.c.whole, same_time) if columns.times else row.c.whole
-    )
+    goes: sa.ColumnElement[bool] = row.c.whole
+    if columns.times:
+        goes = sa.or_(goes, columns.created.is_not_distinct_from(row.c.created))
+    return sa.exists().where(row.c.probe == columns.key, goes)
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

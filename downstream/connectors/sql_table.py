@@ -223,8 +223,8 @@ class SqlTable:
         self._lock(connection, staged.temporary)
         if not sa.inspect(connection).has_table(self._place.table, schema=self._place.schema):
             raise _changed(self._place.table)
-        kinds = {one["name"] for one in sa.inspect(connection).get_columns(staged.temporary, self._place.work_schema)}
-        columns = self._columns(connection, with_times="created" in kinds and bool(self._place.created_column))
+        kept = sa.inspect(connection).get_columns(staged.temporary, self._place.work_schema)
+        columns = self._columns(connection, with_times=any(one["name"] == "created" for one in kept))
         staging = sql_leaving.staging_table(self._place, columns, staged.temporary)
         is_staged = sql_leaving.is_staged(columns, staging)
         staying, before = sql_digests.of_rows(connection, self._place, columns.table, but=is_staged)

@@ -191,6 +191,13 @@ def test_rows_of_the_same_people_that_came_meanwhile_are_found_again(posts: Post
     assert remove(connector, {ALICE})[0].rows_removed == 3
 
 
+def test_whole_people_go_where_times_are_known_as_well(ground: PostgresGround) -> None:
+    ground.database.run("CREATE TABLE a (person text, made timestamptz)")
+    ground.database.run("INSERT INTO a VALUES ('m_alice', now()), ('m_alice', NULL), ('m_bob', now())")
+    (staged,) = remove(ground.connector(created_column="made"), {ALICE})
+    assert (staged.rows_removed, staged.rows_after) == (2, 1)
+
+
 def test_infinite_times_count_as_very_early_and_very_late(ground: PostgresGround) -> None:
     ground.database.run("CREATE TABLE a (person text, n int, made timestamptz)")
     ground.database.run("INSERT INTO a VALUES ('m_alice', 0, '-infinity'), ('m_alice', 1, 'infinity')")
