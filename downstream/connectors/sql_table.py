@@ -160,8 +160,7 @@ class SqlTable:
         sql_purging.purge(self._place)
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        still_read = self.verify(keys).rows_found
-        return sql_purging.residue(self._place, keys, still_read=bool(still_read))
+        return sql_purging.residue(self._place, keys, still_read=any(True for _ in self.find(keys)))
 
     @property
     def _staged_prefix(self) -> str:
