@@ -12,7 +12,7 @@ from lance.file import LanceFileReader
 from pyarrow import types
 
 from downstream.connectors import lance_purging, lance_tables
-from downstream.connectors.base import Residue, Trace
+from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.lance_leaving import Looking
 from downstream.engines.base import Tally
 from downstream.engines.duckdb_sessions import Limits, session
@@ -22,6 +22,8 @@ from downstream.engines.parquet_statements import kind_of
 
 _ROWS = 1 << 14
 _BATCH = 10_000
+# what indexes call the values that they copy
+_COPIES = frozenset({"values", "keys", "min", "max"})
 _KINDS = {"data": "old_version", "_indices": "index", "_versions": "log", "_transactions": "log"}
 _ELSEWHERE = "copies, clones and backups of the table's folder"
 _AS_TEXT = {"text": "{}::VARCHAR", "integer": "{}::VARCHAR", "boolean": "{}::INTEGER::VARCHAR"}
@@ -30,7 +32,9 @@ _AS_TEXT = {"text": "{}::VARCHAR", "integer": "{}::VARCHAR", "boolean": "{}::INT
 def residue(table: Any, path: Path, wanted: Looking, *, kept_for: timedelta, at: datetime) -> Residue:
     """Every file that holds one of the keys, and until when the table keeps its old versions."""
     files = lance_tables.all_files(path)
-    found = {_trace(file, path) for file in files if _holds(file, wanted)} | _old_indexes(table, path, files)
+    copies = _indexes_of(table, wanted.key_column)
+    found = {_trace(file, path) for file in files if _holds(file, path, wanted, copies)}
+    found |= _old_indexes(table, path, files)
     unreachable = [_ELSEWHERE]
     tags = sorted(table.tags.list())
     if tags:
@@ -64,21 +68,41 @@ def _trace(file: Path, path: Path) -> Trace:
     return Trace(str(place), _KINDS.get(place.parts[0], "old_version"))
 
 
-def _holds(file: Path, wanted: Looking) -> bool:
-    if file.suffix in {".lance", ".idx"}:
-        return any(_batch_holds(batch, wanted) for batch in _batches(file))
+def _holds(file: Path, path: Path, wanted: Looking, copies: set[str]) -> bool:
+    folder = file.relative_to(path).parts[0]
+    if folder == "data":
+        return _values_hold(file, {wanted.key_column}, wanted)
+    if folder == "_indices":
+        return file.parent.name in copies and _values_hold(file, _COPIES, wanted)
     with reading(file.name):
         return _text_holds(file.read_bytes(), wanted.keys)
 
 
-def _batches(file: Path) -> Iterator[pa.RecordBatch]:
-    with lance_tables.asking(file):
-        yield from LanceFileReader(str(file)).read_all(batch_size=_ROWS).to_batches()
+def _indexes_of(table: Any, column: str) -> set[str]:
+    """The folders of the indexes that keep the column's values."""
+    indexes = (index for index in table.describe_indices() if column in index.field_names)
+    return {segment.uuid for index in indexes for segment in index.segments}
 
 
-def _batch_holds(batch: pa.RecordBatch, wanted: Looking) -> bool:
-    """Whether a value is a key: in the column of keys, and in whatever an index calls its copies of it."""
-    return any(_column_holds(column, wanted) for column in batch.columns if _may_hold(column.type, wanted))
+def _values_hold(file: Path, columns: Collection[str], wanted: Looking) -> bool:
+    """Whether one of these columns has a key among its values, read as Lance reads them."""
+    try:
+        with lance_tables.asking(file):
+            names = set(LanceFileReader(str(file)).metadata().schema.names)
+            there = sorted(names & set(columns))
+            batches = LanceFileReader(str(file), columns=there).read_all(batch_size=_ROWS).to_batches() if there else ()
+            return any(_column_holds(column, wanted) for batch in batches for column in batch.columns)
+    except ConnectorError:
+        # what Lance cannot read, such as what a died writer left, is searched as it lies there
+        with reading(file.name):
+            return _text_holds(file.read_bytes(), wanted.keys)
+
+
+def _column_holds(column: "pa.Array[Any]", wanted: Looking) -> bool:
+    if not _may_hold(column.type, wanted):
+        return False
+    found = wanted.form.matches(pa.chunked_array([column]), wanted.form.values(wanted.keys))
+    return bool(pc.any(found).as_py())
 
 
 def _may_hold(kind: pa.DataType, wanted: Looking) -> bool:
@@ -87,11 +111,6 @@ def _may_hold(kind: pa.DataType, wanted: Looking) -> bool:
     if wanted.form.family == "text":
         return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return bool(kind == wanted.form.arrow or (wanted.form.family == "uuid" and kind == pa.uuid()))
-
-
-def _column_holds(column: "pa.Array[Any]", wanted: Looking) -> bool:
-    found = wanted.form.matches(pa.chunked_array([column]), wanted.form.values(wanted.keys))
-    return bool(pc.any(found).as_py())
 
 
 def _text_holds(content: bytes, keys: Collection[str]) -> bool:

@@ -132,13 +132,13 @@ def _check_grants(connection: sa.Connection, place: Place) -> None:
     """Do everything that a run does, and take it back."""
     name, work = place.quoted_name, place.work_schema or "public"
     with _granted(connection, f"SELECT ON {place.full_name}"):
-        connection.exec_driver_sql(f"SELECT FROM {name} WHERE false")
+        place.do(connection, f"SELECT FROM {name} WHERE false")
     with _granted(connection, f"DELETE ON {place.full_name}"):
-        connection.exec_driver_sql(f"DELETE FROM {name} WHERE false")  # noqa: S608
+        place.do(connection, f"DELETE FROM {name} WHERE false")  # noqa: S608
     with _granted(connection, f"CREATE, USAGE ON SCHEMA {work}"):
         trial = place.quoted("heed_trial", place.work_schema)
-        connection.exec_driver_sql(f"CREATE TABLE {trial} ()")
-        connection.exec_driver_sql(f"DROP TABLE {trial}")
+        place.do(connection, f"CREATE TABLE {trial} ()")
+        place.do(connection, f"DROP TABLE {trial}")
     with _granted(connection, f"SELECT, INSERT, UPDATE ON {work}.{sql_removals.NAME}"):
         sql_removals.try_out(connection, place)
     with _granted(connection, f"TEMPORARY ON DATABASE {place.url.database}"):

@@ -15,6 +15,7 @@ from downstream.connectors import statement_columns
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.sql_errors import asking
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
+from downstream.engines.key_columns import quote as quote_name
 
 # deleting by a way that was never tried is no way to treat other people's data
 _DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
@@ -57,8 +58,12 @@ class Place:
 
     def quoted(self, table: str, schema: str | None) -> str:
         """A name as the database has to be given it in a statement that takes no parameters."""
-        prepare = self.engine.dialect.identifier_preparer
-        return f"{prepare.quote_schema(schema)}.{prepare.quote(table)}" if schema else prepare.quote(table)
+        return f"{quote_name(schema)}.{quote_name(table)}" if schema else quote_name(table)
+
+    def do(self, connection: "sa.Connection", statement: str) -> None:
+        """Run a statement with quoted names in it, and no parameters."""
+        # the driver of PostgreSQL takes a % for the beginning of a parameter
+        connection.exec_driver_sql(statement.replace("%", "%%") if self.is_postgres else statement)
 
     @property
     def quoted_name(self) -> str:

@@ -81,7 +81,7 @@ class SqlTable:
             leftovers = sorted(name for name in names if name.startswith(self._staged_prefix))
             for name in leftovers:
                 # waits for a holder that is deleting at this moment; what it did is told by its record then
-                connection.exec_driver_sql(f"DROP TABLE {self._place.quoted(name, self._place.work_schema)}")
+                self._place.do(connection, f"DROP TABLE {self._place.quoted(name, self._place.work_schema)}")
             connection.commit()
         return leftovers
 
@@ -236,7 +236,7 @@ class SqlTable:
         if before != after:
             raise _failed(self._place.table, "rows that have to stay would differ")
         sql_removals.record(connection, self._place, run=staged.after, rows=removed)
-        connection.exec_driver_sql(f"DROP TABLE {self._place.quoted(staged.temporary, self._place.work_schema)}")
+        self._place.do(connection, f"DROP TABLE {self._place.quoted(staged.temporary, self._place.work_schema)}")
 
     def _lock(self, connection: sa.Connection, name: str) -> None:
         """Take the staged rows for ours: whoever sweeps them waits until this transaction has ended."""
@@ -247,14 +247,14 @@ class SqlTable:
             )  # fmt: skip
         if self._place.is_postgres:
             quoted = self._place.quoted(name, self._place.work_schema)
-            connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE")
+            self._place.do(connection, f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE")
 
     def _throw_away(self, name: str) -> None:
         """A table of keys must not stay; where the database cannot be reached now, the next sweep takes it."""
         try:
             with self._place.session() as connection:
                 quoted = self._place.quoted(name, self._place.work_schema)
-                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quoted}")
+                self._place.do(connection, f"DROP TABLE IF EXISTS {quoted}")
                 connection.commit()
         except ConnectorError:
             return

@@ -120,6 +120,17 @@ def test_no_key_is_written_into_the_log_of_the_table(indexed: LanceGround) -> No
     assert "log" in {one.kind for one in indexed.connector().residue({"m_12345"}, **AT_ONCE).found}
 
 
+def test_the_same_number_in_another_column_is_no_residue(ground: LanceGround) -> None:
+    ground.put("a", pa.table({"person": pa.array([7, 8], pa.int64()), "n": pa.array([8, 7], pa.int64())}))
+    lance.dataset(str(ground.path)).create_scalar_index("n", "BTREE", name="n")
+    connector = ground.connector()
+    remove(connector, {"7"})
+    assert connector.residue({"7"}, **AT_ONCE).found
+    connector.purge(**AT_ONCE)
+    assert connector.residue({"7"}, **AT_ONCE).found == ()
+    assert connector.residue({"8"}, **AT_ONCE).found
+
+
 def test_old_versions_stay_as_long_as_the_table_keeps_them(posts: LanceGround) -> None:
     connector, now = posts.connector(), datetime.now(UTC)
     remove(connector, {ALICE})

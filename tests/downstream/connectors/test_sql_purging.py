@@ -1,5 +1,6 @@
 """What of removed people stays in a database's files, searched on the disk, and that a purge ends it."""
 
+import secrets
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,61 @@ def test_rows_that_an_older_transaction_may_still_see_stay_and_are_told(posts: V
     posts.options["rewrite"] = True
     posts.connector().purge(**AT_ONCE)
     assert connector.residue({ALICE}, **AT_ONCE).found == ()
+
+
+@pytest.fixture
+def role(posts: VectorGround) -> Iterator[str]:
+    """A role with no more than it needs, which Heed connects with."""
+    name, database = f"heed_{secrets.token_hex(4)}", posts.database
+    database.run(f"CREATE ROLE {name} LOGIN; GRANT SELECT, DELETE, MAINTAIN ON a TO {name}")
+    database.run(f"GRANT CREATE, USAGE ON SCHEMA public TO {name}")
+    was, database.login = database.login, name
+    yield name
+    database.login = was
+    database.run(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_a_role_that_may_not_read_files_says_so_and_purges_all_the_same(posts: VectorGround, role: str) -> None:
+    posts.options["rewrite"] = True
+    connector = posts.connector()
+    remove(connector, {ALICE})
+    connector.purge(**AT_ONCE)
+    assert traces(posts) == {"key": [], "text": [], "vector": []}
+    residue = connector.residue({ALICE}, **AT_ONCE)
+    assert (residue.looked_at, residue.found) == (0, ())
+    assert any("may not read" in one for one in residue.unreachable)
+
+
+def test_a_role_that_sees_no_sessions_of_others_does_not_take_dead_rows_for_gone(
+    posts: VectorGround, role: str
+) -> None:
+    posts.options["reindex"] = False
+    connector = posts.connector()
+    with posts.database.connect() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM a")
+        remove(connector, {ALICE})
+        connector.purge(**AT_ONCE)
+        assert Trace("a", "dead_rows") in connector.residue({ALICE}, **AT_ONCE).found
+        other.execute("COMMIT")
+    connector.purge(**AT_ONCE)
+    assert connector.residue({ALICE}, **AT_ONCE).found == ()
+
+
+def test_a_table_in_parts_is_cleaned_in_all_of_them(database: Postgres) -> None:
+    database.run("CREATE TABLE a (person text, text text) PARTITION BY LIST (text)")
+    database.run("CREATE TABLE a_one PARTITION OF a FOR VALUES IN ('one')")
+    database.run("CREATE TABLE a_two PARTITION OF a FOR VALUES IN ('two'); CREATE INDEX ON a (person)")
+    database.run("INSERT INTO a VALUES ('m_alice', 'one'), ('m_bob', 'one'), ('m_alice', 'two'), ('m_bob', 'two')")
+    connector = PostgresGround(database, rewrite=True).connector()
+    assert connector.describe().rows == 4
+    (staged,) = remove(connector, {ALICE})
+    assert staged.rows_removed == 2
+    assert connector.residue({ALICE}, **AT_ONCE).found
+    connector.purge(**AT_ONCE)
+    assert connector.residue({ALICE}, **AT_ONCE).found == ()
+    assert [database.bytes_with(ALICE.encode(), part) for part in ("a_one", "a_two")] == [[], []]
+    database.run("DROP TABLE a, heed_removals")
 
 
 def test_a_longer_key_that_begins_alike_is_not_taken_for_it(posts: VectorGround) -> None:

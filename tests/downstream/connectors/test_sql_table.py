@@ -24,7 +24,7 @@ from tests.downstream.connectors.contract import (
 )
 from tests.downstream.connectors.databases import Postgres, PostgresGround, SqliteGround, postgres
 
-AT_ONCE = {"retention": None, "at": AT}
+AT_ONCE: dict[str, Any] = {"retention": None, "at": AT}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,22 @@ def test_rows_of_the_same_people_that_came_meanwhile_are_found_again(posts: Post
         connector.commit(staged, fence=unfenced)
     assert (refusal.value.code, refusal.value.permanent) == ("source_changed", False)
     assert remove(connector, {ALICE})[0].rows_removed == 3
+
+
+def test_names_may_hold_whatever_a_database_lets_them(ground: PostgresGround) -> None:
+    name = """po"st's %s :x #1"""
+    quoted = '"' + name.replace('"', '""') + '"'
+    ground.database.run(f"CREATE SCHEMA {quoted}")
+    ground.database.run(f'CREATE TABLE {quoted}.{quoted} ({quoted} text, "made: %(at)s" timestamptz)')
+    ground.database.run(f"INSERT INTO {quoted}.{quoted} VALUES ('m_alice', now()), ('m_bob', now())")
+    ground.options |= {"table": name, "schema": name}
+    connector = ground.connector(name, created_column="made: %(at)s")
+    connector.describe()
+    (staged,) = remove(connector, set(), of({ALICE}, Span(MAY, None)))
+    assert (staged.unit, staged.rows_removed) == (name, 1)
+    connector.purge(**AT_ONCE)
+    assert connector.verify({ALICE}).rows == 1
+    ground.database.run(f"DROP SCHEMA {quoted} CASCADE")
 
 
 def test_whole_people_go_where_times_are_known_as_well(ground: PostgresGround) -> None:
