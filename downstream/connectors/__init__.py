@@ -10,7 +10,11 @@ from typing import Any
 
 from downstream.connectors.base import Connector, ConnectorError
 
-KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
+KINDS = {
+    "parquet_folder": "downstream.connectors.parquet_folder",
+    "delta_table": "downstream.connectors.delta_table",
+    "iceberg_table": "downstream.connectors.iceberg_table",
+}
 """What a dataset may be registered as: kind → module."""
 
 # kept apart: a dataset that lives in a process's memory can be opened by tests, never registered
