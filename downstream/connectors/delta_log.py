@@ -28,6 +28,7 @@ _UNDERSTOOD = {
     "timestampNtz", "deletionVectors", "vacuumProtocolCheck", "allowColumnDefaults", "domainMetadata", "clustering",
     "columnMapping",
 }  # fmt: skip
+_MAPS = {"partitionValues", "tags", "configuration", "options"}
 _INTERVAL = re.compile(r"(?:interval )?(\d+) (millisecond|second|minute|hour|day|week)s?")
 _KEPT_FILES, _KEPT_LOG = "interval 1 week", "interval 30 days"
 
@@ -159,11 +160,9 @@ def _apply_checkpoint(log: DeltaLog, names: list[str]) -> int:
 
 def _without_nulls(value: Any) -> Any:
     """A checkpoint's row as the log's JSON would have it: maps come as pairs, and what is not there as null."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
-    if isinstance(value, list) and value and isinstance(value[0], tuple):
-        return dict(value)
-    return value
+    if not isinstance(value, dict):
+        return value
+    return {name: dict(one) if name in _MAPS else _without_nulls(one) for name, one in value.items() if one is not None}
 
 
 def _check(log: DeltaLog) -> None:
