@@ -6,7 +6,6 @@ make. Until the entry has its number, it lies in the log's folder under a name t
 number is a link, which fails where another writer took the number first. docs/decisions/0018-tables.md has the why.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ from downstream.connectors.base import (
     stage_one_by_one,
 )
 from downstream.connectors.delta_log import LOG, Action, DeltaLog
-from downstream.connectors.table_rows import TableFile, TableFinding, TableRows
+from downstream.connectors.table_rows import TableFile, TableRows
 from downstream.engines.base import Comparison
 from downstream.engines.errors import reading, writing
 from portal.fault_points import reach
@@ -73,7 +72,7 @@ class DeltaTable:
         return Description(format="delta", files=len(files), rows=rows, size=size, schema="\n".join(log.columns))
 
     def manifest(self) -> Manifest:
-        return self._manifest(self._log())
+        return table_rows.manifest_of(self._files(self._log()))
 
     def sweep(self) -> list[str]:
         root = self._root()
@@ -89,14 +88,14 @@ class DeltaTable:
         paths = self._paths(log)
 
         def fingerprint(group: Sequence[TableFile]) -> str:
-            return ",".join(table_rows.short(paths[file.name]) for file in group)
+            return table_rows.prints(paths[file.name] for file in group)
 
         yield from self._rows.find(self._files(log), keys, spans, fingerprint)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         spans = self._rows.by_column(spans)
         log = self._log()
-        files = self._found(finding, log)
+        files = table_rows.files_of(finding, self._files(log))
         reach("stage.before_write")
         entry = folders.make_temporary(log.root / LOG / "entry", token=token)
         try:
@@ -107,7 +106,15 @@ class DeltaTable:
                 for path in {entry, *written, *folders_touched, entry.parent}:
                     folders.sync(path)
             reach("stage.after_fsync")
-            return self._staged(finding, log, files, entry, written, compared)
+            return table_rows.staged(
+                finding,
+                files,
+                written,
+                compared,
+                temporary=folders.name_of(entry, log.root),
+                before=f"version {log.version}",
+                after=table_rows.mark_of(entry),
+            )
         except BaseException:
             _discard(entry, log.root)
             raise
@@ -126,8 +133,8 @@ class DeltaTable:
             fence()
             for _ in range(_TRIES):
                 log = self._log()
-                if not _prints(staged) <= _active(log):
-                    raise _changed(staged.unit)
+                if not table_rows.all_active(staged, log.adds):
+                    raise table_rows.changed(staged.unit)
                 reach("commit.before_rename")
                 if self._link(entry, root / LOG / f"{log.version + 1:020}.json", staged.unit):
                     break
@@ -150,14 +157,14 @@ class DeltaTable:
         removed_only = False
         if any(mine in path for path in log.adds):
             return self._settled(log)
-        wanted = _prints(staged)
+        wanted = set(staged.fingerprint.split(","))
         for _, path in later:
             actions = list(delta_log.actions(path))
             if any((one.get("commitInfo") or {}).get("heedCommit") == staged.after for one in actions):
                 return self._settled(log)
             if any(table_rows.short(one["remove"]["path"]) in wanted for one in actions if one.get("remove")):
                 removed_only = not any(one.get("add") for one in actions)
-        if wanted <= _active(log):
+        if table_rows.all_active(staged, log.adds):
             return "old"
         return "missing" if removed_only else "changed"
 
@@ -169,9 +176,9 @@ class DeltaTable:
         located = self._rows.locate(self._files(log), keys, spans, failures)
         if failures:
             raise failures[0]
-        manifest = self._manifest(log)
+        manifest = table_rows.manifest_of(self._files(log))
         if self._log().version != log.version:
-            raise _changed("The table")
+            raise table_rows.changed("The table")
         return Verification(
             rows_found=sum(located.values()), rows=manifest.rows, files=manifest.files, digest=manifest.digest
         )
@@ -215,13 +222,6 @@ class DeltaTable:
                 files.append(TableFile(name, str(where), self._rows.key_column))
         return files
 
-    def _found(self, finding: UnitFinding, log: DeltaLog) -> list[TableFile]:
-        names = finding.files if isinstance(finding, TableFinding) else (finding.unit,)
-        files = {file.name: file for file in self._files(log)}
-        if not set(names) <= files.keys():
-            raise _changed(finding.unit)
-        return [files[name] for name in names]
-
     def _write(
         self, log: DeltaLog, files: list[TableFile], entry: Path, keys: Collection[str], spans: Spans
     ) -> tuple[list[Path], list[Comparison]]:
@@ -231,7 +231,7 @@ class DeltaTable:
         lines: list[Action] = []
         for number, file in enumerate(files):
             add = log.adds[paths[file.name]]
-            new = folders.renewed(add["path"], f"{_commit_id(entry)}-{number}")
+            new = folders.renewed(add["path"], f"{table_rows.mark_of(entry)}-{number}")
             target = log.path_of(new)
             compared.append(self._rows.rewrite(file, str(target), keys, spans))
             lines.append({"remove": _remove(add, at)})
@@ -247,34 +247,6 @@ class DeltaTable:
             _fill(entry, [_commit_info(log, entry, at), *lines])
         return written, compared
 
-    def _staged(
-        self,
-        finding: UnitFinding,
-        log: DeltaLog,
-        files: list[TableFile],
-        entry: Path,
-        written: list[Path],
-        compared: list[Comparison],
-    ) -> StagedUnit:
-        before, after = (sum(one.rows_before for one in compared), sum(one.rows_after for one in compared))
-        if before - after != finding.matching:
-            raise _changed(finding.unit)
-        with reading(finding.unit):
-            return StagedUnit(
-                unit=finding.unit,
-                temporary=folders.name_of(entry, log.root),
-                fingerprint=finding.fingerprint,
-                before=f"version {log.version}",
-                after=_commit_id(entry),
-                size_before=sum(Path(file.path).stat().st_size for file in files),
-                size_after=sum(path.stat().st_size for path in written),
-                rows_before=before,
-                rows_after=after,
-                rows_removed=before - after,
-                digest=table_rows.digest_of(compared),
-                links=max(Path(file.path).stat().st_nlink for file in files),
-            )
-
     def _link(self, entry: Path, numbered: Path, unit: str) -> bool:
         """Give the entry its number; False where another writer has taken it."""
         with writing(LOG):
@@ -284,9 +256,7 @@ class DeltaTable:
             except FileExistsError:
                 return False
             except FileNotFoundError:
-                raise ConnectorError(
-                    "fence_lost", f"Another worker took over and swept the new version of {unit}.", permanent=False
-                ) from None
+                raise table_rows.swept(unit) from None
         return True
 
     def _settled(self, log: DeltaLog) -> UnitState:
@@ -294,19 +264,6 @@ class DeltaTable:
         with writing(LOG):
             folders.sync(log.root / LOG)
         return "new"
-
-    def _manifest(self, log: DeltaLog) -> Manifest:
-        rows, digest = 0, hashlib.sha256()
-        files = self._files(log)
-        for file in files:
-            try:
-                counted = table_rows.rows_of(file)
-                digest.update(f"{file.name}\0{counted}\0{table_rows.size_of(file)}\n".encode())
-            except ConnectorError as error:
-                digest.update(f"{file.name}\0{error.code}\n".encode())
-                continue
-            rows += counted
-        return Manifest(files=len(files), rows=rows, digest=digest.hexdigest())
 
 
 def _agree(log: DeltaLog) -> None:
@@ -338,10 +295,6 @@ def _name(log: DeltaLog, path: str, key_column: str) -> str:
     return str(log.path_of(path).relative_to(log.root))
 
 
-def _commit_id(entry: Path) -> str:
-    return entry.name.removesuffix(".tmp").rsplit("-", 1)[-1]
-
-
 def _commit_info(log: DeltaLog, entry: Path, at: int) -> Action:
     return {
         "commitInfo": {
@@ -350,7 +303,7 @@ def _commit_info(log: DeltaLog, entry: Path, at: int) -> Action:
             "operationParameters": {},
             "readVersion": log.version,
             "engineInfo": "Heed",
-            "heedCommit": _commit_id(entry),
+            "heedCommit": table_rows.mark_of(entry),
         }
     }
 
@@ -378,7 +331,7 @@ def _fill(entry: Path, lines: list[Action]) -> None:
             os.fsync(stream.fileno())
         entry.chmod(0o644)
     except FileNotFoundError:
-        raise ConnectorError("fence_lost", "Another worker took over and swept the entry.", permanent=False) from None
+        raise table_rows.swept("the table") from None
 
 
 def _discard(entry: Path, root: Path) -> None:
@@ -393,23 +346,9 @@ def _discard(entry: Path, root: Path) -> None:
             linked = os.fstat(handle).st_nlink > 0
         finally:
             os.close(handle)
-    mine = f".heed-{_commit_id(entry)}-"
+    mine = f".heed-{table_rows.mark_of(entry)}-"
     # from here on nobody can commit it any more; one whose entry was cleaned up since is known by its files
     if not linked and not any(mine in path for path in delta_log.read(root).adds):
         with writing(LOG):
             for path in [*root.rglob(f"*{mine}*")]:
                 path.unlink(missing_ok=True)
-
-
-def _active(log: DeltaLog) -> set[str]:
-    return {table_rows.short(path) for path in log.adds}
-
-
-def _prints(staged: StagedUnit) -> set[str]:
-    return set(staged.fingerprint.split(","))
-
-
-def _changed(unit: str) -> ConnectorError:
-    return ConnectorError(
-        "source_changed", f"{unit} was changed by somebody else meanwhile; it will be tried again.", permanent=False
-    )

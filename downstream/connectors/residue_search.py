@@ -4,6 +4,7 @@ A key counts where it stands by itself, not as a part of a longer word. Keys tha
 where values of the key column stand, because sizes and times are numbers as well.
 """
 
+import gzip
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -45,8 +46,8 @@ class Search:
         return any(_alone(word, text) for word in set(found))
 
     def in_file(self, path: Path) -> bool:
-        """Whether a key stands in the bytes of the file, read as UTF-8."""
-        with reading(path.name), path.open("rb") as stream:
+        """Whether a key stands in the bytes of the file, read as UTF-8; of a gzip file, in what is packed."""
+        with reading(path.name), (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
             rest = b""
             while chunk := stream.read(_CHUNK):
                 if self.in_text((rest + chunk).decode(errors="replace")):

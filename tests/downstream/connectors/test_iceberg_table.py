@@ -1,0 +1,327 @@
+"""Iceberg tables: the contract, what others write there, and what is left of people after a removal and a purge."""
+
+import json
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.manifest import ManifestEntryStatus
+from pyiceberg.transforms import IdentityTransform
+
+from downstream.connectors import open_connector, resolver
+from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from tests.downstream.connectors import running
+from tests.downstream.connectors.contract import ALICE, BOB, ConnectorContract, remove, stage_first, unfenced
+from tests.downstream.connectors.iceberg_ground import NAME, IcebergGround, catalog, options
+from tests.downstream.connectors.searching import places
+
+SECRET = "what alice wrote"
+ROWS = pa.table({"person": [ALICE, BOB, None, "m_zoe"], "text": [SECRET, "b", "nobody's", "z"], "n": [1, 2, 3, 4]})
+KEPT = [row for row in ROWS.to_pylist() if row["person"] != ALICE]
+NOTHING, FOREVER = timedelta(0), None
+POINTS = [
+    "stage.before_write", "stage.after_write", "stage.after_fsync",
+    "commit.before_rename", "commit.after_rename", "commit.after_dirsync",
+]  # fmt: skip
+
+
+def soon() -> datetime:
+    """A moment that everything written so far came before."""
+    return datetime.now(UTC) + timedelta(seconds=1)
+
+
+class TestIcebergTable(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> IcebergGround:
+        return IcebergGround(tmp_path / "warehouse")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A warehouse with a table of two files of the same rows."""
+    held = made(tmp_path / "warehouse")
+    held.append(ROWS)
+    held.append(ROWS)
+    return tmp_path / "warehouse"
+
+
+def made(folder: Path, **properties: str) -> Any:
+    """A new table."""
+    place = catalog(folder)
+    place.create_namespace("social")
+    return place.create_table(NAME, ROWS.schema, properties=properties)
+
+
+def held(folder: Path) -> Any:
+    """The table as it is now."""
+    return catalog(folder).load_table(NAME)
+
+
+def table(folder: Path, **more: Any) -> Connector:
+    return open_connector("iceberg_table", NAME, "person", {**options(folder), **more})
+
+
+def read(folder: Path, snapshot: int | None = None) -> list[dict[str, Any]]:
+    found = held(folder).scan(snapshot_id=snapshot).to_arrow().to_pylist()
+    return sorted(found, key=lambda row: row["n"])
+
+
+def twice(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows + rows, key=lambda row: row["n"])
+
+
+def data(folder: Path) -> Path:
+    """Where the table's files are: the catalog is another file, and holds no rows."""
+    return folder / "social" / "posts"
+
+
+def refused(folder: Path, **more: Any) -> tuple[str, bool]:
+    with pytest.raises(ConnectorError) as error:
+        list(table(folder, **more).find({ALICE}))
+    return error.value.code, error.value.permanent
+
+
+def test_the_files_of_one_unit_go_in_one_snapshot_that_names_nobody(folder: Path) -> None:
+    (unit,) = remove(table(folder), {ALICE})
+    assert (unit.rows_before, unit.rows_after) == (8, 6)
+    assert read(folder) == twice(KEPT)
+    assert len(held(folder).snapshots()) == 3
+    summary = held(folder).current_snapshot().summary
+    assert (summary["deleted-data-files"], summary["added-data-files"], summary["total-records"]) == ("2", "2", "6")
+    assert ALICE not in repr(summary)
+
+
+def test_statistics_of_a_new_file_are_of_the_rows_that_are_left(folder: Path) -> None:
+    remove(table(folder), {ALICE})
+    found = held(folder).inspect.files().to_pylist()
+    assert [one["record_count"] for one in found] == [3, 3]
+    assert [one["readable_metrics"]["person"]["lower_bound"] for one in found] == [BOB, BOB]
+
+
+def test_readers_of_the_old_snapshot_read_it_until_it_is_purged(folder: Path) -> None:
+    before = held(folder).current_snapshot().snapshot_id
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=FOREVER, at=soon())
+    table(folder).purge(retention=timedelta(hours=1), at=soon())
+    assert read(folder, snapshot=before) == twice(ROWS.to_pylist())
+    assert read(folder) == twice(KEPT)
+
+
+def test_after_a_purge_no_file_holds_the_person(folder: Path) -> None:
+    held(folder).delete("person == 'm_alice' and n == 7")
+    held(folder).overwrite(ROWS, "n >= 1", snapshot_properties={"note": f"of {ALICE}"})
+    held(folder).append(ROWS)
+    connector = table(folder)
+    remove(connector, {ALICE})
+    kept = connector.residue({ALICE}, retention=FOREVER, at=soon())
+    assert {trace.kind for trace in kept.found} == {"old_version", "log", "statistics"}
+    assert {trace.place for trace in kept.found} >= set(places(data(folder), ALICE))
+    assert kept.kept_until is not None
+    assert kept.kept_until > soon() + timedelta(days=4)
+    connector.purge(retention=NOTHING, at=soon())
+    assert places(folder, ALICE, SECRET) == []
+    left = connector.residue({ALICE}, retention=NOTHING, at=soon())
+    assert (left.found, left.kept_until, left.unreachable) == ((), None, ())
+    assert left.looked_at > 3
+    assert read(folder) == twice(KEPT)
+    held(folder).append(ROWS)
+    assert connector.describe().rows == 10
+
+
+def test_purging_again_changes_nothing(folder: Path) -> None:
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=NOTHING, at=soon())
+    before = {path: path.stat().st_mtime_ns for path in data(folder).rglob("*")}
+    table(folder).purge(retention=NOTHING, at=soon())
+    assert {path: path.stat().st_mtime_ns for path in data(folder).rglob("*")} == before
+
+
+def test_the_tables_own_retention_counts_from_when_a_snapshot_was_replaced(folder: Path) -> None:
+    remove(table(folder), {ALICE})
+    with held(folder).transaction() as transaction:
+        transaction.set_properties({"history.expire.max-snapshot-age-ms": "3600000"})
+    table(folder).purge(retention=FOREVER, at=soon() + timedelta(minutes=50))
+    assert places(data(folder), ALICE) != []
+    table(folder).purge(retention=FOREVER, at=soon() + timedelta(minutes=70))
+    assert places(data(folder), ALICE, SECRET) == []
+
+
+def test_what_a_tag_keeps_stays_and_is_told(folder: Path) -> None:
+    before = held(folder).current_snapshot().snapshot_id
+    held(folder).manage_snapshots().create_tag(before, "release").commit()
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=NOTHING, at=soon())
+    assert read(folder, snapshot=before) == twice(ROWS.to_pylist())
+    left = table(folder).residue({ALICE}, retention=NOTHING, at=soon())
+    assert left.found
+    assert "1 branches or tags" in left.unreachable[0]
+
+
+def test_removed_files_told_beside_living_ones_go_from_the_manifest(folder: Path) -> None:
+    """As other writers leave them: pyiceberg itself tells of removed files in a manifest of their own."""
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=NOTHING, at=soon())
+    current = held(folder).current_snapshot()
+    for manifest in current.manifests(held(folder).io):
+        entries = manifest.fetch_manifest_entry(held(folder).io, discard_deleted=False)
+        assert {one.status for one in entries} <= {ManifestEntryStatus.ADDED, ManifestEntryStatus.EXISTING}
+
+
+def partitioned(folder: Path, column: str) -> None:
+    held_table = made(folder)
+    with held_table.update_spec() as update:
+        update.add_field(column, IdentityTransform(), column)
+    held_table.append(ROWS)
+
+
+def test_a_table_partitioned_by_the_key_shows_nobody_and_keeps_no_folder_of_theirs(tmp_path: Path) -> None:
+    partitioned(tmp_path / "w", "person")
+    connector = table(tmp_path / "w")
+    finding = next(connector.find({ALICE}))
+    assert (finding.rows_per_key, finding.matching) == ({ALICE: 1}, 1)
+    assert ALICE not in finding.unit + finding.fingerprint
+    remove(connector, {ALICE})
+    assert read(tmp_path / "w") == KEPT
+    residue = connector.residue({ALICE}, retention=NOTHING, at=soon())
+    assert residue.found
+    assert not any(ALICE in trace.place for trace in residue.found)
+    connector.purge(retention=NOTHING, at=soon())
+    assert places(tmp_path / "w", ALICE, SECRET) == []
+    assert connector.residue({ALICE}, retention=NOTHING, at=soon()).found == ()
+
+
+def test_partitions_by_other_columns_stay_what_they_are(tmp_path: Path) -> None:
+    partitioned(tmp_path / "w", "n")
+    held(tmp_path / "w").append(pa.table({"person": [ALICE, BOB], "text": [SECRET, "b"], "n": [2, 2]}))
+    remove(table(tmp_path / "w"), {ALICE})
+    assert sorted(row["person"] or "" for row in read(tmp_path / "w")) == ["", BOB, BOB, "m_zoe"]
+    assert held(tmp_path / "w").scan(row_filter="n == 2").to_arrow().num_rows == 2
+
+
+def test_files_of_an_earlier_layout_of_partitions_are_refused(folder: Path) -> None:
+    with held(folder).update_spec() as update:
+        update.add_field("n", IdentityTransform(), "n")
+    connector = table(folder)
+    with pytest.raises(ConnectorError) as error:
+        stage_first(connector, {ALICE})
+    assert (error.value.code, error.value.permanent) == ("partition_layout", True)
+
+
+def test_a_key_column_that_was_renamed_is_found_by_its_number(folder: Path) -> None:
+    with held(folder).update_schema() as update:
+        update.rename_column("person", "author")
+    held(folder).append(ROWS.rename_columns(["author", "text", "n"]))
+    connector = open_connector("iceberg_table", NAME, "author", options(folder))
+    assert next(connector.find({ALICE})).matching == 3
+    remove(connector, {ALICE})
+    assert connector.verify({ALICE}).rows_found == 0
+    assert [row["author"] for row in read(folder)].count(ALICE) == 0
+    assert len(read(folder)) == 9
+
+
+def test_what_another_writer_adds_meanwhile_is_kept(folder: Path) -> None:
+    connector = table(folder)
+    staged = stage_first(connector, {ALICE})
+    held(folder).append(ROWS)
+    connector.commit(staged, fence=unfenced)
+    assert len(read(folder)) == 3 + 3 + 4
+    assert connector.verify({ALICE}).rows_found == 1
+    remove(connector, {ALICE})
+    assert connector.verify({ALICE}).rows_found == 0
+
+
+def test_a_commit_that_another_writer_makes_right_before_is_no_loss(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = table(folder)
+    staged = stage_first(connector, {ALICE})
+    write = iter([True])
+
+    def take(*told: Any) -> Any:
+        if next(write, False):
+            held(folder).append(ROWS)
+        return entry_of(*told)
+
+    from downstream.connectors.iceberg_files import entry_of
+
+    monkeypatch.setattr("downstream.connectors.iceberg_files.entry_of", take)
+    connector.commit(staged, fence=unfenced)
+    assert len(read(folder)) == 3 + 3 + 4
+    assert connector.unit_state(staged) == "new"
+
+
+def test_files_that_another_writer_replaces_meanwhile_are_found_again(folder: Path) -> None:
+    connector = table(folder)
+    staged = stage_first(connector, {ALICE})
+    held(folder).overwrite(ROWS)
+    assert connector.unit_state(staged) == "changed"
+    with pytest.raises(ConnectorError) as error:
+        connector.commit(staged, fence=unfenced)
+    assert (error.value.code, error.value.permanent) == ("source_changed", False)
+    remove(connector, {ALICE})
+    assert read(folder) == KEPT
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_any_step_the_table_is_whole_and_the_next_run_ends_it(
+    folder: Path, tmp_path: Path, point: str
+) -> None:
+    record = tmp_path / "record"
+    done = running.run(folder, record, HEED_FAULTS_ALLOWED="1", HEED_FAULT_POINT=point)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    new = point in {"commit.after_rename", "commit.after_dirsync"}
+    assert read(folder) == twice(KEPT if new else ROWS.to_pylist())
+    connector = table(folder)
+    connector.sweep()
+    assert [path.name for path in folder.rglob("*.heed-*") if not new] == []
+    assert list(folder.rglob(".heed-*")) == []
+    assert read(folder) == twice(KEPT if new else ROWS.to_pylist())
+    if record.exists():
+        staged = StagedUnit(**json.loads(record.read_text()))
+        assert connector.unit_state(staged) == ("new" if new else "old")
+    remove(connector, {ALICE})
+    connector.purge(retention=NOTHING, at=soon())
+    assert read(folder) == twice(KEPT)
+    assert places(folder, ALICE, SECRET) == []
+
+
+def test_a_table_of_the_third_format_is_refused(tmp_path: Path) -> None:
+    made(tmp_path / "w", **{"format-version": "3"})
+    assert refused(tmp_path / "w") == ("table_feature", True)
+
+
+def test_one_table_has_one_name_whatever_it_is_called_by(folder: Path) -> None:
+    resolve = resolver("iceberg_table")
+    assert resolve is not None
+    name = resolve(NAME, options(folder))
+    assert name == f"sqlite:///{folder}/catalog.db/default#{NAME}"
+    assert resolve(name, options(folder)) == name
+    assert open_connector("iceberg_table", name, "person", options(folder)).describe().rows == 8
+
+
+def test_a_secret_of_the_catalog_is_named_by_its_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = options(folder)["catalog"]["uri"]
+    for shown in ({"uri": "postgresql://heed:pw@db/x"}, {"uri": uri, "s3.secret-access-key": "x"}):
+        assert refused(folder, catalog=shown) == ("invalid_options", True)
+    hidden = {"catalog": {}, "catalog_environment": {"uri": "HEED_TEST_CATALOG"}}
+    assert refused(folder, **hidden) == ("invalid_options", True)
+    monkeypatch.setenv("HEED_TEST_CATALOG", uri)
+    assert table(folder, **hidden).describe().rows == 8
+    monkeypatch.setenv("HEED_TEST_CATALOG", "postgresql://heed:pw@db/x")
+    resolve = resolver("iceberg_table")
+    assert resolve is not None
+    assert resolve(NAME, hidden) == f"postgresql://db/x/default#{NAME}"
+
+
+@pytest.mark.parametrize("wrong", [{"type": "rest", "uri": "http://x"}, {"type": "sql"}, {"uri": 1}, {"uri": "no"}, []])
+def test_a_catalog_that_cannot_be_is_refused(folder: Path, wrong: Any) -> None:
+    assert refused(folder, catalog=wrong) == ("invalid_options", True)
+
+
+def test_what_rows_say_themselves_is_counted(folder: Path) -> None:
+    connector = table(folder, content_usage_column="text")
+    said = {one.content_usage: (one.rows, one.of_keys) for one in connector.statements({ALICE})}
+    assert said == {SECRET: (2, 2), "b": (2, 0), "nobody's": (2, 0), "z": (2, 0)}
