@@ -32,9 +32,12 @@ def open_table(location: str, options: Mapping[str, Any]) -> Any:
 
 def resolve(location: str, options: Mapping[str, Any]) -> str:
     """Catalog and identifier: a table of the same name in another catalog is another table. Raises ConnectorError."""
-    url = _url(_properties(options)["uri"])
-    name = _properties(options).get("name", "default")
-    return f"{url.set(username=None, password=None, query={})}/{name}#{location.rpartition('#')[2]}"
+    properties = _properties(options)
+    url = _url(properties["uri"])
+    # neither who signs in nor with what
+    host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
+    address = f"{url.drivername}://{host}/{url.database or ''}"
+    return f"{address}/{properties.get('name', 'default')}#{location.rpartition('#')[2]}"
 
 
 def root(table: Any) -> Path:

@@ -17,6 +17,7 @@ from downstream.connectors.iceberg_files import lineage
 from downstream.engines.errors import reading, writing
 
 _AGE, _AGE_DEFAULT = "history.expire.max-snapshot-age-ms", 5 * 24 * 60 * 60 * 1_000
+_TIDIED = "heed.tidied"
 _LEAST = "history.expire.min-snapshots-to-keep"
 # what no snapshot knows may be a file that another writer is about to commit
 GRACE = timedelta(days=1)
@@ -29,14 +30,16 @@ def purge(load: Callable[[], Any], *, retention: timedelta | None, at: datetime)
     """Erase what is older than the retention. Raises ConnectorError."""
     table = load()
     until = at - kept(table, retention)
-    before = known(table)
-    if any(since <= until for since in _superseded(table).values()) or _tells_of_removed(table, until):
-        if _tells_of_removed(table, until):
-            _tidy(table)
-            table = load()
-            before |= known(table)
-        _expire(table, until, keep=_least(table, retention))
+    before, commits = known(table), len(table.metadata.metadata_log)
+    if _tells_of_removed(table, until):
+        _tidy(table)
         table = load()
+        before |= known(table)
+    _expire(table, until, keep=_least(table, retention))
+    table = load()
+    if len(table.metadata.metadata_log) > commits:
+        # earlier metadata tells of snapshots that are gone now
+        before |= {path_of(entry.metadata_file): until for entry in table.metadata.metadata_log}
     _erase(table, before, until, at)
 
 
@@ -51,10 +54,15 @@ def _least(table: Any, retention: timedelta | None) -> int:
 
 
 def _superseded(table: Any) -> dict[int, datetime]:
-    """When each snapshot but the current one stopped being current."""
+    """When each snapshot but the current one stopped being current.
+
+    One that was only tidied counts from its own time: the next one has the same rows.
+    """
     line = lineage(table)
     times = {one.snapshot_id: _moment(one.timestamp_ms) for one in table.metadata.snapshots}
-    times |= {old.snapshot_id: _moment(new.timestamp_ms) for new, old in pairwise(line)}
+    for new, old in pairwise(line):
+        if not (new.summary and new.summary[_TIDIED]):
+            times[old.snapshot_id] = _moment(new.timestamp_ms)
     times.pop(line[0].snapshot_id if line else None, None)
     return times
 
@@ -98,7 +106,7 @@ def _tidy(table: Any) -> None:
             return writer.to_manifest_file()
 
     with catalog_errors("the table"), table.transaction() as transaction:
-        _Tidy(Operation.APPEND, transaction, table.io).commit()
+        _Tidy(Operation.APPEND, transaction, table.io, snapshot_properties={_TIDIED: "true"}).commit()
 
 
 def _expire(table: Any, until: datetime, *, keep: int) -> None:

@@ -130,6 +130,7 @@ def _records(io: Any, path: Path) -> Iterator[tuple[bool, list[tuple[int | None,
     types: dict[int, Any] = {-1: ManifestEntry, 2: DataFile}
     entries: AvroFile[Any]
     with AvroFile(source, MANIFEST_ENTRY_SCHEMAS[DEFAULT_READ_VERSION], read_types=types) as entries:
+        entry: Any
         for entry in entries:
             file = entry.data_file
             bounds = [*(file.lower_bounds or {}).items(), *(file.upper_bounds or {}).items()]

@@ -28,9 +28,9 @@ POINTS = [
 ]  # fmt: skip
 
 
-def soon() -> datetime:
-    """A moment that everything written so far came before."""
-    return datetime.now(UTC) + timedelta(seconds=1)
+def now() -> datetime:
+    """When a purge would begin."""
+    return datetime.now(UTC)
 
 
 class TestDeltaTable(ConnectorContract):
@@ -86,8 +86,8 @@ def test_statistics_of_a_new_file_are_of_the_rows_that_are_left(folder: Path) ->
 
 def test_readers_of_the_old_version_read_it_until_it_is_purged(folder: Path) -> None:
     remove(table(folder), {ALICE})
-    table(folder).purge(retention=FOREVER, at=soon())
-    table(folder).purge(retention=timedelta(hours=1), at=soon())
+    table(folder).purge(retention=FOREVER, at=now())
+    table(folder).purge(retention=timedelta(hours=1), at=now())
     assert read(folder, version=1) == twice(ROWS.to_pylist())
     assert read(folder) == twice(KEPT)
 
@@ -108,14 +108,14 @@ def test_after_a_purge_no_file_holds_the_person(tmp_path: Path) -> None:
     connector = table(tmp_path)
     others = [row for row in read(tmp_path) if row["person"] != ALICE]
     remove(connector, {ALICE})
-    kept = connector.residue({ALICE}, retention=FOREVER, at=soon())
+    kept = connector.residue({ALICE}, retention=FOREVER, at=now())
     assert {trace.kind for trace in kept.found} == {"old_version", "log", "statistics"}
     assert {trace.place for trace in kept.found} >= set(places(tmp_path, ALICE, SECRET))
     assert kept.kept_until is not None
-    assert kept.kept_until > soon() + timedelta(days=6)
-    connector.purge(retention=NOTHING, at=soon())
+    assert kept.kept_until > now() + timedelta(days=6)
+    connector.purge(retention=NOTHING, at=now())
     assert places(tmp_path, ALICE, SECRET) == []
-    left = connector.residue({ALICE}, retention=NOTHING, at=soon())
+    left = connector.residue({ALICE}, retention=NOTHING, at=now())
     assert (left.found, left.kept_until) == ((), None)
     assert left.looked_at > 3
     assert read(tmp_path) == others
@@ -125,9 +125,9 @@ def test_after_a_purge_no_file_holds_the_person(tmp_path: Path) -> None:
 
 def test_purging_again_changes_nothing(folder: Path) -> None:
     remove(table(folder), {ALICE})
-    table(folder).purge(retention=NOTHING, at=soon())
+    table(folder).purge(retention=NOTHING, at=now())
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    table(folder).purge(retention=NOTHING, at=soon())
+    table(folder).purge(retention=NOTHING, at=now())
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -137,7 +137,7 @@ def test_a_purge_keeps_the_versions_within_the_retention(folder: Path) -> None:
     for version in range(3):
         os.utime(folder / "_delta_log" / f"{version:020}.json", (long_ago, long_ago))
     write_deltalake(folder, ROWS.slice(1, 1), mode="append")
-    table(folder).purge(retention=timedelta(days=30), at=soon())
+    table(folder).purge(retention=timedelta(days=30), at=now())
     assert read(folder, version=2) == twice(KEPT)
     assert not (folder / "_delta_log" / f"{1:020}.json").exists()
     assert len(read(folder)) == 7
@@ -151,12 +151,12 @@ def test_a_table_partitioned_by_the_key_loses_whole_files_and_their_names(tmp_pa
     assert ALICE not in finding.unit + finding.fingerprint
     remove(connector, {ALICE})
     assert read(tmp_path) == KEPT
-    residue = connector.residue({ALICE}, retention=NOTHING, at=soon())
+    residue = connector.residue({ALICE}, retention=NOTHING, at=now())
     assert residue.found
     assert not any(ALICE in trace.place for trace in residue.found)
-    connector.purge(retention=NOTHING, at=soon())
+    connector.purge(retention=NOTHING, at=now())
     assert places(tmp_path, ALICE, SECRET) == []
-    assert connector.residue({ALICE}, retention=NOTHING, at=soon()).found == ()
+    assert connector.residue({ALICE}, retention=NOTHING, at=now()).found == ()
     assert connector.verify({ALICE}).rows == 3
 
 
@@ -172,7 +172,7 @@ def test_partitions_by_other_columns_stay_what_they_are(tmp_path: Path) -> None:
     write_deltalake(tmp_path, awkward, partition_by=["tag"])
     remove(table(tmp_path), {ALICE})
     assert read(tmp_path) == [row for row in awkward.to_pylist() if row["person"] != ALICE]
-    table(tmp_path).purge(retention=NOTHING, at=soon())
+    table(tmp_path).purge(retention=NOTHING, at=now())
     assert places(tmp_path, ALICE, SECRET) == []
     assert len(read(tmp_path)) == 3
 
@@ -234,7 +234,7 @@ def test_killed_at_any_step_the_table_is_whole_and_the_next_run_ends_it(
         staged = StagedUnit(**json.loads(record.read_text()))
         assert connector.unit_state(staged) == ("new" if new else "old")
     remove(connector, {ALICE})
-    connector.purge(retention=NOTHING, at=soon())
+    connector.purge(retention=NOTHING, at=now())
     assert read(folder) == twice(KEPT)
     assert places(folder, ALICE, SECRET) == []
 
