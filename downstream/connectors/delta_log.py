@@ -69,7 +69,9 @@ class DeltaLog:
         return _interval(self.configuration.get("delta.deletedFileRetentionDuration", _KEPT_FILES))
 
     def kept_log(self) -> timedelta:
-        """How long it keeps entries of its log."""
+        """How long it keeps entries of its log; where its owner has it keep them for good, a hundred years."""
+        if self.configuration.get("delta.enableExpiredLogCleanup", "true").lower() == "false":
+            return timedelta(days=36_500)
         return _interval(self.configuration.get("delta.logRetentionDuration", _KEPT_LOG))
 
     def apply(self, action: Action) -> None:
@@ -104,6 +106,28 @@ def read(root: Path) -> DeltaLog:
         raise _broken()
     _check(log)
     return log
+
+
+def agree(log: DeltaLog) -> None:
+    """What we read out of the log is what Delta's own library reads. Raises ConnectorError."""
+    try:
+        import deltalake
+    except ImportError:
+        raise ConnectorError(
+            "extra_missing", "Delta tables need Heed's extra for them: pip install 'heed[delta]'.", permanent=True
+        ) from None
+    try:
+        uris = deltalake.DeltaTable(str(log.root), version=log.version).file_uris()
+    except (deltalake.exceptions.DeltaError, OSError, ValueError):
+        raise ConnectorError(
+            "log_disagrees", "Delta's own library cannot read this table; have its owner repair it.", permanent=True
+        ) from None
+    if {Path(uri) for uri in uris} != {log.path_of(path) for path in log.adds}:
+        raise ConnectorError(
+            "log_disagrees",
+            "Delta's own library sees other files in this version than Heed; nothing was changed. Report this.",
+            permanent=True,
+        )
 
 
 def entries(root: Path) -> list[tuple[int, Path]]:

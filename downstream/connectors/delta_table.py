@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from downstream.connectors import delta_log, delta_purging, delta_statistics, folders, table_rows
+from downstream.connectors import delta_log, delta_purging, delta_residue, delta_statistics, folders, table_rows
 from downstream.connectors.base import (
     WHOLE,
     ConnectorError,
@@ -58,7 +58,7 @@ class DeltaTable:
 
     def describe(self) -> Description:
         log = self._log()
-        _agree(log)
+        delta_log.agree(log)
         if self._rows.key_column not in log.columns:
             raise ConnectorError(
                 "key_column_missing",
@@ -84,7 +84,7 @@ class DeltaTable:
 
     def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
         log = self._log()
-        _agree(log)
+        delta_log.agree(log)
         paths = self._paths(log)
 
         def fingerprint(group: Sequence[TableFile]) -> str:
@@ -156,12 +156,12 @@ class DeltaTable:
         mine = f".heed-{staged.after}-"
         removed_only = False
         if any(mine in path for path in log.adds):
-            return self._settled(log)
+            return _settled(log)
         wanted = set(staged.fingerprint.split(","))
         for _, path in later:
             actions = list(delta_log.actions(path))
             if any((one.get("commitInfo") or {}).get("heedCommit") == staged.after for one in actions):
-                return self._settled(log)
+                return _settled(log)
             if any(table_rows.short(one["remove"]["path"]) in wanted for one in actions if one.get("remove")):
                 removed_only = not any(one.get("add") for one in actions)
         if table_rows.all_active(staged, log.adds):
@@ -171,7 +171,7 @@ class DeltaTable:
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         spans = self._rows.by_column(spans)
         log = self._log()
-        _agree(log)
+        delta_log.agree(log)
         failures: list[ConnectorError] = []
         located = self._rows.locate(self._files(log), keys, spans, failures)
         if failures:
@@ -190,7 +190,7 @@ class DeltaTable:
         delta_purging.purge(self._log(), retention=retention, at=at)
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        return delta_purging.residue(self._log(), self._rows, keys, retention=retention, at=at)
+        return delta_residue.residue(self._log(), self._rows, keys, retention=retention, at=at)
 
     def _root(self) -> Path:
         if "://" in self._location:
@@ -259,34 +259,6 @@ class DeltaTable:
                 raise table_rows.swept(unit) from None
         return True
 
-    def _settled(self, log: DeltaLog) -> UnitState:
-        # who linked it may have died before the name was on disk
-        with writing(LOG):
-            folders.sync(log.root / LOG)
-        return "new"
-
-
-def _agree(log: DeltaLog) -> None:
-    """What we read out of the log is what Delta's own library reads. Raises ConnectorError."""
-    try:
-        import deltalake
-    except ImportError:
-        raise ConnectorError(
-            "extra_missing", "Delta tables need Heed's extra for them: pip install 'heed[delta]'.", permanent=True
-        ) from None
-    try:
-        uris = deltalake.DeltaTable(str(log.root), version=log.version).file_uris()
-    except (deltalake.exceptions.DeltaError, OSError, ValueError):
-        raise ConnectorError(
-            "log_disagrees", "Delta's own library cannot read this table; have its owner repair it.", permanent=True
-        ) from None
-    if {Path(uri) for uri in uris} != {log.path_of(path) for path in log.adds}:
-        raise ConnectorError(
-            "log_disagrees",
-            "Delta's own library sees other files in this version than Heed; nothing was changed. Report this.",
-            permanent=True,
-        )
-
 
 def _name(log: DeltaLog, path: str, key_column: str) -> str:
     """What people see of a file: not its folder where that is named after a person."""
@@ -319,6 +291,13 @@ def _add(old: Action, path: str, target: Path, at: int) -> Action:
     stats = delta_statistics.of(target, like=old.get("stats"))
     kept = {name: value for name, value in old.items() if name not in {"stats_parsed", "partitionValues_parsed"}}
     return kept | {"path": path, "size": size, "modificationTime": at, "dataChange": True, "stats": stats}
+
+
+def _settled(log: DeltaLog) -> UnitState:
+    # who linked it may have died before the name was on disk
+    with writing(LOG):
+        folders.sync(log.root / LOG)
+    return "new"
 
 
 def _fill(entry: Path, lines: list[Action]) -> None:

@@ -128,12 +128,10 @@ def _erase(table: Any, before: dict[Path, datetime], until: datetime, at: dateti
         paths = [path for path in folder.rglob("*") if path.is_file() and path not in living]
     for path in paths:
         unknown = path not in before
-        if path.name.startswith(".heed-") or path.suffix not in _WRITTEN_BY_TABLES:
+        ours = path.suffix in _WRITTEN_BY_TABLES and any(path.is_relative_to(one) for one in own)
+        if path.name.startswith(".heed-") or (unknown and not ours):
             continue
-        in_use = unknown and not any(path.is_relative_to(one) for one in own)
-        if in_use or (unknown and modified(path) > min(until, at - GRACE)):
-            continue
-        if not unknown and before[path] > until:
+        if (modified(path) > min(until, at - GRACE)) if unknown else (before[path] > until):
             continue
         with writing("the table's folder"):
             path.unlink(missing_ok=True)

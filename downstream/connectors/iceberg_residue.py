@@ -1,6 +1,6 @@
 """Searching everything in an Iceberg table's location: data files, manifests with their bounds, metadata."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,14 +9,13 @@ from typing import Any
 from downstream.connectors import iceberg_files, iceberg_purging
 from downstream.connectors.base import WHOLE, ConnectorError, Residue, Trace
 from downstream.connectors.iceberg_catalogs import path_of, root
-from downstream.connectors.residue_search import Search
+from downstream.connectors.residue_search import SHORTENED, Search
 from downstream.connectors.table_rows import TableFile, TableRows
 from downstream.engines.errors import reading
 from downstream.engines.parquet_files import looks_like_parquet
 
-# bounds of texts are cut to so many letters unless the table says otherwise
-_SHORTENED = 16
 _NUMBERS = {4, 8}
+_PARTITION = -1
 
 
 def residue(
@@ -25,22 +24,19 @@ def residue(
     """Search every file in the table's location."""
     search = _Search(table, rows, Search.of(keys), _current_manifests(table))
     keep, known = iceberg_purging.kept(table, retention), iceberg_purging.known(table)
-    looked, found, until = 0, [], []
     with reading("the table's folder"):
         paths = sorted(path for path in root(table).rglob("*") if path.is_file())
-    for path in paths:
-        looked += 1
-        if kind := search.kind_of(path):
-            found.append(Trace(search.name(path), kind))
-            grace = iceberg_purging.modified(path) + max(keep, iceberg_purging.GRACE)
-            until.append(known[path] + keep if path in known else grace)
+    kinds = {path: kind for path in paths if (kind := search.kind_of(path))}
+    kinds |= dict.fromkeys(search.with_rows(path for path in paths if path not in kinds), "old_version")
+    grace = max(keep, iceberg_purging.GRACE)
+    until = [known[path] + keep if path in known else iceberg_purging.modified(path) + grace for path in kinds]
     latest = max(until, default=at)
     others = [name for name in table.metadata.refs if name != "main"]
     told = f"{len(others)} branches or tags of the table, which keep old snapshots until their owner drops them"
     return Residue(
-        looked_at=looked,
-        found=tuple(found),
-        unreachable=(told,) if others and found else (),
+        looked_at=len(paths),
+        found=tuple(Trace(search.name(path), kind) for path, kind in sorted(kinds.items())),
+        unreachable=(told,) if others and kinds else (),
         kept_until=latest if latest > at else None,
     )
 
@@ -68,43 +64,54 @@ class _Search:
         return f"{relative.name} in a partition's folder" if hidden and len(relative.parts) > 2 else str(relative)
 
     def kind_of(self, path: Path) -> str:
-        """What of them is in the file; empty where nothing is."""
-        if self.keys.in_text(str(path.relative_to(root(self.table)))):
+        """What of them is in the file but rows; empty where nothing is."""
+        if self.keys.in_path(path.relative_to(root(self.table)), self.rows.key_column):
             return "old_version"
         if path.suffix == ".avro":
             return "statistics" if self._in_manifest(path) else ""
-        with reading(path.name):
-            is_parquet = path.stat().st_size > 0 and looks_like_parquet(path)
-        if not is_parquet:
-            return "log" if self.keys.in_file(path) else ""
-        column = iceberg_files.column_in(self.table, path, self.rows.key_column)
+        return "log" if not _is_parquet(path) and self.keys.in_file(path) else ""
+
+    def with_rows(self, paths: Iterable[Path]) -> list[Path]:
+        """Data files that hold rows of theirs, or that cannot be read and hold their names."""
+        data = [path for path in paths if _is_parquet(path)]
+        column = self.rows.key_column
+        files = [TableFile(str(path), str(path), iceberg_files.column_in(self.table, path, column)) for path in data]
         failures: list[ConnectorError] = []
-        file = TableFile(path.name, str(path), column)
-        found = self.rows.locate([file], self.keys.keys, WHOLE, failures)
-        return "old_version" if found or (failures and self.keys.in_file(path)) else ""
+        located = self.rows.locate(files, self.keys.keys, WHOLE, failures)
+        return [path for path in data if str(path) in located or (failures and self.keys.in_file(path))]
 
     def _in_manifest(self, path: Path) -> bool:
         """Whether a manifest or a list of manifests tells of a key: bounds, partitions, names of files."""
         key = iceberg_files.field_id(self.table, self.rows.key_column)
+        by_key = iceberg_files.partitioned_by(self.table, self.rows.key_column)
+        of_living = {key, None, _PARTITION} if by_key else {key, None}
         with reading(path.name):
-            for removed, values in _records(self.table.io, path):
-                # of files that are read: the key alone, because somebody else's text may well mention a person
-                living = path in self.current and not removed
-                if any(self._is_key(value, living) for number, value in values if not living or number in {key, None}):
-                    return True
+            records = list(_records(self.table.io, path))
+        few = self.keys.narrowed("\n".join(_text(value) for _, values in records for _, value in values))
+        for removed, values in records:
+            # of files that are read: the key alone, because somebody else's text may well mention a person
+            living = path in self.current and not removed
+            if any(self._is_key(few, value, living) for name, value in values if not living or name in of_living):
+                return True
         return False
 
-    def _is_key(self, value: Any, living: bool) -> bool:
-        if isinstance(value, bytes) and len(value) in _NUMBERS:
-            number = str(int.from_bytes(value, "little", signed=True))
-            if number in self.keys.keys:
-                return True
-        text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-        if text in self.keys.keys or self.keys.in_text(text):
+    def _is_key(self, few: Search, value: Any, living: bool) -> bool:
+        text = _text(value)
+        if text in few.keys or few.in_text(text):
             return True
+        if isinstance(value, bytes) and len(value) in _NUMBERS:
+            return str(int.from_bytes(value, "little", signed=True)) in few.keys
         # a bound that was cut, of which an upper one's last letter is the next
-        start = text[: _SHORTENED - 1]
-        return not living and len(text) == _SHORTENED and any(key.startswith(start) for key in self.keys.words)
+        return not living and len(text) == SHORTENED and text[:-1] in self.keys.starts
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _is_parquet(path: Path) -> bool:
+    with reading(path.name):
+        return path.stat().st_size > 0 and looks_like_parquet(path)
 
 
 def _records(io: Any, path: Path) -> Iterator[tuple[bool, list[tuple[int | None, Any]]]]:
@@ -124,8 +131,11 @@ def _records(io: Any, path: Path) -> Iterator[tuple[bool, list[tuple[int | None,
         is_list = any(field.name == "manifest_path" for field in header.schema.fields)
     if is_list:
         for manifest in read_manifest_list(source):
-            parts = manifest.partitions or []
-            yield False, [(None, bound) for one in parts for bound in (one.lower_bound, one.upper_bound) if bound]
+            summaries = manifest.partitions or []
+            yield (
+                False,
+                [(_PARTITION, bound) for one in summaries for bound in (one.lower_bound, one.upper_bound) if bound],
+            )
         return
     types: dict[int, Any] = {-1: ManifestEntry, 2: DataFile}
     entries: AvroFile[Any]
@@ -134,6 +144,5 @@ def _records(io: Any, path: Path) -> Iterator[tuple[bool, list[tuple[int | None,
         for entry in entries:
             file = entry.data_file
             bounds = [*(file.lower_bounds or {}).items(), *(file.upper_bounds or {}).items()]
-            parts = [file.partition[index] for index in range(len(file.partition))]
-            names: list[tuple[int | None, Any]] = [(None, value) for value in [*parts, file.file_path] if value]
-            yield int(entry.status) == iceberg_purging.DELETED, [*bounds, *names]
+            parts = [(_PARTITION, file.partition[index]) for index in range(len(file.partition))]
+            yield int(entry.status) == iceberg_purging.DELETED, [*bounds, *parts, (None, file.file_path)]

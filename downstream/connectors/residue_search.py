@@ -8,8 +8,10 @@ import gzip
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -17,6 +19,8 @@ from downstream.engines.errors import reading
 
 _CHUNK = 1 << 24
 _OVERLAP = 1 << 12
+SHORTENED = 16
+"""Bounds of texts are cut to so many letters unless a table says otherwise."""
 _VALUES = frozenset(
     {"minValues", "maxValues", "partitionValues", "partition", "stats_parsed", "partitionValues_parsed"}
 )
@@ -32,18 +36,28 @@ class Search:
     def of(cls, keys: Collection[str]) -> "Search":
         return cls(frozenset(key for key in keys if key))
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         """Keys that can be told from other numbers."""
         return sorted(key for key in self.keys if not key.lstrip("-").isdigit())
 
+    @cached_property
+    def starts(self) -> frozenset[str]:
+        """What is left of the keys where bounds of texts are cut, without their last letter."""
+        return frozenset(word[: SHORTENED - 1] for word in self.words)
+
+    def narrowed(self, text: str) -> "Search":
+        """Only what stands somewhere in the text, and numbers: to look at its parts one by one."""
+        return Search(frozenset({*(self.keys - set(self.words)), *self._words_in(text)}))
+
     def in_text(self, text: str) -> bool:
         """Whether a key stands in it by itself."""
-        words = self.words
-        if not words or not text:
-            return False
-        found = pl.Series([text]).str.extract_many(words, overlapping=True)[0]
-        return any(_alone(word, text) for word in set(found))
+        return any(_alone(word, text) for word in self._words_in(text))
+
+    def in_path(self, path: Path, column: str) -> bool:
+        """Whether the name of a file or folder holds a key, also a number where it is the column's partition."""
+        values = [unquote(part.partition("=")[2]) for part in path.parts if part.startswith(f"{column}=")]
+        return self.in_text(str(path)) or not self.keys.isdisjoint(values)
 
     def in_file(self, path: Path) -> bool:
         """Whether a key stands in the bytes of the file, read as UTF-8; of a gzip file, in what is packed."""
@@ -54,6 +68,11 @@ class Search:
                     return True
                 rest = chunk[-_OVERLAP:]
         return False
+
+    def _words_in(self, text: str) -> set[str]:
+        if not self.words or not text:
+            return set()
+        return set(pl.Series([text]).str.extract_many(self.words, overlapping=True)[0])
 
     def in_values(self, value: Any) -> bool:
         """Whether a value is a key, where a JSON document tells values of columns."""

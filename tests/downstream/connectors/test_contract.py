@@ -34,7 +34,7 @@ def test_a_dataset_in_memory_cannot_be_registered() -> None:
     assert "memory" not in KINDS
 
 
-@pytest.mark.parametrize("kind", ["memory", "parquet_folder"])
+@pytest.mark.parametrize("kind", ["memory", "parquet_folder", "delta_table", "iceberg_table"])
 def test_an_unknown_option_is_refused(kind: str) -> None:
     with pytest.raises(ConnectorError) as refused:
         open_connector(kind, "/nowhere", "person", {"colour": "red"})

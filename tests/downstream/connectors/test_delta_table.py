@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,51 @@ def test_a_table_partitioned_by_the_key_knows_no_spans(tmp_path: Path) -> None:
     assert (error.value.code, error.value.permanent) == ("partitioned_by_key", True)
 
 
+@pytest.mark.parametrize("partition", [[], ["person"]])
+def test_keys_that_are_numbers_are_told_from_other_numbers(tmp_path: Path, partition: list[str]) -> None:
+    """4 is a person, a number of rows and a part of many sizes and times."""
+    numbered = ROWS.set_column(0, "person", pa.array([4, 5, None, 6]))
+    write_deltalake(tmp_path, numbered, partition_by=partition or None)
+    connector = table(tmp_path)
+    remove(connector, {"4"})
+    assert connector.residue({"4"}, retention=NOTHING, at=now()).found
+    connector.purge(retention=NOTHING, at=now())
+    assert connector.residue({"4"}, retention=NOTHING, at=now()).found == ()
+    assert connector.residue({"5"}, retention=NOTHING, at=now()).found
+    assert places(tmp_path, SECRET) == []
+
+
+def test_somebody_elses_text_that_mentions_a_person_is_no_residue(tmp_path: Path) -> None:
+    mentions = pa.table({"person": [ALICE, BOB], "text": [SECRET, f"hello {ALICE}"]})
+    write_deltalake(tmp_path, mentions)
+    remove(table(tmp_path), {ALICE})
+    table(tmp_path).purge(retention=NOTHING, at=now())
+    assert table(tmp_path).residue({ALICE}, retention=NOTHING, at=now()).found == ()
+    assert places(tmp_path, ALICE) != []
+
+
+def test_a_file_that_another_writer_has_not_committed_yet_is_left(folder: Path) -> None:
+    (folder / "part-00007.snappy.parquet").write_bytes(next(folder.glob("*.parquet")).read_bytes())
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=NOTHING, at=now())
+    assert (folder / "part-00007.snappy.parquet").exists()
+    left = table(folder).residue({ALICE}, retention=NOTHING, at=now())
+    assert [trace.place for trace in left.found] == ["part-00007.snappy.parquet"]
+    assert left.kept_until is not None
+    table(folder).purge(retention=NOTHING, at=left.kept_until)
+    assert places(folder, ALICE, SECRET) == []
+
+
+def test_a_log_that_its_owner_keeps_for_good_is_shortened_by_a_decision_alone(folder: Path) -> None:
+    DeltaTable(folder).alter.set_table_properties({"delta.enableExpiredLogCleanup": "false"})
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=FOREVER, at=now() + timedelta(days=300))
+    left = table(folder).residue({ALICE}, retention=FOREVER, at=now())
+    assert {trace.kind for trace in left.found} == {"statistics"}
+    table(folder).purge(retention=NOTHING, at=now())
+    assert places(folder, ALICE, SECRET) == []
+
+
 def test_partitions_by_other_columns_stay_what_they_are(tmp_path: Path) -> None:
     awkward = ROWS.append_column("tag", pa.array(["a b/ü", "a b/ü", None, "x"]))
     write_deltalake(tmp_path, awkward, partition_by=["tag"])
@@ -269,6 +315,18 @@ def test_a_table_that_may_only_grow_is_refused(folder: Path) -> None:
 def test_a_log_with_a_hole_is_refused(folder: Path) -> None:
     (folder / "_delta_log" / f"{0:020}.json").unlink()
     assert refused(folder) == ("log_incomplete", True)
+
+
+def test_a_log_that_the_library_reads_otherwise_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeltaTable, "file_uris", lambda _: [str(folder / "another")])
+    assert refused(folder) == ("log_disagrees", True)
+
+
+def test_without_its_extra_the_kind_says_which_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(ConnectorError, match=r"pip install 'heed\[delta\]'") as error:
+        table(folder).describe()
+    assert (error.value.code, error.value.permanent) == ("extra_missing", True)
 
 
 def test_an_address_is_no_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,46 @@ def test_removed_files_told_beside_living_ones_go_from_the_manifest(folder: Path
         assert {one.status for one in entries} <= {ManifestEntryStatus.ADDED, ManifestEntryStatus.EXISTING}
 
 
+def test_keys_that_are_numbers_are_told_from_other_numbers(tmp_path: Path) -> None:
+    """4 is a person, a number of rows and a part of many sizes and times."""
+    place = catalog(tmp_path / "w")
+    place.create_namespace("social")
+    numbered = ROWS.set_column(0, "person", pa.array([4, 5, None, 6]))
+    place.create_table(NAME, numbered.schema).append(numbered)
+    connector = table(tmp_path / "w")
+    remove(connector, {"4"})
+    found = {trace.kind for trace in connector.residue({"4"}, retention=NOTHING, at=now()).found}
+    assert found == {"old_version", "statistics"}
+    connector.purge(retention=NOTHING, at=now())
+    assert connector.residue({"4"}, retention=NOTHING, at=now()).found == ()
+    assert connector.residue({"5"}, retention=NOTHING, at=now()).found
+    assert places(tmp_path, SECRET) == []
+
+
+def test_long_keys_are_recognised_in_bounds_that_were_cut(tmp_path: Path) -> None:
+    long = "member-0123456789-alice"
+    held_table = made(tmp_path / "w")
+    held_table.append(ROWS.set_column(0, "person", pa.array([long, None, None, None], pa.string())))
+    connector = table(tmp_path / "w")
+    remove(connector, {long})
+    assert "statistics" in {trace.kind for trace in connector.residue({long}, retention=NOTHING, at=now()).found}
+    connector.purge(retention=NOTHING, at=now())
+    assert places(data(tmp_path / "w"), long[:15]) == []
+    assert connector.residue({long}, retention=NOTHING, at=now()).found == ()
+
+
+def test_a_file_that_another_writer_has_not_committed_yet_is_left(folder: Path) -> None:
+    copy = data(folder) / "data" / "other.parquet"
+    copy.write_bytes(next(data(folder).rglob("*.parquet")).read_bytes())
+    remove(table(folder), {ALICE})
+    table(folder).purge(retention=NOTHING, at=now())
+    left = table(folder).residue({ALICE}, retention=NOTHING, at=now())
+    assert [trace.place for trace in left.found] == ["data/other.parquet"]
+    assert left.kept_until is not None
+    table(folder).purge(retention=NOTHING, at=left.kept_until)
+    assert places(folder, ALICE, SECRET) == []
+
+
 def partitioned(folder: Path, column: str) -> None:
     held_table = made(folder)
     with held_table.update_spec() as update:
@@ -286,6 +327,21 @@ def test_killed_at_any_step_the_table_is_whole_and_the_next_run_ends_it(
     connector.purge(retention=NOTHING, at=now())
     assert read(folder) == twice(KEPT)
     assert places(folder, ALICE, SECRET) == []
+
+
+def test_without_its_extra_the_kind_says_which_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyiceberg", None)
+    with pytest.raises(ConnectorError, match=r"pip install 'heed\[iceberg\]'") as error:
+        table(folder).describe()
+    assert (error.value.code, error.value.permanent) == ("extra_missing", True)
+
+
+@pytest.mark.parametrize("name", ["posts", "social.nothing", "elsewhere.posts"])
+def test_a_table_that_is_not_in_the_catalog_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ConnectorError) as error:
+        open_connector("iceberg_table", name, "person", options(folder)).describe()
+    assert error.value.code in {"dataset_missing", "invalid_location"}
+    assert error.value.permanent
 
 
 def test_a_table_of_the_third_format_is_refused(tmp_path: Path) -> None:
