@@ -47,7 +47,9 @@ def root(table: Any) -> Path:
 
 def path_of(uri: str) -> Path:
     """A file's path. Raises ConnectorError for another kind of address."""
-    path = uri.removeprefix(_LOCAL)
+    # Java's library writes one slash
+    path = uri.removeprefix("file:") if uri.startswith("file:/") and not uri.startswith(_LOCAL) else uri
+    path = path.removeprefix(_LOCAL)
     if not path.startswith("/"):
         raise ConnectorError(
             "unsupported_location",
@@ -79,7 +81,13 @@ def catalog_errors(name: str) -> Iterator[None]:
         raise ConnectorError(
             "catalog_unreachable", f"The catalog of {name} does not answer; it will be tried again.", permanent=False
         ) from None
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError:
+        raise ConnectorError(
+            "source_changed",
+            f"A file of {name} disappeared while it was read; it will be tried again.",
+            permanent=False,
+        ) from None
+    except ValueError as error:
         raise ConnectorError(
             "dataset_unreadable",
             f"The metadata of {name} cannot be read ({type(error).__name__}); have its owner repair the table.",

@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from downstream.connectors.base import ConnectorError
-from downstream.connectors.iceberg_catalogs import path_of, root
+from downstream.connectors.iceberg_catalogs import catalog_errors, path_of, root
 from downstream.connectors.table_rows import TableFile, short
 from downstream.engines.errors import reading
+
+_NAMED_PARTITIONS = "write.summary.partition-limit"
 
 
 def data_files(table: Any) -> dict[str, Any]:
@@ -20,9 +22,13 @@ def data_files(table: Any) -> dict[str, Any]:
         raise _unsupported("table_feature", "The table is of format version 3, which Heed cannot write yet")
     snapshot = table.current_snapshot()
     found: dict[str, Any] = {}
-    for manifest in snapshot.manifests(table.io) if snapshot else []:
-        entries = manifest.fetch_manifest_entry(table.io)
-        if entries and manifest.content == ManifestContent.DELETES:
+    with catalog_errors("the table"):
+        held = [
+            (manifest.content, manifest.fetch_manifest_entry(table.io))
+            for manifest in (snapshot.manifests(table.io) if snapshot else [])
+        ]
+    for content, entries in held:
+        if entries and content == ManifestContent.DELETES:
             raise _unsupported(
                 "delete_files",
                 "Some rows of this table are only marked as deleted (delete files) and are still in its data files; "
@@ -50,6 +56,12 @@ def lineage(table: Any) -> list[Any]:
 def table_files(table: Any, files: Mapping[str, Any], key_column: str) -> dict[str, TableFile]:
     """The same as they are worked on, by address, in the order of their names."""
     folder, hidden = root(table), partitioned_by(table, key_column)
+    if hidden and table.metadata.properties.get(_NAMED_PARTITIONS, "0") != "0":
+        raise _unsupported(
+            "partition_summaries",
+            f"The table is partitioned by the key, and its snapshots name changed partitions ({_NAMED_PARTITIONS}); "
+            "have its owner turn that off",
+        )
     made = {}
     for uri in files:
         path = path_of(uri)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from downstream.connectors import folders
+from downstream.connectors.base import ConnectorError
 from downstream.connectors.iceberg_catalogs import catalog_errors, path_of, root
 from downstream.connectors.iceberg_files import lineage
 from downstream.engines.errors import reading, writing
@@ -122,10 +123,17 @@ def _expire(table: Any, until: datetime, *, keep: int) -> None:
 def _erase(table: Any, before: dict[Path, datetime], until: datetime, at: datetime) -> None:
     """Delete what nothing refers to: files that an expired snapshot had, and old ones that nobody knows."""
     folder = root(table)
-    living = set(_living(table))
+    # by whatever name: a file that is reached through a link is not to be taken for another
+    living = {path.resolve() for path in _living(table)}
+    if not all(path.is_relative_to(folder.resolve()) for path in living):
+        raise ConnectorError(
+            "link_leaves_folder",
+            "The table has files outside of its location, so that what is unused cannot be told; have its owner purge.",
+            permanent=True,
+        )
     own = (folder / "data", folder / "metadata")
     with reading("the table's folder"):
-        paths = [path for path in folder.rglob("*") if path.is_file() and path not in living]
+        paths = [path for path in folder.rglob("*") if path.is_file() and path.resolve() not in living]
     for path in paths:
         unknown = path not in before
         ours = path.suffix in _WRITTEN_BY_TABLES and any(path.is_relative_to(one) for one in own)

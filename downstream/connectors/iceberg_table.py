@@ -190,15 +190,14 @@ class IcebergTable:
             iceberg_purging.purge(self._table, retention=retention, at=at)
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        return iceberg_residue.residue(self._table(), self._rows, keys, retention=retention, at=at)
+        with catalog_errors(self._location):
+            return iceberg_residue.residue(self._table(), self._rows, keys, retention=retention, at=at)
 
     def _table(self) -> Any:
         return iceberg_catalogs.open_table(self._location, self._options)
 
     def _files(self, table: Any) -> dict[str, TableFile]:
-        with catalog_errors(self._location):
-            found = iceberg_files.data_files(table)
-        return iceberg_files.table_files(table, found, self._rows.key_column)
+        return iceberg_files.table_files(table, iceberg_files.data_files(table), self._rows.key_column)
 
     def _write(
         self,

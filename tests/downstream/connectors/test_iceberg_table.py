@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyiceberg.manifest import ManifestEntryStatus
+from pyiceberg.manifest import ManifestContent, ManifestEntryStatus, ManifestFile
 from pyiceberg.transforms import IdentityTransform
 
 from downstream.connectors import open_connector, resolver
@@ -232,6 +232,26 @@ def test_a_table_partitioned_by_the_key_shows_nobody_and_keeps_no_folder_of_thei
     connector.purge(retention=NOTHING, at=now())
     assert places(tmp_path / "w", ALICE, SECRET) == []
     assert connector.residue({ALICE}, retention=NOTHING, at=now()).found == ()
+
+
+def test_a_table_whose_snapshots_name_peoples_partitions_is_refused(tmp_path: Path) -> None:
+    partitioned(tmp_path / "w", "person")
+    with held(tmp_path / "w").transaction() as transaction:
+        transaction.set_properties({"write.summary.partition-limit": "100"})
+    assert refused(tmp_path / "w") == ("partition_summaries", True)
+
+
+def test_rows_that_are_only_marked_as_deleted_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As other writers do: pyiceberg writes no delete files."""
+    monkeypatch.setattr(ManifestFile, "content", property(lambda _: ManifestContent.DELETES))
+    assert refused(folder) == ("delete_files", True)
+
+
+def test_files_outside_of_the_location_are_refused(folder: Path) -> None:
+    with held(folder).transaction() as transaction:
+        transaction.set_properties({"write.data.path": f"file://{folder}/elsewhere"})
+    held(folder).append(ROWS)
+    assert refused(folder) == ("link_leaves_folder", True)
 
 
 def test_partitions_by_other_columns_stay_what_they_are(tmp_path: Path) -> None:
