@@ -5,6 +5,7 @@ its own manifests. So: first a snapshot whose manifests tell of living files alo
 every file goes that no snapshot left refers to. How old one is counts from when it stopped being the current one.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +19,8 @@ from downstream.connectors.iceberg_files import lineage
 from downstream.engines.errors import reading, writing
 
 _AGE, _AGE_DEFAULT = "history.expire.max-snapshot-age-ms", 5 * 24 * 60 * 60 * 1_000
+# what the table knew before its snapshots expired: whoever dies in between leaves it to the next
+_LIST = "metadata/.heed-purge.list"
 _TIDIED = "heed.tidied"
 _LEAST = "history.expire.min-snapshots-to-keep"
 # what no snapshot knows may be a file that another writer is about to commit
@@ -31,17 +34,41 @@ def purge(load: Callable[[], Any], *, retention: timedelta | None, at: datetime)
     """Erase what is older than the retention. Raises ConnectorError."""
     table = load()
     until = at - kept(table, retention)
-    before, commits = known(table), len(table.metadata.metadata_log)
+    before, began = _noted(table) | known(table), table.metadata_location
     if _tells_of_removed(table, until):
         _tidy(table)
         table = load()
         before |= known(table)
-    _expire(table, until, keep=_least(table, retention))
-    table = load()
-    if len(table.metadata.metadata_log) > commits:
+    if old := _expired(table, until, keep=_least(table, retention)):
+        _write_down(table, before)
+        with catalog_errors("the table"):
+            table.maintenance.expire_snapshots().by_ids(old).commit()
+        table = load()
+    if table.metadata_location != began:
         # earlier metadata tells of snapshots that are gone now
         before |= {path_of(entry.metadata_file): until for entry in table.metadata.metadata_log}
     _erase(table, before, until, at)
+    with writing("the table's folder"):
+        (root(table) / _LIST).unlink(missing_ok=True)
+
+
+def _write_down(table: Any, before: dict[Path, datetime]) -> None:
+    """Bring to disk since when each file is not needed: no snapshot will know it."""
+    path = root(table) / _LIST
+    with writing("the table's folder"):
+        temporary = folders.make_temporary(path, token="purge")  # noqa: S106  (names a file)
+        temporary.write_text(json.dumps([(str(one), since.isoformat()) for one, since in before.items()]))
+        folders.sync(temporary)
+        temporary.replace(path)
+        folders.sync(path.parent)
+
+
+def _noted(table: Any) -> dict[Path, datetime]:
+    """What a purge that died had written down."""
+    path = root(table) / _LIST
+    with reading(path.name):
+        lines = json.loads(path.read_text()) if path.exists() else []
+    return {Path(name): datetime.fromisoformat(since) for name, since in lines}
 
 
 def kept(table: Any, retention: timedelta | None) -> timedelta:
@@ -110,14 +137,11 @@ def _tidy(table: Any) -> None:
         _Tidy(Operation.APPEND, transaction, table.io, snapshot_properties={_TIDIED: "true"}).commit()
 
 
-def _expire(table: Any, until: datetime, *, keep: int) -> None:
-    """Forget snapshots that were not current any more at the limit, but those that a branch or tag names."""
+def _expired(table: Any, until: datetime, *, keep: int) -> list[int]:
+    """Snapshots that were not current any more at the limit, but those that a branch or tag names."""
     kept = {ref.snapshot_id for ref in table.metadata.refs.values()}
     kept |= {one.snapshot_id for one in lineage(table)[:keep]}
-    old = [one for one, since in _superseded(table).items() if since <= until and one not in kept]
-    if old:
-        with catalog_errors("the table"):
-            table.maintenance.expire_snapshots().by_ids(old).commit()
+    return [one for one, since in _superseded(table).items() if since <= until and one not in kept]
 
 
 def _erase(table: Any, before: dict[Path, datetime], until: datetime, at: datetime) -> None:

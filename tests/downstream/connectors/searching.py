@@ -6,7 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 import zstandard
+
+
+class Killed(BaseException):
+    """As if the process had ended here."""
+
+
+def dies_at(deletion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From that deletion of a file on, counted from 0, nothing is deleted any more."""
+    real, counted = Path.unlink, iter(range(deletion))
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if next(counted, None) is None:
+            raise Killed
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
 
 
 def places(folder: Path, *words: str) -> list[str]:

@@ -17,7 +17,7 @@ from downstream.connectors.base import Connector, ConnectorError, StagedUnit
 from tests.downstream.connectors import running
 from tests.downstream.connectors.contract import ALICE, BOB, ConnectorContract, remove, stage_first, unfenced
 from tests.downstream.connectors.delta_ground import DeltaGround
-from tests.downstream.connectors.searching import places
+from tests.downstream.connectors.searching import Killed, dies_at, places
 
 SECRET = "what alice wrote"
 ROWS = pa.table({"person": [ALICE, BOB, None, "m_zoe"], "text": [SECRET, "b", "nobody's", "z"], "n": [1, 2, 3, 4]})
@@ -122,6 +122,20 @@ def test_after_a_purge_no_file_holds_the_person(tmp_path: Path) -> None:
     assert read(tmp_path) == others
     write_deltalake(tmp_path, ROWS, mode="append")
     assert connector.describe().rows == len(others) + 4
+
+
+@pytest.mark.parametrize("deletion", [0, 1, 2, 4, 6])
+def test_a_purge_that_died_is_ended_by_the_next(folder: Path, deletion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove(table(folder), {ALICE})
+    with monkeypatch.context() as dying:
+        dies_at(deletion, dying)
+        with pytest.raises(Killed):
+            table(folder).purge(retention=NOTHING, at=now())
+    assert read(folder) == twice(KEPT)
+    table(folder).sweep()
+    table(folder).purge(retention=NOTHING, at=now())
+    assert read(folder) == twice(KEPT)
+    assert places(folder, ALICE, SECRET) == []
 
 
 def test_purging_again_changes_nothing(folder: Path) -> None:

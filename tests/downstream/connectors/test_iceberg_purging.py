@@ -10,7 +10,7 @@ from pyiceberg.manifest import ManifestEntryStatus
 from tests.downstream.connectors.contract import ALICE, remove
 from tests.downstream.connectors.iceberg_ground import NAME, catalog
 from tests.downstream.connectors.iceberg_tables import KEPT, ROWS, SECRET, data, held, made, now, read, table, twice
-from tests.downstream.connectors.searching import places
+from tests.downstream.connectors.searching import Killed, dies_at, places
 
 NOTHING, FOREVER = timedelta(0), None
 
@@ -52,6 +52,20 @@ def test_after_a_purge_no_file_holds_the_person(folder: Path) -> None:
     assert read(folder) == twice(KEPT)
     held(folder).append(ROWS)
     assert connector.describe().rows == 10
+
+
+@pytest.mark.parametrize("deletion", [0, 1, 2, 4, 6])
+def test_a_purge_that_died_is_ended_by_the_next(folder: Path, deletion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove(table(folder), {ALICE})
+    with monkeypatch.context() as dying:
+        dies_at(deletion, dying)
+        with pytest.raises(Killed):
+            table(folder).purge(retention=NOTHING, at=now())
+    assert read(folder) == twice(KEPT)
+    table(folder).sweep()
+    table(folder).purge(retention=NOTHING, at=now())
+    assert read(folder) == twice(KEPT)
+    assert places(folder, ALICE, SECRET) == []
 
 
 def test_purging_again_changes_nothing(folder: Path) -> None:
