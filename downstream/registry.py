@@ -1,8 +1,9 @@
 """The register of datasets: taking one in, connecting to it, what would happen to it."""
 
 import re
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
+from downstream import naming, versions
 from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, Description
 from downstream.connectors.statement_columns import OPTIONS
-from downstream.models import Dataset
+from downstream.models import Dataset, KeyHash
 from downstream.propagation_states import Status
 from portal import audit
 from portal.errors import Conflict, DomainError, NotFound
@@ -23,6 +25,7 @@ Clock = Callable[[], datetime]
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 _LONGEST_NAME, _LONGEST_LOCATION = 120, 1_000
 _LONGEST_DEADLINE = 24 * 366
+_SHORTEST_SECRET, _LONGEST_SECRET = 16, 1_000
 
 
 class RegistrationError(DomainError):
@@ -47,6 +50,8 @@ class Registration:
     created_column: str = ""
     content_usage_column: str = ""
     tdm_reservation_column: str = ""
+    key_hash: str = ""
+    key_secret: str = field(default="", repr=False)
 
     @property
     def options(self) -> dict[str, str]:
@@ -74,6 +79,7 @@ def check(registration: Registration) -> Description:
         purposes.get(slug)
     purposes.check_category(registration.category)
     _check_scheme(registration.key_scheme)
+    _check_hash(registration)
     if not Recipient.objects.filter(slug=registration.owner).exists():
         raise NotFound("unknown_recipient", "The owner is no recipient that we know.", field="owner")
     if Dataset.objects.filter(slug=registration.slug).exists():
@@ -81,7 +87,14 @@ def check(registration: Registration) -> Description:
     location = _resolved(registration.location)
     _check_free(location)
     options = registration.options | _created(registration.created_column)
-    return open_connector(registration.kind, str(location), registration.key_column, options).describe()
+    described = open_connector(registration.kind, str(location), registration.key_column, options).describe()
+    _check_hashed_column(registration, described)
+    return described
+
+
+def new_secret() -> str:
+    """A secret for a dataset's key hashes: 256 random bits as hexadecimal digits. Show it once; it is kept sealed."""
+    return secrets.token_hex(32)
 
 
 def _check_words(registration: Registration) -> None:
@@ -106,6 +119,28 @@ def _check_scheme(scheme: str) -> None:
         return
     known = ", ".join(Scheme.values)
     raise RegistrationError("unknown_scheme", f"A scheme is one of {known}, or a partner's own.", field="key_scheme")
+
+
+def _check_hash(registration: Registration) -> None:
+    if registration.key_hash not in {"", *KeyHash.values}:
+        known = ", ".join(KeyHash.values)
+        raise RegistrationError("unknown_key_hash", f"Keys are hashed by one of: {known}.", field="key_hash")
+    if not registration.key_hash and registration.key_secret:
+        raise RegistrationError("secret_without_hash", "Say also how the keys are hashed.", field="key_hash")
+    if registration.key_hash and not _SHORTEST_SECRET <= len(registration.key_secret) <= _LONGEST_SECRET:
+        raise RegistrationError(
+            "invalid_key_secret",
+            f"The secret of the hashes has {_SHORTEST_SECRET} to {_LONGEST_SECRET} characters.",
+            field="key_secret",
+        )
+
+
+def _check_hashed_column(registration: Registration, described: Description) -> None:
+    kinds = {column.name: column.kind for column in described.columns}
+    if registration.key_hash and kinds.get(registration.key_column, "text") != "text":
+        raise RegistrationError(
+            "hashes_not_text", "Hashed keys are hexadecimal digits in a text column.", field="key_column"
+        )
 
 
 def _resolved(location: str) -> Path:
@@ -138,9 +173,11 @@ def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
     Raises what `check` raises; nothing is written then.
     """
     dataset = unsaved(registration, check(registration), at=at)
+    manifest = connect(dataset).manifest()
     try:
         with transaction.atomic():
             dataset.save()
+            versions.begin(dataset=dataset, manifest=manifest, at=at)
     except IntegrityError as error:
         raise Conflict("location_taken", "This slug or place was registered just now; try again.") from error
     audit.record(
@@ -148,7 +185,12 @@ def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
         by=by,
         action="dataset.register",
         of=("dataset", dataset.slug),
-        details={"kind": dataset.kind, "purposes": dataset.purposes, "rows": dataset.row_count},
+        details={
+            "kind": dataset.kind,
+            "purposes": dataset.purposes,
+            "rows": dataset.row_count,
+            "key_hash": dataset.key_hash,
+        },
     )
     return dataset
 
@@ -165,6 +207,10 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         location=str(_resolved(registration.location)),
         key_column=registration.key_column,
         key_scheme=registration.key_scheme,
+        key_hash=registration.key_hash,
+        key_secret=naming.sealed_secret(registration.key_secret, slug=registration.slug)
+        if registration.key_hash
+        else None,
         created_column=registration.created_column,
         category=registration.category,
         deadline_hours=registration.deadline_hours,

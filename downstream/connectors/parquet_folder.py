@@ -14,6 +14,7 @@ from typing import Any
 from downstream.connectors import folders, statement_columns
 from downstream.connectors.base import (
     WHOLE,
+    Column,
     ConnectorError,
     Description,
     Manifest,
@@ -24,6 +25,7 @@ from downstream.connectors.base import (
     Trace,
     UnitFinding,
     UnitState,
+    UnitVersion,
     Verification,
     stage_one_by_one,
 )
@@ -100,20 +102,31 @@ class ParquetFolder:
             rows=sum(shape.rows for shape in shapes),
             size=sum(shape.size for shape in shapes),
             schema=shapes[0].schema,
+            columns=shapes[0].columns,
         )
 
     def manifest(self) -> Manifest:
-        rows, digest = 0, hashlib.sha256()
+        units: list[UnitVersion] = []
+        columns: tuple[Column, ...] = ()
+        digest = hashlib.sha256()
         files = self._files()
         for file in files:
             try:
                 shape = self._inspect(file)
             except ConnectorError as error:
                 digest.update(f"{file.name}\0{error.code}\n".encode())
+                units.append(UnitVersion(file.name, error.code, 0, 0))
                 continue
-            rows += shape.rows
+            columns = columns or shape.columns
+            units.append(UnitVersion(file.name, shape.token, shape.rows, shape.size))
             digest.update(f"{file.name}\0{shape.size}\0{shape.token}\n".encode())
-        return Manifest(files=len(files), rows=rows, digest=digest.hexdigest())
+        return Manifest(len(files), sum(unit.rows for unit in units), digest.hexdigest(), tuple(units), columns)
+
+    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+        wanted = None if units is None else set(units)
+        for file in self._files():
+            if wanted is None or file.name in wanted:
+                yield from self._engine.keys(file, key_column=self._key_column)
 
     def sweep(self) -> list[str]:
         place = folders.root(self._location)
@@ -209,6 +222,7 @@ class ParquetFolder:
             rows=manifest.rows,
             files=manifest.files,
             digest=manifest.digest,
+            manifest=manifest,
         )
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
