@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -157,6 +157,12 @@ def _resolved(location: str) -> Path:
             "invalid_location", f"A path has at most {_LONGEST_LOCATION} characters.", field="location"
         )
     return resolved
+
+
+def is_below(location: str, roots: Iterable[str]) -> bool:
+    """Whether the place, links followed, is below one of these folders. Raises RegistrationError."""
+    place = _resolved(location)
+    return any(place.is_relative_to(Path(root).resolve()) for root in roots)
 
 
 def _check_free(location: Path) -> None:

@@ -43,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class SuppressionList:
-    """A list at a position; `keys` gives it out batch by batch, as often as it is called. Not for logs.
+    """A list at a position; `batches` gives its keys out, as often as it is called. Not for logs.
 
     `state` is a digest of what decides who is on it, empty where only reading it tells. `spans` are holds over a span
     of data: rows made in them must be left out as well, whoever they are of.
@@ -59,7 +59,7 @@ class SuppressionList:
     _erasing: frozenset[str] = field(repr=False)
     _spelled: Hash | None = field(repr=False)
 
-    def keys(self) -> Iterator[list[str]]:
+    def batches(self) -> Iterator[list[str]]:
         """The keys, some tens of thousands at a time, each once; in order where they are not hashed."""
         for page in self._names():
             if page:

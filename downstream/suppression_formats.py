@@ -4,6 +4,7 @@ All but the bitmap are given out while they are read from the database, so that 
 """
 
 import hashlib
+import io
 import json
 import re
 from array import array
@@ -38,12 +39,12 @@ class Bitmap:
     of: str
 
 
-def metadata(listed: SuppressionList) -> dict[str, str]:
-    """What a list says of itself, in every format."""
+def metadata(listed: SuppressionList, *, timeless: bool = False) -> dict[str, str]:
+    """What a list says of itself, in every format; `timeless` without the moment at which it was asked for."""
     wanted = listed.wanted
     return {
         "heed.position": str(listed.position),
-        "heed.at": listed.at.isoformat(),
+        "heed.at": "" if timeless else listed.at.isoformat(),
         "heed.purpose": wanted.question.purpose,
         "heed.recipient": wanted.question.recipient,
         "heed.category": wanted.question.category,
@@ -71,10 +72,10 @@ def spans(listed: SuppressionList) -> list[dict[str, Any]]:
 def ndjson(listed: SuppressionList) -> Iterator[bytes]:
     """`{"key": …}` a line; the last line is `{"summary": …}`, without which the list was cut off."""
     count = 0
-    for keys in listed.keys():
+    for keys in listed.batches():
         count += len(keys)
         yield b"".join(orjson.dumps({"key": key}, option=orjson.OPT_APPEND_NEWLINE) for key in keys)
-    said = {name.removeprefix("heed."): value for name, value in metadata(listed).items()}
+    said: dict[str, Any] = {name.removeprefix("heed."): value for name, value in metadata(listed).items()}
     said |= {"keys": count, "position": listed.position, "erased_not_listed": listed.erased_not_listed}
     yield orjson.dumps({"summary": {**said, "spans": spans(listed)}}, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -84,7 +85,7 @@ def arrow(listed: SuppressionList) -> Iterator[bytes | memoryview]:
     schema = _schema(listed)
     yield memoryview(schema.serialize())
     try:
-        for keys in listed.keys():
+        for keys in listed.batches():
             yield memoryview(pa.record_batch([pa.array(keys, pa.string())], schema=schema).serialize())
     except DatabaseError as error:
         # the status is sent already; what follows is no message, so no reader takes the rest for all
@@ -99,7 +100,7 @@ def parquet(listed: SuppressionList) -> Iterator[bytes]:
     sink = _Drained()
     schema = _schema(listed)
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
-        for keys in listed.keys():
+        for keys in listed.batches():
             writer.write_table(pa.table([pa.array(keys, pa.string())], schema=schema))
             yield from sink.drain()
     yield from sink.drain()
@@ -112,9 +113,9 @@ def bitmap(listed: SuppressionList) -> Bitmap:
     format that is made as a whole before it is sent: some 25 bytes of memory for each key that is hashed, and less
     for numbers.
     """
-    of = INTEGERS if all(_number(key) is not None for keys in listed.keys() for key in keys) else HASHES
+    of = INTEGERS if all(_number(key) is not None for keys in listed.batches() for key in keys) else HASHES
     made = BitMap64()
-    for keys in listed.keys():
+    for keys in listed.batches():
         made.update(array("Q", sorted(_number(key) or 0 if of == INTEGERS else _hash(key) for key in keys)))
     return Bitmap(made.serialize(), of)
 
@@ -131,16 +132,16 @@ def _hash(key: str) -> int:
 
 
 def _schema(listed: SuppressionList) -> pa.Schema:
-    said: dict[bytes | str, bytes | str] = dict(metadata(listed))
+    said: dict[bytes | str, bytes | str] = {}
+    said.update(metadata(listed))
     return pa.schema([pa.field("key", pa.string(), nullable=False)], metadata=said)
 
 
-class _Drained:
+class _Drained(io.RawIOBase):
     """A file that is only ever written on at its end, and whose bytes are taken away as they come."""
 
-    closed = False
-
     def __init__(self) -> None:
+        super().__init__()
         self._pieces: list[bytes] = []
         self._written = 0
 
@@ -150,14 +151,11 @@ class _Drained:
         self._written += len(piece)
         return len(piece)
 
+    def writable(self) -> bool:
+        return True
+
     def tell(self) -> int:
         return self._written
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Nothing is held."""
 
     def drain(self) -> Iterator[bytes]:
         pieces, self._pieces = self._pieces, []

@@ -311,6 +311,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 # Beat turns the crank; every task finds its own work in tables, so a lost message costs one turn.
 # Turns expire, so that a worker that was away does not find a heap of them.
+# Below which folders or addresses partners may register datasets over the API; empty: anywhere.
+DATASET_ROOTS = env.list("HEED_DATASET_ROOTS", default=[])
+# How often datasets are looked at for files that others have brought in or changed.
 LOOK_AROUND_SECONDS = env.float("HEED_LOOK_AROUND_SECONDS", 300.0)
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": timedelta(seconds=every), "options": {"expires": max(every * 3, 5)}}
