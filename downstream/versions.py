@@ -98,7 +98,8 @@ def notice(*, dataset: Dataset, manifest: Manifest, at: datetime) -> DatasetVers
     before = version_units.of(parent) if parent else None
     if parent is not None and _is_same(parent, before, manifest):
         return None
-    fresh = parent is None or parent.has_arrivals or before is None or bool(_unknown(manifest.units, before, {}))
+    can_tell = parent is not None and not parent.has_arrivals and before is not None and bool(manifest.units)
+    fresh = not can_tell or bool(_unknown(manifest.units, before or {}, {}))
     version = _make(locked, parent, manifest, origin=Origin.NOTICED, has_arrivals=fresh, before=before, at=at)
     audit.record(
         at=at,

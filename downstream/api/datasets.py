@@ -32,6 +32,7 @@ class Datasets(PartnerView):
         parameters=[shapes.PageQuery],
         responses={200: shapes.DatasetsOut, **shapes.PROBLEMS},
         auth=[{"oauth2": ["datasets:read"]}],  # type: ignore[list-item]  # an OpenAPI security requirement
+        operation_id="datasets_list",
         summary="The datasets of the recipients you speak for",
     )
     def get(self, request: Request) -> Response:

@@ -115,7 +115,7 @@ class RunOut(serializers.Serializer[Any]):
     verified_at = serializers.DateTimeField(allow_null=True)
 
 
-class ChangesOut(serializers.Serializer[Any]):
+class DatasetChangesOut(serializers.Serializer[Any]):
     older = VersionOut()
     newer = VersionOut()
     rows_removed = serializers.IntegerField(help_text="By the runs in between")

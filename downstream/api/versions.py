@@ -46,6 +46,7 @@ class Versions(PartnerView):
     @extend_schema(
         parameters=[VersionsQuery, shapes.IF_NONE_MATCH],
         responses={200: shapes.VersionsOut, **_NOT_CHANGED, **shapes.PROBLEMS},
+        operation_id="datasets_versions_list",
         summary="The versions of a dataset, the newest first",
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -79,7 +80,7 @@ class Changes(PartnerView):
 
     @extend_schema(
         parameters=[ChangesQuery, shapes.IF_NONE_MATCH],
-        responses={200: shapes.ChangesOut, **_NOT_CHANGED, **shapes.PROBLEMS},
+        responses={200: shapes.DatasetChangesOut, **_NOT_CHANGED, **shapes.PROBLEMS},
         summary="What changed between two versions: files, rows, and the runs in between",
     )
     def get(self, request: Request, slug: str) -> Response:
