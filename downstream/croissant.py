@@ -92,7 +92,7 @@ def consent_state(version: DatasetVersion) -> dict[str, Any]:
     return {
         "@type": "heed:ConsentState",
         "heed:position": versions.verified_up_to(version),
-        "heed:verifiedAt": dataset.verified_at.isoformat() if _is_verified(version) and dataset.verified_at else None,
+        "heed:verifiedAt": version.made_at.isoformat() if _is_verified(version) else None,
         "heed:purpose": list(dataset.purposes),
         "heed:recipient": dataset.owner_id,
         "heed:peopleTakenOut": versions.people_taken_out(version),

@@ -7,11 +7,15 @@ import hashlib
 import io
 import json
 import re
+import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,14 +32,16 @@ _END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _BROKEN = b"\xff\xff\xff\xff\x08\x00\x00\x00" + b"\xff" * 8
 """No message of the format: every reader stops here with an error."""
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
+_NO_HIGH_HALF = np.uint64(2**64 - 1)
+_PIECE = 65_536
 INTEGERS, HASHES = "integer", "sha256-64"
 
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A 64-bit Roaring bitmap in CRoaring's portable form; `of` is `integer` or `sha256-64`."""
+    """A 64-bit Roaring bitmap in CRoaring's portable form, piece by piece; `of` is `integer` or `sha256-64`."""
 
-    data: bytes
+    pieces: Iterator[bytes]
     of: str
 
 
@@ -109,15 +115,27 @@ def parquet(listed: SuppressionList) -> Iterator[bytes]:
 def bitmap(listed: SuppressionList) -> Bitmap:
     """The keys as numbers where every one is a whole number below 2⁶⁴, else 64-bit hashes of them.
 
-    The hash is the first eight bytes of the SHA-256 of the key as it is on the list (UTF-8), big-endian. It is the one
-    format that is made as a whole before it is sent: some 25 bytes of memory for each key that is hashed, and less
-    for numbers.
+    The hash is the first eight bytes of the SHA-256 of the key as it is on the list (UTF-8), big-endian. A bitmap is in
+    order, so it begins only when all keys were read: eight bytes of memory for each, some twice that while they are sorted.
     """
     of = INTEGERS if all(_number(key) is not None for keys in listed.batches() for key in keys) else HASHES
-    made = BitMap64()
+    numbers = array("Q")
     for keys in listed.batches():
-        made.update(array("Q", sorted(_number(key) or 0 if of == INTEGERS else _hash(key) for key in keys)))
-    return Bitmap(made.serialize(), of)
+        numbers.extend(_number(key) or 0 if of == INTEGERS else _hash(key) for key in keys)
+    return Bitmap(_serialized(np.unique(np.frombuffer(numbers, dtype=np.uint64))), of)
+
+
+def _serialized(numbers: npt.NDArray[np.uint64]) -> Iterator[bytes]:
+    """The portable form: how many 32-bit bitmaps there are, then each after its high half, some thousands at a time.
+
+    RoaringFormatSpec, "Extension for 64-bit implementations".
+    """
+    begins = np.flatnonzero(np.diff(numbers >> np.uint64(32), prepend=_NO_HIGH_HALF))
+    yield struct.pack("<Q", len(begins))
+    # cut only where a new high half begins
+    cuts = [*begins[::_PIECE].tolist(), len(numbers)]
+    for start, end in pairwise(cuts):
+        yield BitMap64(array("Q", numbers[start:end].tobytes())).serialize()[8:]
 
 
 def _number(key: str) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -64,7 +64,7 @@ class Suppression(PartnerView):
             " `heed.spans`: leave out rows made in them too."
         ),
     )
-    def get(self, request: Request, purpose: str) -> Response | HttpResponse | StreamingHttpResponse:
+    def get(self, request: Request, purpose: str) -> Response | StreamingHttpResponse:
         partner = partners.of(request)
         asked = SuppressionQuery.parse(request.query_params.dict())
         purposes.get(purpose)
@@ -102,11 +102,12 @@ def _headers(listed: SuppressionList) -> dict[str, str]:
     }
 
 
-def _file(listed: SuppressionList, form: str, headers: dict[str, str]) -> HttpResponse | StreamingHttpResponse:
+def _file(listed: SuppressionList, form: str, headers: dict[str, str]) -> StreamingHttpResponse:
     name = f"{listed.wanted.question.purpose}-{listed.position}.{form}"
     headers = {**headers, "Content-Disposition": f'attachment; filename="{name}"'}
     if form == "roaring":
         made = suppression_formats.bitmap(listed)
-        return HttpResponse(made.data, content_type=_TYPES[form], headers={**headers, "Heed-Keys": made.of})
+        headers["Heed-Keys"] = made.of
+        return StreamingHttpResponse(made.pieces, content_type=_TYPES[form], headers=headers)
     pieces: Iterator[bytes] = _WRITERS[form](listed)
     return StreamingHttpResponse(pieces, content_type=_TYPES[form], headers=headers)
