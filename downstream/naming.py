@@ -6,8 +6,10 @@ import uuid
 from collections.abc import Callable, Iterable
 
 from consents import subjects
+from downstream.connectors.base import ConnectorError
 from downstream.models import Dataset, KeyHash
 from portal import crypto
+from portal.crypto import CryptoError
 
 Hash = Callable[[str], str]
 
@@ -24,11 +26,18 @@ def spelling(dataset: Dataset) -> Hash | None:
 
     HMAC-SHA-256 (RFC 2104) of the identifier's UTF-8 bytes under the dataset's key, or SHA-256 over salt and
     identifier.
-    Raises CryptoError where the secret cannot be opened.
+    Raises ConnectorError(`key_secret_unreadable`).
     """
     if not dataset.key_hash:
         return None
-    secret = crypto.unseal(dataset.key_secret or b"", context=_context(dataset.slug))
+    try:
+        secret = crypto.unseal(dataset.key_secret or b"", context=_context(dataset.slug))
+    except CryptoError as error:
+        raise ConnectorError(
+            "key_secret_unreadable",
+            f"The secret of the hashed keys of {dataset.slug} cannot be opened: put its key back into HEED_FIELD_KEYS.",
+            permanent=True,
+        ) from error
     if dataset.key_hash == KeyHash.HMAC:
         return lambda value: hmac.digest(secret, value.encode(), hashlib.sha256).hex()
     return lambda value: hashlib.sha256(secret + value.encode()).hexdigest()

@@ -87,7 +87,11 @@ def _planned(read: Dataset, people: leaving.Going, *, head: int, is_full: bool, 
         next_try_at=at,
         deadline=_deadline(dataset, at=at),
     )
-    known = set(naming.keys(people, dataset=dataset).values())
+    try:
+        known = set(naming.keys(people, dataset=dataset).values())
+    except ConnectorError:
+        # the run says so itself, on its page
+        known = set(people)
     Target.objects.bulk_create(
         [leaving.target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )

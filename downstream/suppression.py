@@ -75,7 +75,7 @@ class SuppressionList:
 
 
 def begin(wanted: Wanted, *, now: datetime) -> SuppressionList:
-    """Fix the state that the list is of. Raises SuppressionError(`addresses_not_listed`), CryptoError."""
+    """Fix the state that the list is of. Raises SuppressionError(`addresses_not_listed`), ConnectorError."""
     spelled = naming.spelling(wanted.dataset) if wanted.dataset else None
     is_contact = wanted.scheme in CONTACT_SCHEMES
     if is_contact and spelled is None:

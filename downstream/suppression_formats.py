@@ -116,7 +116,7 @@ def bitmap(listed: SuppressionList) -> Bitmap:
     """The keys as numbers where every one is a whole number below 2⁶⁴, else 64-bit hashes of them.
 
     The hash is the first eight bytes of the SHA-256 of the key as it is on the list (UTF-8), big-endian. A bitmap is in
-    order, so it begins only when all keys were read: eight bytes of memory for each, some twice that while they are sorted.
+    order, so it begins only when all keys were read: eight bytes of memory for each, and more while they are sorted.
     """
     of = INTEGERS if all(_number(key) is not None for keys in listed.batches() for key in keys) else HASHES
     numbers = array("Q")

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,9 +15,11 @@ from consents import subjects
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import arrivals, naming, registry, versions
-from downstream.models import Dataset, KeyHash
+from downstream.connectors.base import ConnectorError
+from downstream.models import Dataset, KeyHash, Propagation
+from downstream.propagation_states import Status
 from downstream.registry import Registration
-from portal.crypto import CryptoError
+from portal.crypto import Ring
 from portal.errors import DomainError
 from tests.conftest import AT, BY, person, sequenced, write_parquet
 from tests.consents.asking import tables_as_text
@@ -103,8 +107,21 @@ def test_the_secret_is_nowhere_in_the_database(alice: Subject, tmp_path: Path) -
     assert SECRET not in repr(wanted)
     # bound to its dataset: moved to another one it does not open
     other = Dataset(slug="other", key_hash=KeyHash.HMAC, key_secret=dataset.key_secret)
-    with pytest.raises(CryptoError):
+    with pytest.raises(ConnectorError, match="HEED_FIELD_KEYS"):
         naming.spelling(other)
+
+
+def test_a_secret_that_cannot_be_opened_stops_the_run_with_a_reason(
+    alice: Subject, tmp_path: Path, settings: Any
+) -> None:
+    folder = folder_of(tmp_path, KeyHash.HMAC, "m_alice")
+    registry.register(registration=registration(folder, KeyHash.HMAC), by=BY, at=AT)
+    say(alice, Action.DENY)
+    kept, settings.FIELD_KEYS = settings.FIELD_KEYS, Ring({"other": os.urandom(32)})
+    assert run_all() == [False]
+    settings.FIELD_KEYS = kept
+    run = Propagation.objects.get()
+    assert (run.status, run.reason_code) == (Status.STOPPED, "key_secret_unreadable")
 
 
 def test_two_secrets_write_the_same_person_differently(alice: Subject, tmp_path: Path) -> None:
