@@ -195,8 +195,12 @@ def retry_now(*, propagation: Propagation, by: str, at: datetime) -> None:
 
 
 def arrived(*, subject_id: uuid.UUID, position: int) -> bool:
-    """Whether everything up to `position` about this person is verified in every living dataset, without a gap."""
-    if Dataset.objects.living().filter(position__lt=position).exists():
+    """Whether everything up to `position` about this person is verified in every living dataset, without a gap.
+
+    Not while files wait to be looked through: whoever is forgotten before can be harder to recognise in them.
+    """
+    behind = Q(position__lt=position) | Q(pk__in=versions.with_arrivals())
+    if Dataset.objects.living().filter(behind).exists():
         return False
     gaps = Target.objects.gaps().filter(
         subject_id=subject_id,

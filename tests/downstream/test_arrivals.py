@@ -159,6 +159,16 @@ def test_whose_erasure_is_under_way_is_found_as_well(cleaned: Dataset, charlie: 
     assert "m_charlie" not in authors(cleaned)
 
 
+def test_an_erasure_waits_for_files_that_nobody_has_looked_through(cleaned: Dataset, alice: Subject) -> None:
+    head = cleaned.position
+    assert propagation.arrived(subject_id=alice.pk, position=head)
+    come_in(cleaned, "m_alice")
+    arrivals.look_around(at=AFTERWARDS)
+    assert not propagation.arrived(subject_id=alice.pk, position=head)
+    run_all(at=AFTERWARDS)
+    assert propagation.arrived(subject_id=alice.pk, position=head)
+
+
 def test_somebody_who_was_erased_is_known_by_their_fingerprint(
     cleaned: Dataset, charlie: Subject, caplog: pytest.LogCaptureFixture
 ) -> None:
