@@ -35,17 +35,23 @@ def look_around(*, at: datetime) -> list[DatasetVersion]:
     """Compare every dataset that is at rest with its newest version; answers the versions that this makes.
 
     Cheap: units are known by their headers. A dataset that cannot be reached is passed over; its next run says why.
+    One whose look fails otherwise does not keep the others from theirs: the first error is raised at the end.
     """
     resting = Dataset.objects.living().exclude(propagations__in=Propagation.objects.open())
-    noticed = []
+    noticed: list[DatasetVersion] = []
+    failures: list[Exception] = []
     for dataset in resting:
         try:
             manifest = registry.connect(dataset).manifest()
+            version = versions.notice(dataset=dataset, manifest=manifest, at=at)
         except ConnectorError as error:
             logger.warning("arrivals.not_reached", dataset=dataset.slug, code=error.code)
-            continue
-        version = versions.notice(dataset=dataset, manifest=manifest, at=at)
-        noticed += [version] if version else []
+        except Exception as failure:
+            failures.append(failure)
+        else:
+            noticed += [version] if version else []
+    if failures:
+        raise failures[0]
     return noticed
 
 

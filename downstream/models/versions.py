@@ -54,6 +54,9 @@ class DatasetVersion(AppendOnly):
         verbose_name = _("dataset version")
         verbose_name_plural = _("dataset versions")
         ordering = ["dataset", "-number"]
+        indexes = [
+            models.Index(fields=["dataset"], condition=Q(has_arrivals=True), name="version_with_arrivals"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "number"], name="one_version_of_a_number"),
             models.CheckConstraint(condition=Q(number=1) | Q(parent__isnull=False), name="later_version_has_a_parent"),

@@ -230,6 +230,26 @@ def test_a_dataset_that_cannot_be_reached_keeps_no_other_from_being_looked_at(cl
     assert [one.dataset.slug for one in arrivals.look_around(at=AFTERWARDS)] == ["other"]
 
 
+def test_a_look_that_fails_keeps_no_other_from_its_own(
+    cleaned: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataset_of(write_parquet(tmp_path / "other", {"author": ["m_charlie"], "text": ["c"]}), slug="other")
+    sequenced()
+    run_all()
+    come_in(other, "m_charlie")
+    honest = registry.connect
+
+    def connect(dataset: Dataset) -> Any:
+        if dataset.slug == "posts":
+            raise RuntimeError("broken")
+        return honest(dataset)
+
+    monkeypatch.setattr(registry, "connect", connect)
+    with pytest.raises(RuntimeError, match="broken"):
+        arrivals.look_around(at=AFTERWARDS)
+    assert DatasetVersion.objects.filter(dataset=other, origin=Origin.NOTICED).exists()
+
+
 def test_a_store_that_tells_no_keys_is_searched_for_everybody(
     world: None, alice: Subject, charlie: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,7 +65,6 @@ SAID = st.lists(
 )
 
 
-@pytest.mark.parametrize("_", ["once"])
 @given(said=SAID, purpose=st.sampled_from(PURPOSES), recipient=st.sampled_from(["", "linkwell"]))
 @hypothesis_settings(
     max_examples=12,
@@ -73,7 +72,7 @@ SAID = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_list_and_single_decisions_agree(
-    crowd: list[Subject], _: str, said: list[tuple[int, str, Action, str]], purpose: str, recipient: str
+    crowd: list[Subject], said: list[tuple[int, str, Action, str]], purpose: str, recipient: str
 ) -> None:
     crowd_at = LATER
     for number, what, action, whom in said:
