@@ -14,7 +14,7 @@ from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
 from downstream import naming, versions
 from downstream.connectors import KINDS, open_connector
-from downstream.connectors.base import Connector, Description
+from downstream.connectors.base import Connector, Description, Manifest
 from downstream.connectors.statement_columns import OPTIONS
 from downstream.models import Dataset, KeyHash
 from downstream.propagation_states import Status
@@ -57,6 +57,14 @@ class Registration:
     def options(self) -> dict[str, str]:
         """What the connector has to know of statements besides."""
         return {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset that was looked at and found fit to be registered."""
+
+    dataset: Dataset
+    manifest: Manifest
 
 
 def connect(dataset: Dataset) -> Connector:
@@ -172,18 +180,28 @@ def _check_free(location: Path) -> None:
             raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
 
 
-@transaction.atomic
 def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
     """Take a dataset in, at log position 0: the first propagation removes whoever may not be in it.
 
     Raises what `check` raises; nothing is written then.
     """
+    return take_in(prepare(registration, at=at), by=by, at=at)
+
+
+def prepare(registration: Registration, *, at: datetime) -> Prepared:
+    """Everything that has to be read of it, outside any transaction: files may be many. Raises what `check` raises."""
     dataset = unsaved(registration, check(registration), at=at)
-    manifest = connect(dataset).manifest()
+    return Prepared(dataset, connect(dataset).manifest())
+
+
+@transaction.atomic
+def take_in(prepared: Prepared, *, by: str, at: datetime) -> Dataset:
+    """The rest of registering. Raises Conflict(`location_taken`)."""
+    dataset = prepared.dataset
     try:
         with transaction.atomic():
             dataset.save()
-            versions.begin(dataset=dataset, manifest=manifest, at=at)
+            versions.begin(dataset=dataset, manifest=prepared.manifest, at=at)
     except IntegrityError as error:
         raise Conflict("location_taken", "This slug or place was registered just now; try again.") from error
     audit.record(

@@ -14,9 +14,10 @@ from consents.models import Partner
 from downstream import registry, statements, versions
 from downstream.api import caching, shapes, visible
 from downstream.models import Dataset
-from downstream.registry import Registration, RegistrationError
+from downstream.registry import Prepared, Registration, RegistrationError
 from portal import actors, clock, idempotency, problems
 from portal.api_views import PartnerView
+from portal.errors import DomainError
 
 
 class Datasets(PartnerView):
@@ -68,12 +69,14 @@ class Datasets(PartnerView):
         partner = partners.of(request)
         sent = shapes.DatasetIn.parse(request.data)
         made = registry.new_secret() if sent.get("key_hash") and "key_secret" not in sent else ""
+        # outside the transaction of the answer that is remembered: while it is open, the log gives no positions
+        prepared = _prepared(partner, sent, made)
         (status, body), repeated = idempotency.once(
             client=partner.slug,
             key=request.headers.get("Idempotency-Key"),
             request=request.data,
             at=clock.now(),
-            act=lambda: (201, _register(partner, sent, made)),
+            act=lambda: (201, _register(partner, prepared)),
         )
         # neither in what is remembered nor in the answer to a repetition: a secret is told once
         said = {**body, "key_secret": made} if made and not repeated else body
@@ -82,7 +85,22 @@ class Datasets(PartnerView):
         return Response(said, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
-def _register(partner: Partner, sent: dict[str, Any], made: str) -> dict[str, Any]:
+def _prepared(partner: Partner, sent: dict[str, Any], made: str) -> Prepared | DomainError:
+    """What is to be registered, or why it cannot be: a repeated call gets its first answer whatever is so by now."""
+    try:
+        return registry.prepare(_registration(partner, sent, made), at=clock.now())
+    except DomainError as refusal:
+        return refusal
+
+
+def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, Any]:
+    if isinstance(prepared, DomainError):
+        raise prepared
+    dataset = registry.take_in(prepared, by=actors.partner(partner.slug), at=clock.now())
+    return shapes.dataset_out(dataset, versions.newest(dataset))
+
+
+def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registration:
     partners.check_recipient(partner, sent["owner"])
     partners.check_scheme_name(partner, sent["key_scheme"], field="key_scheme")
     _check_place(sent["location"])
@@ -91,8 +109,7 @@ def _register(partner: Partner, sent: dict[str, Any], made: str) -> dict[str, An
     known = {"name": sent["slug"], **sent, "purposes": tuple(sent["purposes"])}
     if made:
         known["key_secret"] = made
-    dataset = registry.register(registration=Registration(**known), by=actors.partner(partner.slug), at=clock.now())
-    return shapes.dataset_out(dataset, versions.newest(dataset))
+    return Registration(**known)
 
 
 def _check_place(location: str) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 
 from consents.models import Partner, Subject
 from consents.vocabulary import Action
-from downstream import naming, versions
+from downstream import naming, registry, versions
 from downstream.models import Dataset
 from portal.models import AuditEntry, RememberedAnswer
 from tests.conftest import dataset_of, partner, sequenced, write_parquet
@@ -56,6 +57,20 @@ def test_the_same_call_twice_registers_once(calls: Caller, body: dict[str, Any])
         "idempotency_key_reused"
     )
     assert Dataset.objects.count() == 1
+
+
+def test_files_are_read_before_a_transaction_is_open(
+    calls: Caller, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, open_then = registry.prepare, []
+
+    def prepare(*given: Any, **named: Any) -> Any:
+        open_then.append(connection.in_atomic_block)
+        return honest(*given, **named)
+
+    monkeypatch.setattr(registry, "prepare", prepare)
+    assert calls.post("/datasets", body, idempotency_key="k1").status_code == 201
+    assert open_then == [False]
 
 
 def test_a_secret_that_was_made_is_told_once_and_kept_nowhere_readable(
