@@ -80,7 +80,11 @@ def ndjson(listed: SuppressionList) -> Iterator[bytes]:
     count = 0
     for keys in listed.batches():
         count += len(keys)
-        yield b"".join(orjson.dumps({"key": key}, option=orjson.OPT_APPEND_NEWLINE) for key in keys)
+        lines = bytearray()
+        for key in keys:
+            # one after the other: each takes a kilobyte while it is written, so not all at once
+            lines += orjson.dumps({"key": key}, option=orjson.OPT_APPEND_NEWLINE)
+        yield bytes(lines)
     said: dict[str, Any] = {name.removeprefix("heed."): value for name, value in metadata(listed).items()}
     said |= {"keys": count, "position": listed.position, "erased_not_listed": listed.erased_not_listed}
     yield orjson.dumps({"summary": {**said, "spans": spans(listed)}}, option=orjson.OPT_APPEND_NEWLINE)
