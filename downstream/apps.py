@@ -3,7 +3,13 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from portal import rotated_stores
+
 
 class DownstreamConfig(AppConfig):
     name = "downstream"
     verbose_name = _("Training data")
+
+    def ready(self) -> None:
+        # by name: its tables are not there yet while apps are loaded
+        rotated_stores.add("downstream.key_rotation.STORE")

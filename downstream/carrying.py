@@ -10,8 +10,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from downstream import leases, leaving, naming, registry, settling
-from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream import arrivals, leases, leaving, naming, registry, settling
+from downstream.connectors.base import Connector, ConnectorError, Manifest, StagedUnit, Verification
 from downstream.leases import Lease
 from downstream.models import Propagation, Unit
 from downstream.propagation_states import UnitStatus
@@ -22,13 +22,14 @@ def work(lease: Lease, clock: registry.Clock) -> None:
     """Bring the run to its end. Raises LeaseLost, ConnectorError."""
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
     connector = registry.connect(propagation.dataset)
-    wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
-    named = naming.keys(wanted, dataset=propagation.dataset)
-    keys = {key for key, subject_id in named.items() if not wanted[subject_id]}
-    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)
+    looked = arrivals.look_through(propagation, lease, connector, at=clock()) if propagation.is_full else None
+    wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
+    named = naming.keys(wanted, dataset=propagation.dataset)
+    keys = {key for key, subject_id in named.items() if not wanted[subject_id]} | (looked.erased if looked else set())
+    spans = leaving.as_spans({key: wanted[subject_id] for key, subject_id in named.items() if wanted[subject_id]})
     if not propagation.digest_before:
         propagation.digest_before = connector.manifest().digest
         Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
@@ -38,7 +39,7 @@ def work(lease: Lease, clock: registry.Clock) -> None:
     for finding, staged in connector.stage_each(connector.find(keys, spans), keys, spans, token=token):
         rows: Counter[str] = Counter()
         for key, count in finding.rows_per_key.items():
-            rows[str(named[key])] += count
+            rows[str(named.get(key, Unit.ERASED))] += count
         _swap_in(lease, connector, staged, rows, clock)
     verification = connector.verify(keys, spans)
     if verification.rows_found:
@@ -49,9 +50,27 @@ def work(lease: Lease, clock: registry.Clock) -> None:
         )
     # once more, for what a holder without its lease did meanwhile
     _resume(lease, propagation, connector, clock)
+    if looked and looked.failures:
+        raise looked.failures[0]
+    manifest = _manifest(connector, verification)
     reach("settle.before")
-    settling.settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
+    settling.settle(
+        lease,
+        looked_for=set(named.values()),
+        verification=verification,
+        manifest=manifest,
+        looked_through=looked.manifest if looked else None,
+        at=clock(),
+    )
     reach("settle.after")
+
+
+def _manifest(connector: Connector, verification: Verification) -> Manifest:
+    """The units of what was verified; none where it has changed since, which the next look around will notice."""
+    manifest = verification.manifest or connector.manifest()
+    if manifest.digest == verification.digest:
+        return manifest
+    return Manifest(verification.files, verification.rows, verification.digest)
 
 
 def _swap_in(

@@ -3,19 +3,22 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import Max, Q, QuerySet
 
 from consents import decisions, holds, log
-from consents.models import Position, Subject
-from consents.vocabulary import ANYWHERE
+from consents.models import LedgerEvent, Position, Subject
+from consents.vocabulary import ANYWHERE, Kind
 from downstream.connectors.base import Part, Span, Spans
-from downstream.models import Dataset
+from downstream.models import Dataset, Propagation, Target
 
 Stored = list[list[str | None]]
+Going = dict[uuid.UUID, tuple[Span, ...]]
+"""People by id, and in which spans their rows were made that have to go; no spans: every row."""
 
 
-def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> dict[uuid.UUID, tuple[Span, ...]]:
+def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> Going:
     """Who must leave the dataset, of those whom the log concerns between two positions, and which of their rows.
 
     Every row (no spans) leaves when any purpose that the dataset serves is denied to its owner. Where holds pause
@@ -26,15 +29,42 @@ def people(dataset: Dataset, *, after: int, until: int, at: datetime) -> dict[uu
     if after == 0:
         # a dataset that was just taken in: everyone is looked at, also where no rule speaks at all
         touched.jurisdictions.add(ANYWHERE)
-    candidates = _concerned(touched)
-    denied = set(touched.erased)
+    return _going(dataset, _concerned(touched), erased=touched.erased, at=at)
+
+
+def everybody(dataset: Dataset, *, at: datetime) -> Going:
+    """Everybody living who must not be in the dataset, whenever they said so, and which of their rows."""
+    living = Subject.objects.filter(erased_at__isnull=True)
+    return _going(dataset, living, erased=set(being_erased()), at=at)
+
+
+def among(dataset: Dataset, people: Iterable[uuid.UUID], *, at: datetime) -> Going:
+    """The same of these people alone."""
+    going: Going = {}
+    each = iter(people)
+    while batch := list(islice(each, 5_000)):
+        living = Subject.objects.filter(erased_at__isnull=True, pk__in=batch)
+        erased = being_erased().filter(subject_id__in=batch)
+        going |= _going(dataset, living, erased=set(erased), at=at)
+    return going
+
+
+def being_erased() -> "QuerySet[LedgerEvent, uuid.UUID]":
+    """Ids of people whose erasure is under way: no decision speaks of it, and nothing of them may stay."""
+    living = Subject.objects.filter(erased_at__isnull=True).values("pk")
+    asked = LedgerEvent.objects.filter(kind=Kind.ERASURE, subject_id__in=living)
+    return asked.values_list("subject_id", flat=True)  # type: ignore[return-value]  # an erasure names its person
+
+
+def _going(dataset: Dataset, candidates: "QuerySet[Subject]", *, erased: set[uuid.UUID], at: datetime) -> Going:
+    denied = set(erased)
     for purpose in dataset.purposes:
         question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
         each = candidates.iterator(chunk_size=5_000)
         # now: what somebody said in the meantime is in the stretch that comes next, and may as well count here
         answers = decisions.decide_each(subjects=each, question=question, at=at, now=True)
         denied |= {subject.pk for subject, decision in answers if not decision.allow}
-    going: dict[uuid.UUID, tuple[Span, ...]] = dict.fromkeys(denied, ())
+    going: Going = dict.fromkeys(denied, ())
     for pk, spans in _over_spans(dataset, candidates, at=at):
         going.setdefault(pk, spans)
     return going
@@ -75,6 +105,21 @@ def _not_before_the_log(*, after: int, until: int, at: datetime) -> datetime:
     stretch = Position.objects.filter(position__gt=after, position__lte=until)
     latest = stretch.aggregate(at=Max("event__recorded_at"))["at"]
     return max(at, latest) if latest else at
+
+
+def target(propagation: Propagation, subject_id: uuid.UUID, spans: tuple[Span, ...], *, is_named: bool) -> Target:
+    """The run's target, not yet saved; a gap where the dataset has no name for them, or does not tell times."""
+    reason = "" if is_named else Target.NO_NAME
+    if spans and not propagation.dataset.created_column:
+        # whole removals go on in the same run; this one waits for somebody who knows the column
+        reason = Target.NO_TIME
+    return Target(
+        propagation=propagation,
+        subject_id=subject_id,
+        is_gap=bool(reason),
+        reason_code=reason,
+        spans=stored(spans),
+    )
 
 
 def as_spans(wanted: dict[str, Stored]) -> Spans:

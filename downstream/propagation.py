@@ -16,8 +16,20 @@ from django.db.models import Q
 
 from consents import sequencer
 from consents.models import Position
-from downstream import carrying, failures, leases, leaving, naming, purging, registry, retry, statements
-from downstream.connectors.base import ConnectorError, Span
+from downstream import (
+    arrivals,
+    carrying,
+    failures,
+    leases,
+    leaving,
+    naming,
+    purging,
+    registry,
+    retry,
+    statements,
+    versions,
+)
+from downstream.connectors.base import ConnectorError
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import DUE, Status
@@ -32,11 +44,13 @@ CARRY_OUT_TASK = "downstream.tasks.carry_out"
 def plan(*, at: datetime) -> list[Propagation]:
     """Plan a run for each dataset that is behind the log and has none open; answers the new ones.
 
-    Where nobody in the passed stretch is denied, the dataset's position simply moves on. A dataset whose planning
+    Where nobody in the passed stretch is denied, the dataset's position simply moves on. Where files came in, the run
+    is a full one: it looks for everybody, and the dataset's position does not go back for it. A dataset whose planning
     fails does not keep the others from theirs: the first error is raised at the end.
     """
     head = sequencer.head()
-    behind = Dataset.objects.living().filter(position__lt=head).exclude(propagations__in=Propagation.objects.busy())
+    due = Q(position__lt=head) | Q(pk__in=versions.with_arrivals())
+    behind = Dataset.objects.living().filter(due).exclude(propagations__in=Propagation.objects.busy())
     planned: list[Propagation] = []
     failures: list[Exception] = []
     for pk in behind.values_list("pk", flat=True):
@@ -54,22 +68,24 @@ def plan(*, at: datetime) -> list[Propagation]:
 def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None:
     """Decide first and lock afterwards: while a transaction that writes is open, the log gives no positions."""
     dataset = Dataset.objects.living().filter(pk=dataset_id).first()
-    if dataset is None or dataset.position >= head:
+    if dataset is None:
         return None
+    is_full = versions.with_arrivals().filter(dataset=dataset).exists() or arrivals.is_first_look(dataset)
+    if dataset.position >= head and not is_full:
+        return None
+    head = max(head, dataset.position)
     people = leaving.people(dataset, after=dataset.position, until=head, at=at)
-    return _planned(dataset, people, head=head, at=at)
+    return _planned(dataset, people, head=head, is_full=is_full, at=at)
 
 
 @transaction.atomic
-def _planned(
-    read: Dataset, people: dict[uuid.UUID, tuple[Span, ...]], *, head: int, at: datetime
-) -> Propagation | None:
+def _planned(read: Dataset, people: leaving.Going, *, head: int, is_full: bool, at: datetime) -> Propagation | None:
     """The run that removes these people; None where somebody else was first, or the dataset is not what it was."""
     dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=read.pk).first()
     if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.busy().exists():
         # the next turn looks again
         return None
-    if not people:
+    if not people and not is_full:
         dataset.position = head
         dataset.save(update_fields=["position"])
         return None
@@ -77,20 +93,25 @@ def _planned(
         dataset=dataset,
         from_position=dataset.position,
         to_position=head,
+        is_full=is_full,
         planned_at=at,
         next_try_at=at,
         deadline=_deadline(dataset, at=at),
     )
-    known = set(naming.keys(people, dataset=dataset).values())
+    try:
+        known = set(naming.keys(people, dataset=dataset).values())
+    except ConnectorError:
+        # the run says so itself, on its page
+        known = set(people)
     Target.objects.bulk_create(
-        [_target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
+        [leaving.target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)], batch_size=5_000
     )
     audit.record(
         at=at,
         by=actors.SYSTEM,
         action="propagation.plan",
         of=("propagation", propagation.pk),
-        details={"dataset": dataset.slug, "people": len(people), "to": head},
+        details={"dataset": dataset.slug, "people": len(people), "to": head, "full": is_full},
     )
     return propagation
 
@@ -98,20 +119,6 @@ def _planned(
 def _decides(dataset: Dataset) -> tuple[object, ...]:
     """All of a dataset that says who has to leave it."""
     return dataset.position, dataset.purposes, dataset.owner_id, dataset.category
-
-
-def _target(propagation: Propagation, subject_id: uuid.UUID, spans: tuple[Span, ...], *, is_named: bool) -> Target:
-    reason = "" if is_named else Target.NO_NAME
-    if spans and not propagation.dataset.created_column:
-        # whole removals go on in the same run; this one waits for somebody who knows the column
-        reason = Target.NO_TIME
-    return Target(
-        propagation=propagation,
-        subject_id=subject_id,
-        is_gap=bool(reason),
-        reason_code=reason,
-        spans=leaving.stored(spans),
-    )
 
 
 def _deadline(dataset: Dataset, *, at: datetime) -> datetime:
@@ -194,8 +201,12 @@ def retry_now(*, propagation: Propagation, by: str, at: datetime) -> None:
 
 
 def arrived(*, subject_id: uuid.UUID, position: int) -> bool:
-    """Whether everything up to `position` about this person is verified in every living dataset, without a gap."""
-    if Dataset.objects.living().filter(position__lt=position).exists():
+    """Whether everything up to `position` about this person is verified in every living dataset, without a gap.
+
+    Not while files wait to be looked through: whoever is forgotten before can be harder to recognise in them.
+    """
+    behind = Q(position__lt=position) | Q(pk__in=versions.with_arrivals())
+    if Dataset.objects.living().filter(behind).exists():
         return False
     gaps = Target.objects.gaps().filter(
         subject_id=subject_id,

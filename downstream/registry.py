@@ -1,10 +1,10 @@
 """The register of datasets: taking one in, connecting to it, what would happen to it."""
 
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -12,23 +12,21 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream import stores
-from downstream.connectors import KINDS, open_connector, resolver
-from downstream.connectors.base import Connector, Description
+from downstream import naming, places, versions
+from downstream.connectors import KINDS, open_connector
+from downstream.connectors.base import Connector, Description, Manifest
 from downstream.connectors.statement_columns import OPTIONS
-from downstream.models import Dataset
+from downstream.models import Dataset, KeyHash
+from downstream.places import RegistrationError
 from downstream.propagation_states import Status
 from portal import audit
-from portal.errors import Conflict, DomainError, NotFound
+from portal.errors import Conflict, NotFound
 
 Clock = Callable[[], datetime]
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 _LONGEST_NAME, _LONGEST_LOCATION = 120, 1_000
 _LONGEST_DEADLINE = 24 * 366
-
-
-class RegistrationError(DomainError):
-    """A dataset that cannot be registered as described."""
+_SHORTEST_SECRET, _LONGEST_SECRET = 16, 1_000
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,22 @@ class Registration:
     tdm_reservation_column: str = ""
     connector_options: Mapping[str, Any] = field(default_factory=dict)
     """What else the kind's connector has to know; it refuses what it does not. Staff see it: never a credential."""
+    key_hash: str = ""
+    key_secret: str = field(default="", repr=False)
 
     @property
     def options(self) -> dict[str, Any]:
         """All that the connector is told besides place, key and times."""
         statements = {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
         return {**self.connector_options, **statements}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset that was looked at and found fit to be registered."""
+
+    dataset: Dataset
+    manifest: Manifest
 
 
 def connect(dataset: Dataset) -> Connector:
@@ -79,14 +87,26 @@ def check(registration: Registration) -> Description:
         purposes.get(slug)
     purposes.check_category(registration.category)
     _check_scheme(registration.key_scheme)
+    _check_hash(registration)
     if not Recipient.objects.filter(slug=registration.owner).exists():
         raise NotFound("unknown_recipient", "The owner is no recipient that we know.", field="owner")
     if Dataset.objects.filter(slug=registration.slug).exists():
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration)
-    _check_free(location)
+    places.check_free(location)
     options = registration.options | _created(registration.created_column)
-    return open_connector(registration.kind, location, registration.key_column, options).describe()
+    described = open_connector(registration.kind, location, registration.key_column, options).describe()
+    _check_hashed_column(registration, described)
+    return described
+
+
+def new_secret() -> str:
+    """A secret for a dataset's key hashes: 256 random bits as hexadecimal digits. Show it once; it is kept sealed."""
+    return secrets.token_hex(32)
+
+
+def _resolved(registration: Registration) -> str:
+    return places.resolved(registration.kind, registration.location, registration.options)
 
 
 def _check_words(registration: Registration) -> None:
@@ -113,56 +133,50 @@ def _check_scheme(scheme: str) -> None:
     raise RegistrationError("unknown_scheme", f"A scheme is one of {known}, or a partner's own.", field="key_scheme")
 
 
-def _resolved(registration: Registration) -> str:
-    """The place itself, so that it is one place by every name. Raises RegistrationError, ConnectorError."""
-    location = registration.location
-    if not location.strip():
-        raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
-    resolve = resolver(registration.kind)
-    own = resolve(location, registration.options) if resolve else stores.resolve(location)
-    resolved = own or _path(location)
-    if len(resolved) > _LONGEST_LOCATION:
+def _check_hash(registration: Registration) -> None:
+    if registration.key_hash not in {"", *KeyHash.values}:
+        known = ", ".join(KeyHash.values)
+        raise RegistrationError("unknown_key_hash", f"Keys are hashed by one of: {known}.", field="key_hash")
+    if not registration.key_hash and registration.key_secret:
+        raise RegistrationError("secret_without_hash", "Say also how the keys are hashed.", field="key_hash")
+    if registration.key_hash and not _SHORTEST_SECRET <= len(registration.key_secret) <= _LONGEST_SECRET:
         raise RegistrationError(
-            "invalid_location", f"A path has at most {_LONGEST_LOCATION} characters.", field="location"
+            "invalid_key_secret",
+            f"The secret of the hashes has {_SHORTEST_SECRET} to {_LONGEST_SECRET} characters.",
+            field="key_secret",
         )
-    return resolved
 
 
-def _path(location: str) -> str:
-    """The path with links followed. Raises RegistrationError."""
-    try:
-        return str(Path(location).resolve())
-    except (OSError, RuntimeError, ValueError):
-        # links in a circle, or a name that no file can have
-        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
+def _check_hashed_column(registration: Registration, described: Description) -> None:
+    kinds = {column.name: column.kind for column in described.columns}
+    if registration.key_hash and kinds.get(registration.key_column, "text") != "text":
+        raise RegistrationError(
+            "hashes_not_text", "Hashed keys are hexadecimal digits in a text column.", field="key_column"
+        )
 
 
-def _check_free(location: str) -> None:
-    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
-    for slug, taken in Dataset.objects.living().values_list("slug", "location"):
-        if _overlap(location, taken):
-            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether one place is the other or lies in it: only paths lie in each other, and prefixes of one bucket."""
-    if one.startswith("s3://") and other.startswith("s3://"):
-        return one.startswith(other) or other.startswith(one)
-    if not (one.startswith("/") and other.startswith("/")):
-        return one == other
-    return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)
-
-
-@transaction.atomic
 def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
     """Take a dataset in, at log position 0: the first propagation removes whoever may not be in it.
 
     Raises what `check` raises; nothing is written then.
     """
+    return take_in(prepare(registration, at=at), by=by, at=at)
+
+
+def prepare(registration: Registration, *, at: datetime) -> Prepared:
+    """Everything that has to be read of it, outside any transaction: files may be many. Raises what `check` raises."""
     dataset = unsaved(registration, check(registration), at=at)
+    return Prepared(dataset, connect(dataset).manifest())
+
+
+@transaction.atomic
+def take_in(prepared: Prepared, *, by: str, at: datetime) -> Dataset:
+    """The rest of registering. Raises Conflict(`location_taken`)."""
+    dataset = prepared.dataset
     try:
         with transaction.atomic():
             dataset.save()
+            versions.begin(dataset=dataset, manifest=prepared.manifest, at=at)
     except IntegrityError as error:
         raise Conflict("location_taken", "This slug or place was registered just now; try again.") from error
     audit.record(
@@ -170,7 +184,12 @@ def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
         by=by,
         action="dataset.register",
         of=("dataset", dataset.slug),
-        details={"kind": dataset.kind, "purposes": dataset.purposes, "rows": dataset.row_count},
+        details={
+            "kind": dataset.kind,
+            "purposes": dataset.purposes,
+            "rows": dataset.row_count,
+            "key_hash": dataset.key_hash,
+        },
     )
     return dataset
 
@@ -187,6 +206,10 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         location=_resolved(registration),
         key_column=registration.key_column,
         key_scheme=registration.key_scheme,
+        key_hash=registration.key_hash,
+        key_secret=naming.sealed_secret(registration.key_secret, slug=registration.slug)
+        if registration.key_hash
+        else None,
         created_column=registration.created_column,
         category=registration.category,
         deadline_hours=registration.deadline_hours,

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from downstream import leases
-from downstream.connectors.base import Verification
+from downstream import leases, versions
+from downstream.connectors.base import Manifest, Verification
 from downstream.leases import Lease
 from downstream.models import Dataset, RemovalReceipt, Unit
 from downstream.propagation_states import Purge, Status, UnitStatus
@@ -15,8 +15,20 @@ from portal import actors, audit
 
 
 @transaction.atomic
-def settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verification, at: datetime) -> None:
-    """Everything that a verified run leaves in the database, in one transaction. Raises LeaseLost."""
+def settle(
+    lease: Lease,
+    *,
+    looked_for: set[uuid.UUID],
+    verification: Verification,
+    manifest: Manifest | None = None,
+    looked_through: Manifest | None = None,
+    at: datetime,
+) -> None:
+    """Everything that a verified run leaves in the database, in one transaction. Raises LeaseLost.
+
+    `manifest` names the units of what was verified, `looked_through` what was there when a full run looked for
+    everybody; see `versions.follow`.
+    """
     propagation = leases.lock(lease)
     propagation.units.filter(status=UnitStatus.STAGED).delete()
     counts: Counter[str] = Counter()
@@ -57,6 +69,8 @@ def settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verificati
     dataset.update(verified_at=at, row_count=verification.rows, file_count=verification.files)
     # one that was set back meanwhile (`registry.name_created_column`) has earlier entries to do again
     dataset.filter(position=propagation.from_position).update(position=propagation.to_position)
+    seen = manifest or Manifest(verification.files, verification.rows, verification.digest)
+    versions.follow(propagation=propagation, manifest=seen, looked_through=looked_through, at=at)
     audit.record(
         at=at,
         by=actors.SYSTEM,

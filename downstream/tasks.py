@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import propagation, purging
+from downstream import arrivals, propagation, purging
 from portal import clock
 
 
@@ -21,6 +21,12 @@ def turn(**_: Any) -> None:
         # a dataset that cannot be planned does not keep the others' work from the workers
         for propagation_id in propagation.hand_over(at=at):
             current_app.send_task(propagation.CARRY_OUT_TASK, kwargs={"propagation_id": str(propagation_id)})
+
+
+@shared_task(name="downstream.tasks.look_around")
+def look_around(**_: Any) -> None:
+    """Notice what others have changed in datasets; the next turn plans for it."""
+    arrivals.look_around(at=clock.now())
 
 
 @shared_task(name=propagation.CARRY_OUT_TASK)

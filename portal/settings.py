@@ -247,6 +247,9 @@ OAUTH2_PROVIDER = {
         "decisions:read": "Ask for decisions",
         "changes:read": "Follow the change feed",
         "choices:read": "Read choices and their receipts",
+        "datasets:read": "See datasets, their versions and what changed in them",
+        "datasets:write": "Register datasets",
+        "suppression:read": "Pull lists of people whose data must not be used",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -308,6 +311,10 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 # Beat turns the crank; every task finds its own work in tables, so a lost message costs one turn.
 # Turns expire, so that a worker that was away does not find a heap of them.
+# Below which folders or addresses partners may register datasets over the API; empty: anywhere.
+DATASET_ROOTS = env.list("HEED_DATASET_ROOTS", default=[])
+# How often datasets are looked at for files that others have brought in or changed.
+LOOK_AROUND_SECONDS = env.float("HEED_LOOK_AROUND_SECONDS", 300.0)
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": timedelta(seconds=every), "options": {"expires": max(every * 3, 5)}}
     for name, task, every in [
@@ -315,6 +322,7 @@ CELERY_BEAT_SCHEDULE = {
         ("seal", "consents.tasks.seal", 2.0),
         ("tell of rules and notices that turn", "consents.tasks.tell_turns", 5.0),
         ("propagate", "downstream.tasks.turn", 1.0),
+        ("notice new files in datasets", "downstream.tasks.look_around", LOOK_AROUND_SECONDS),
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),

@@ -128,17 +128,17 @@ def begin(
     position = sequencer.head()
     book = regime.current()
     moment = at or max(now, book.latest)
-    return Asking(scheme, asked, position, moment, _spans(asked, book, moment), now=at is None)
+    return Asking(scheme, asked, position, moment, spans_of(asked, book, moment), now=at is None)
 
 
 def of_snapshot(asked: Asked, snapshot: Snapshot, found: Answers) -> Asking:
     """The question with the answers that this snapshot has."""
     table = _Table(snapshot.seeds, snapshot.names, snapshot.later_table, found.allow)
-    spans = _spans(asked, found.book, found.since)
+    spans = spans_of(asked, found.book, found.since)
     return Asking(snapshot.scheme, asked, snapshot.position, found.since, spans, table)
 
 
-def _spans(asked: Asked, book: Book, at: datetime) -> tuple[Hold, ...]:
+def spans_of(asked: Asked, book: Book, at: datetime) -> tuple[Hold, ...]:
     question = asked.question
     if question.created_at is not None:
         return ()

@@ -18,6 +18,7 @@ from consents import sequencer
 from consents.models import Identifier, Purpose
 from consents.vocabulary import Scheme
 from downstream import propagation, registry, statements
+from downstream.admin import versions
 from downstream.admin.forms import ColumnForm
 from downstream.admin.purges import BytesFilter, PurgesMixin, RetentionMixin
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
@@ -61,6 +62,7 @@ class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
         "engine",
         "key_column",
         "key_scheme",
+        "key_hash",
         "created_column",
         "deadline_hours",
         "purge_deadline_hours",
@@ -76,7 +78,15 @@ class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
         "retired_at",
     )
     readonly_fields = ("freshness", "serves", "own_no", "own_words", "retention")
-    actions_detail = ("name_created_column", "decide_retention")
+    actions_detail = ("list_versions", "croissant_metadata", "name_created_column", "decide_retention")
+
+    @action(description=gettext_lazy("Versions"), icon="history")
+    def list_versions(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return versions.page(request, object_id)
+
+    @action(description=gettext_lazy("Croissant metadata"), icon="download")
+    def croissant_metadata(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return versions.metadata(request, object_id)
 
     def has_describe_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return bool(request.user.has_perm(DESCRIBE)) and (
@@ -119,6 +129,8 @@ class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
             return badge("danger", _("stopped: waits for you"))
         if Target.objects.gaps().filter(propagation__dataset=dataset, reason_code=Target.NO_TIME).exists():
             return badge("danger", _("gap: no times"))
+        if dataset.versions.filter(has_arrivals=True, children__isnull=True).exists():
+            return badge("warning", _("new files: being looked through"))
         behind = sequencer.head() - dataset.position
         return badge("warning", _("%d behind the log") % behind) if behind else badge("success", _("up to date"))
 
@@ -162,6 +174,7 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
         "cannot_name",
         "cannot_tell",
         "stretch",
+        "is_full",
         "planned_at",
         "deadline",
         "verified_at",

@@ -9,14 +9,16 @@ which. `tests/downstream/connectors/contract.py` holds a connector to this.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from downstream.connectors.statement_columns import RowsSaying
+from downstream.engines.columns import Column
 from downstream.engines.errors import ConnectorError
 from downstream.engines.spans import WHOLE, Part, Span, Spans
 
 __all__ = [
     "WHOLE",
+    "Column",
     "Connector",
     "ConnectorError",
     "Description",
@@ -27,9 +29,11 @@ __all__ = [
     "Span",
     "Spans",
     "StagedUnit",
+    "TellsKeys",
     "Trace",
     "UnitFinding",
     "UnitState",
+    "UnitVersion",
     "Verification",
     "stage_one_by_one",
 ]
@@ -46,15 +50,32 @@ class Description:
     rows: int
     size: int
     schema: str
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnitVersion:
+    """One unit of a manifest. `digest` changes with the content; `sha256` is of the bytes, where it is known anyway."""
+
+    name: str
+    digest: str
+    rows: int
+    size: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Which version of the dataset is there: the digest names its units and their content."""
+    """Which version of the dataset is there: the digest names its units and their content.
+
+    `units` are in order of name; without them nobody can tell later what has changed between two versions.
+    """
 
     files: int
     rows: int
     digest: str
+    units: tuple[UnitVersion, ...] = ()
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,8 @@ class Verification:
     rows: int
     files: int
     digest: str
+    manifest: Manifest | None = None
+    """What was there, where the look has come by it anyway; it is asked for otherwise."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +218,17 @@ class Connector(Protocol):
         """Search the bytes of everything that is physically there for the keys.
 
         They are keys of people of whom readers see no row any more; the caller made sure of that.
+        """
+
+
+@runtime_checkable
+class TellsKeys(Protocol):
+    """A connector that can also tell whom units are about: needed to recognise erased people in new units."""
+
+    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+        """The distinct keys of these units (None: of all), as text, some thousands at a time; memory stays flat.
+
+        A key may come once for each unit. Nulls are left out. Raises ConnectorError.
         """
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from downstream.connectors import statement_columns
 from downstream.connectors.base import (
     WHOLE,
+    Column,
     ConnectorError,
     Description,
     Manifest,
@@ -25,6 +26,7 @@ from downstream.connectors.base import (
     Trace,
     UnitFinding,
     UnitState,
+    UnitVersion,
     Verification,
     stage_one_by_one,
 )
@@ -117,20 +119,31 @@ class FileFolder:
             rows=sum(shape.rows for shape in shapes),
             size=sum(shape.size for shape in shapes),
             schema=shapes[0].schema,
+            columns=shapes[0].columns,
         )
 
     def manifest(self) -> Manifest:
-        rows, digest = 0, hashlib.sha256()
+        units: list[UnitVersion] = []
+        columns: tuple[Column, ...] = ()
+        digest = hashlib.sha256()
         files = self._files()
         for stored in files:
             try:
                 shape = self._inspect(stored.name)
             except ConnectorError as error:
                 digest.update(f"{stored.name}\0{error.code}\n".encode())
+                units.append(UnitVersion(stored.name, error.code, 0, 0))
                 continue
-            rows += shape.rows
+            columns = columns or shape.columns
+            units.append(UnitVersion(stored.name, shape.token, shape.rows, shape.size))
             digest.update(f"{stored.name}\0{shape.size}\0{shape.token}\n".encode())
-        return Manifest(files=len(files), rows=rows, digest=digest.hexdigest())
+        return Manifest(len(files), sum(unit.rows for unit in units), digest.hexdigest(), tuple(units), columns)
+
+    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+        for stored in self._files():
+            if units is None or stored.name in units:
+                with self._store.at_hand([stored.name]) as (file,):
+                    yield from self._engine.keys(file, key_column=self._key_column)
 
     def sweep(self) -> list[str]:
         return self._store.sweep()
@@ -209,6 +222,7 @@ class FileFolder:
             rows=manifest.rows,
             files=manifest.files,
             digest=manifest.digest,
+            manifest=manifest,
         )
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:

@@ -27,10 +27,12 @@ from downstream.connectors.base import (
     Trace,
     UnitFinding,
     UnitState,
+    UnitVersion,
     Verification,
     stage_one_by_one,
 )
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
+from downstream.engines import columns
 from downstream.engines.base import Tally
 from downstream.engines.key_columns import form_of
 from downstream.engines.parquet_statements import kind_of
@@ -85,16 +87,30 @@ class Memory:
             rows=self.manifest().rows,
             size=sum(table.nbytes for table in place.units.values()),
             schema=str(next(iter(place.units.values())).schema.remove_metadata()),
+            columns=columns.of_schema(next(iter(place.units.values())).schema),
         )
 
     def manifest(self) -> Manifest:
         units = self._place().units
-        content = "".join(f"{unit}\0{_sha256(units[unit])}\n" for unit in sorted(units))
+        named = tuple(
+            UnitVersion(name, _sha256(table), table.num_rows, table.nbytes) for name, table in sorted(units.items())
+        )
+        content = "".join(f"{one.name}\0{one.digest}\n" for one in named)
         return Manifest(
             files=len(units),
             rows=sum(table.num_rows for table in units.values()),
             digest=hashlib.sha256(content.encode()).hexdigest(),
+            units=named,
+            columns=columns.of_schema(next(iter(units.values())).schema),
         )
+
+    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+        there = self._place().units
+        for unit in sorted(there if units is None else there.keys() & set(units)):
+            column = self._column(unit, self.key_column, "key_column_missing")
+            form = form_of(unit, self.key_column, column.type)
+            distinct: Any = pc.unique(pc.cast(column, form.arrow)).drop_null()
+            yield form.texts(distinct.to_pylist())
 
     def sweep(self) -> list[str]:
         place = self._place()
@@ -180,7 +196,7 @@ class Memory:
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
         manifest = self.manifest()
         found = sum(sum(self._count(unit, keys, spans).values()) for unit in self._place().units)
-        return Verification(rows_found=found, rows=manifest.rows, files=manifest.files, digest=manifest.digest)
+        return Verification(found, manifest.rows, manifest.files, manifest.digest, manifest)
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
         for unit in sorted(self._place().units) if self.statement_columns.names else ():

@@ -36,14 +36,15 @@ def _is_data(store: Store, stored: Stored) -> bool:
 
 
 def _refuse_tables(names: Collection[str]) -> None:
-    tops = {name.split("/", 1)[0] for name in names}
-    found = [name for log, name in _TABLE_FORMATS.items() if log in tops]
-    if any(name.startswith("metadata/") and name.endswith(".metadata.json") for name in names):
+    """Also where a table lies somewhere below."""
+    folders = {folder for name in names for folder in PurePosixPath(name).parts[:-1]}
+    found = [name for log, name in _TABLE_FORMATS.items() if log in folders]
+    if any(PurePosixPath(name).match("metadata/*.metadata.json") for name in names):
         found.append("Apache Iceberg")
     if found:
         raise ConnectorError(
             "table_format",
-            f"This folder is a table of {found[0]}, whose log would not know of a rewritten file.",
+            f"In this folder is a table of {found[0]}, whose log would not know of a rewritten file.",
             permanent=True,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from downstream.engines.columns import Column
 from downstream.engines.spans import WHOLE, Spans
 
 
@@ -31,6 +32,7 @@ class Shape:
     key_type: str
     token: str
     """A digest of the header: equal for equal files, cheap because no data is read."""
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ class Engine(Protocol):
         self, files: Sequence[DataFile], *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
     ) -> Mapping[str, int]:
         """Scan the key column of all files; rows that have to go by file name, where there are any."""
+
+    def keys(self, file: DataFile, *, key_column: str) -> Iterator[list[str]]:
+        """The distinct keys of one file as text, some thousands at a time; a key may come more than once."""
 
     def count(self, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> dict[str, int]:
         """Rows that have to go of each key that is in this file."""

@@ -36,6 +36,9 @@ class EmbeddedEngine:
                 found |= parquet_checking.locate(alike, leaving=leaving, limits=self.limits)
         return found
 
+    def keys(self, file: DataFile, *, key_column: str) -> Iterator[list[str]]:
+        return parquet_files.keys(file, key_column=key_column)
+
     def count(self, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> dict[str, int]:
         form, time = self._forms(file, key_column, spans)
         leaving = Leaving(key_column, form, keys, time, spans)

@@ -35,6 +35,12 @@ class KeyForm:
         """Which rows of the column hold one of these values; a null holds none."""
         return pc.is_in(pc.cast(column, self.arrow), value_set=values)
 
+    def texts(self, natives: Iterable[Any]) -> list[str]:
+        """Keys of this form as text, the way they are given to us."""
+        if self.family == "uuid":
+            return [str(uuid.UUID(bytes=one) if isinstance(one, bytes) else uuid.UUID(one)) for one in natives]
+        return [str(one) for one in natives]
+
     def expression(self, key_column: str) -> str:
         """The column as SQL that compares with `probe` of `table`."""
         return self.duckdb.format(quote(key_column))

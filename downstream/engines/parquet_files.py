@@ -9,10 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from downstream.engines import columns
 from downstream.engines.base import DataFile, Shape
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm, form_of
@@ -20,6 +23,8 @@ from downstream.engines.spans import TimeForm, time_form
 
 _MAGIC, _ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 _SMALLEST = 12
+_PIECE = 65_536
+"""Rows that are looked at together."""
 
 
 def looks_like_parquet(head: bytes, tail: bytes) -> bool:
@@ -67,7 +72,17 @@ def inspect(file: DataFile, *, key_column: str, created_column: str = "") -> Sha
             key_family=form.family,
             key_type=f"{form.arrow} {form.duckdb}",
             token=hashlib.sha256(footer).hexdigest(),
+            columns=columns.of_schema(parquet.schema_arrow),
         )
+
+
+def keys(file: DataFile, *, key_column: str) -> Iterator[list[str]]:
+    """The distinct keys of each piece of the file, as text."""
+    with opened(file) as parquet:
+        form = key_form(file, parquet, key_column)
+        for batch in parquet.iter_batches(batch_size=_PIECE, columns=[key_column], use_threads=False):
+            distinct: Any = pc.unique(pc.cast(batch.column(0), form.arrow)).drop_null()
+            yield form.texts(distinct.to_pylist())
 
 
 def key_form(file: DataFile, parquet: pq.ParquetFile, key_column: str) -> KeyForm:

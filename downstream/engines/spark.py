@@ -72,6 +72,9 @@ class SparkEngine:
             found |= each
         return found
 
+    def keys(self, file: DataFile, *, key_column: str) -> Iterator[list[str]]:
+        return self._near.keys(file, key_column=key_column)
+
     def count(self, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> dict[str, int]:
         (counts,) = self._run([_Call("count", (file,), {"key_column": key_column})], keys, spans)
         return dict(counts)

@@ -10,6 +10,13 @@ from consents import purposes
 from consents.vocabulary import Category
 
 
+class KeyHash(models.TextChoices):
+    """How a key column hides identifiers: lower-case hexadecimal digits of SHA-256 over their UTF-8 bytes."""
+
+    HMAC = "hmac-sha256", _("HMAC-SHA-256 under its own key")
+    SALTED = "sha256-salted", _("SHA-256 over its own salt and the identifier")
+
+
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def living(self) -> "DatasetQuerySet":
         """Datasets that are still carried; retired ones are kept for their receipts."""
@@ -37,6 +44,16 @@ class Dataset(models.Model):
     key_column = models.CharField(_("key column"), max_length=200)
     key_scheme = models.CharField(
         _("key scheme"), max_length=40, help_text=_("The identifier scheme that the key column holds.")
+    )
+    key_hash = models.CharField(
+        _("keys are hashed"),
+        max_length=20,
+        blank=True,
+        choices=KeyHash.choices,
+        help_text=_("How the key column hides the identifiers; empty where it holds them as they are."),
+    )
+    key_secret = models.BinaryField(
+        null=True, editable=False, help_text=_("The key or salt of these hashes, sealed under the field key.")
     )
     created_column = models.CharField(
         _("column of creation time"),
@@ -83,7 +100,8 @@ class Dataset(models.Model):
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
 
-    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+    # whoever has the secret can try names against the hashes
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"key_secret"})
 
     objects = DatasetQuerySet.as_manager()
 
@@ -102,6 +120,11 @@ class Dataset(models.Model):
                 name="one_dataset_per_location",
             ),
             models.CheckConstraint(condition=~models.Q(purposes=[]), name="a_dataset_serves_a_purpose"),
+            models.CheckConstraint(
+                condition=models.Q(key_hash="", key_secret__isnull=True)
+                | ~models.Q(key_hash="") & models.Q(key_secret__isnull=False),
+                name="hashed_keys_have_a_secret",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,6 +35,11 @@ class Propagation(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="propagations")
     from_position = models.BigIntegerField()
     to_position = models.BigIntegerField()
+    is_full = models.BooleanField(
+        _("looks for everybody"),
+        default=False,
+        help_text=_("Not only for those whom the log names since the last run: files came in, or it is the first."),
+    )
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PLANNED)
     planned_at = models.DateTimeField(_("planned"))
     deadline = models.DateTimeField(_("deadline"))
@@ -93,7 +98,11 @@ class Propagation(models.Model):
                 condition=Q(status__in=sorted(OPEN)) | Q(purge=Purge.WORKING),
                 name="one_open_propagation_per_dataset",
             ),
-            models.CheckConstraint(condition=Q(to_position__gt=models.F("from_position")), name="forward_only"),
+            models.CheckConstraint(
+                condition=Q(to_position__gt=models.F("from_position"))
+                | Q(is_full=True, to_position=models.F("from_position")),
+                name="forward_only",
+            ),
             models.CheckConstraint(
                 condition=~Q(status=Status.VERIFIED) | Q(verified_at__isnull=False),
                 name="verified_has_its_time",
@@ -163,8 +172,11 @@ class Target(models.Model):
 class Unit(models.Model):
     """One file of a run: written down before it is swapped, so that a resumed run knows what happened.
 
-    `rows` counts the rows found per person, by subject id; `record` is the connector's own note.
+    `rows` counts the rows found per person, by subject id, and those of people who were erased together under `ERASED`;
+    `record` is the connector's own note.
     """
+
+    ERASED = "erased"
 
     id = models.BigAutoField(primary_key=True)
     propagation = models.ForeignKey(Propagation, on_delete=models.CASCADE, related_name="units")

@@ -2,13 +2,14 @@
 
 import json
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from consents import sequencer
 from downstream import leaving, registry, statements
-from downstream.models import Dataset
+from downstream.models import Dataset, KeyHash
 from portal import actors, clock
 from portal.errors import DomainError
 
@@ -27,6 +28,12 @@ class Command(BaseCommand):
         parser.add_argument("--kind", default="parquet_folder")
         parser.add_argument("--key-column", required=True, help="The column that names the person")
         parser.add_argument("--key-scheme", default="account", help="The identifier scheme of that column")
+        parser.add_argument(
+            "--key-hash", default="", choices=["", *KeyHash.values], help="How that column hides the identifiers"
+        )
+        parser.add_argument(
+            "--key-secret-file", help="A file with the hashes' key or salt; without it one is made and shown once"
+        )
         parser.add_argument("--purpose", action="append", default=[], dest="purposes", help="May be given repeatedly")
         parser.add_argument("--owner", required=True, help="The recipient that owns it")
         parser.add_argument(
@@ -65,6 +72,8 @@ class Command(BaseCommand):
             tdm_reservation_column=options["tdm_reservation_column"],
             created_column=options["created_column"],
             connector_options=dict(_option(given) for given in options["connector_options"]),
+            key_hash=options["key_hash"],
+            key_secret=self._secret(options),
         )
         at = clock.now()
         try:
@@ -76,8 +85,19 @@ class Command(BaseCommand):
                 by = actors.command("register_dataset")
                 statements.refresh(dataset=registry.register(registration=registration, by=by, at=at), at=at)
                 self.stdout.write(f"Registered {registration.slug}.")
+                if registration.key_hash and not options["key_secret_file"]:
+                    self.stdout.write(f"Secret of its key hashes, not shown again: {registration.key_secret}")
         except DomainError as error:
             raise CommandError(error.message) from error
+
+    def _secret(self, options: dict[str, Any]) -> str:
+        """Out of a file, because other users of the machine can read the words of a command."""
+        if options["key_secret_file"]:
+            try:
+                return Path(options["key_secret_file"]).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise CommandError("The file of the secret cannot be read.") from error
+        return registry.new_secret() if options["key_hash"] else ""
 
     def _say(self, dataset: Dataset, *, at: Any) -> None:
         going = leaving.people(dataset, after=0, until=sequencer.head(), at=at)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from downstream.connectors.base import WHOLE, Connector, ConnectorError, Part, Span, Spans, StagedUnit
+from downstream.connectors.base import WHOLE, Connector, ConnectorError, Part, Span, Spans, StagedUnit, TellsKeys
 
 ALICE, BOB, CHARLIE = "m_alice", "m_bob", "m_charlie"
 POSTS = pa.table({"person": [ALICE, BOB, None, ALICE, CHARLIE], "text": ["a", "b", "nobody's", "a", "c"]})
@@ -217,6 +217,26 @@ class ConnectorContract:
         assert connector.manifest().digest not in {first.digest, ""}
         assert connector.manifest().digest == connector.verify({BOB}).digest
 
+    def test_the_manifest_tells_which_unit_is_another_now(self, two_units: Ground) -> None:
+        before = two_units.connector().manifest()
+        if [unit.name for unit in before.units] != sorted(two_units.read()):
+            pytest.skip("its manifest tells no units, or others than what is put there")
+        assert sum(unit.rows for unit in before.units) == before.rows
+        two_units.put("b", POSTS)
+        after = {unit.name: unit for unit in two_units.connector().manifest().units}
+        changed = [unit.name for unit in before.units if after[unit.name].digest != unit.digest]
+        assert changed == ["b"]
+        assert {column.name for column in before.columns} >= {"person", "text"}
+
+    def test_the_keys_of_units_are_told_once_each_as_text(self, two_units: Ground) -> None:
+        connector = two_units.connector()
+        if not isinstance(connector, TellsKeys):
+            pytest.skip("it tells no keys")
+        if [unit.name for unit in connector.manifest().units] == sorted(two_units.read()):
+            assert sorted(key for keys in connector.keys(["b"]) for key in keys) == [BOB, CHARLIE]
+        assert {key for keys in connector.keys(None) for key in keys} == {ALICE, BOB, CHARLIE}
+        assert [key for keys in connector.keys([]) for key in keys] == []
+
     def test_readers_see_the_old_version_until_the_swap(self, two_units: Ground) -> None:
         connector, before = two_units.connector(), two_units.read()
         staged = stage_first(connector, {ALICE})
@@ -336,6 +356,9 @@ class ConnectorContract:
         connector = ground.connector()
         keys = {key, "007", "7.0", "x7", "-0", "99999999999999999999999"}
         assert [one.rows_per_key for one in connector.find(keys)] == [{key: 1}]
+        if isinstance(connector, TellsKeys):
+            # as they would be given to us, so that a fingerprint of theirs is found
+            assert key.lower() in {one for some in connector.keys(None) for one in some}
         remove(connector, keys)
         assert connector.verify(keys).rows_found == 0
         assert len(ground.read()["a"]) == 2
