@@ -16,8 +16,9 @@ from django.db import connection
 from consents import ledger
 from consents.models import Subject
 from consents.vocabulary import Action, Source
-from downstream import propagation
+from downstream import propagation, purging
 from downstream.models import Dataset, Propagation, RemovalReceipt
+from downstream.propagation_states import Status
 from portal import fault_points
 from tests.conftest import AT, sequenced
 from tests.stack import Stack, wait_for
@@ -52,9 +53,14 @@ def carry_out(run: Propagation, *, holder: str = "test", at: datetime = LATER) -
 
 
 def run_all(*, at: datetime = LATER) -> list[bool]:
+    """Everything that is due, and whether each run is verified; what was verified before is purged first."""
     propagation.plan(at=at)
     ids = propagation.hand_over(at=at)
-    return [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: at) for one in ids]
+    verified = set(Propagation.objects.filter(pk__in=ids, status=Status.VERIFIED).values_list("pk", flat=True))
+    for one in verified:
+        purging.carry_out(propagation_id=one, holder="test", clock=lambda: at)
+    open_ones = [one for one in ids if one not in verified]
+    return [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: at) for one in open_ones]
 
 
 def authors(dataset: Dataset) -> list[str | None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, transaction
-from downstream.connectors.folders import sha256
+from downstream.stores.folders import sha256
 
 from consents.models import Subject
 from consents.vocabulary import Action

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def body(world: None, tmp_path: Path) -> dict[str, Any]:
+def body(world: None, tmp_path: Path, settings: Any) -> dict[str, Any]:
+    """A dataset in a folder that the operator opened to partners."""
+    settings.DATASET_ROOTS = [str(tmp_path)]
     folder = write_parquet(tmp_path / "posts", {"author": ["m_alice"], "text": ["a"]})
     return {
         "slug": "posts",
@@ -149,6 +151,8 @@ def test_partners_register_only_for_recipients_of_theirs(calls: Caller, body: di
 def test_partners_register_only_where_the_operator_lets_them(
     calls: Caller, body: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
+    settings.DATASET_ROOTS = []
+    assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
     settings.DATASET_ROOTS = [str(tmp_path / "shared")]
     assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
     (tmp_path / "shared").mkdir()
