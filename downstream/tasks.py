@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import propagation
+from downstream import permits, propagation
 from portal import clock
 
 
@@ -27,3 +27,9 @@ def turn(**_: Any) -> None:
 def carry_out(*, propagation_id: str, **_: Any) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
+
+
+@shared_task(name="downstream.tasks.mark_void_permits")
+def mark_void_permits(**_: Any) -> None:
+    """Write down which permits a hold has made void, so that their holders are told."""
+    permits.mark_void(at=clock.now())

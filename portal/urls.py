@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("consents.api.urls")),
+    path("api/v1/", include("downstream.api.urls")),
     path("", include("requests_app.pages.urls")),
     path("", include("downstream.pages.urls")),
     path("", include("consents.pages.urls")),

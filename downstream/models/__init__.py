@@ -1,7 +1,29 @@
 """The tables of downstream."""
 
 from downstream.models.datasets import Dataset
+from downstream.models.exposures import ExposureDecision
+from downstream.models.lineage import LineageEvent, LineageNode, LineageRead, LineageRun, LineageWrite
 from downstream.models.propagations import Propagation, RemovalReceipt, Target, Unit
+from downstream.models.training import Permit, PermitEvent, PermitRefusal, RunInput, TrainedModel, TrainingRun
 from downstream.models.versions import DatasetVersion
 
-__all__ = ["Dataset", "DatasetVersion", "Propagation", "RemovalReceipt", "Target", "Unit"]
+__all__ = [
+    "Dataset",
+    "DatasetVersion",
+    "ExposureDecision",
+    "LineageEvent",
+    "LineageNode",
+    "LineageRead",
+    "LineageRun",
+    "LineageWrite",
+    "Permit",
+    "PermitEvent",
+    "PermitRefusal",
+    "Propagation",
+    "RemovalReceipt",
+    "RunInput",
+    "Target",
+    "TrainedModel",
+    "TrainingRun",
+    "Unit",
+]
