@@ -130,6 +130,10 @@ class TrainingRuns(PartnerView):
         except PermitRefused as refused:
             permits.note_refusal(asked=asked, refused=refused, partner=partner.slug, at=at)
             return _refused(refused)
+        if repeated:
+            # the same permit, but what has become of it meanwhile
+            permit = permits.find(uuid.UUID(body["permit"]), owners=partner.recipients)
+            body = _permit_out(permit, permits.standing(permit, at=at))
         return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
