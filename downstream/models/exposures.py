@@ -38,7 +38,7 @@ class ExposureDecision(AppendOnly):
     class Meta(AppendOnly.Meta):
         verbose_name = _("decision about exposures")
         verbose_name_plural = _("decisions about exposures")
-        ordering = ["-decided_at"]
+        ordering = ["-decided_at", "-id"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="accepted", due_on__isnull=True) & ~Q(ground="") & ~Q(legal_ground="")
