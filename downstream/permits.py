@@ -15,6 +15,7 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from consents import checkpoints, holds, purposes, sequencer
+from consents.holds import HoldScope
 from consents.models import Hold
 from downstream import readiness, training_runs
 from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, RunInput
@@ -145,6 +146,15 @@ def standing_of(permits: Iterable[Permit], *, at: datetime) -> dict[uuid.UUID, S
         return {}
     standing_holds = holds.standing_since(min(permit.issued_at for permit in every))
     return {permit.pk: _standing(permit, standing_holds, at) for permit in every}
+
+
+def ended_by(scope: HoldScope, *, at: datetime) -> int:
+    """How many permits that are valid now a hold of this scope would make void."""
+    hold = Hold(purposes=list(scope.purposes), recipients=list(scope.recipients))
+    current = list(Permit.objects.filter(expires_at__gt=at).select_related("run"))
+    states = standing_of(current, at=at)
+    valid = [permit for permit in current if states[permit.pk].state == VALID]
+    return sum(holds.bears_on(hold, purpose=one.run.purpose, recipients=one.recipients) for one in valid)
 
 
 @transaction.atomic

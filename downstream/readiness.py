@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from consents import holds, log, purposes, regime, sequencer
-from consents.models import Hold, Position, Subject
+from consents import holds, log, purposes, regime, sequencer, subjects
+from consents.models import Hold, Position
 from consents.vocabulary import Default
 from downstream import statements
 from downstream.models import Dataset, DatasetVersion, Propagation, RemovalReceipt, Target
@@ -44,8 +44,7 @@ def of_rules(use: Use, *, at: datetime) -> Iterator[Reason]:
     standing = book.at(purpose=use.purpose, at=max(at, book.latest))
     if not standing.rules:
         yield Reason("no_rule", f"No rule is in force for {use.purpose}, so nobody can tell what may be used.")
-    places = Subject.objects.filter(erased_at__isnull=True).values_list("jurisdiction", flat=True).distinct()
-    relied_on = {standing.rule_for(place, use.recipient) for place in places}
+    relied_on = {standing.rule_for(place, use.recipient) for place in subjects.places()}
     for rule in sorted((one for one in relied_on if one is not None), key=lambda one: one.pk):
         if rule.default != Default.ALLOW:
             continue

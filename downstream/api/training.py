@@ -45,7 +45,7 @@ class TrainingRunIn(StrictSerializer):
     datasets = serializers.ListField(child=UsedDataset(), allow_empty=False, max_length=_MOST_DATASETS)
 
 
-class ReasonOut(serializers.Serializer[Any]):
+class PermitReason(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Stable; build on this")
     dataset = serializers.CharField(allow_blank=True, help_text="Its slug; empty where it is about the whole run")
     text = serializers.CharField()
@@ -63,8 +63,8 @@ class PermitOut(serializers.Serializer[Any]):
     purpose = serializers.CharField()
     state = serializers.ChoiceField(choices=[permits.VALID, permits.VOID, permits.EXPIRED, permits.COMPLETED])
     since = serializers.DateTimeField(help_text="Since when it is in this state")
-    reason = ReasonOut(allow_null=True, help_text="Why it is void")
-    stale = ReasonOut(many=True, help_text="Reasons for which a valid permit would not be given now")
+    reason = PermitReason(allow_null=True, help_text="Why it is void")
+    stale = PermitReason(many=True, help_text="Reasons for which a valid permit would not be given now")
     issued_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     jws = serializers.CharField(help_text="Verifies offline with the keys of /.well-known/jwks.json; see its `exp`")
@@ -73,7 +73,7 @@ class PermitOut(serializers.Serializer[Any]):
 class RefusedOut(Problem):
     """RFC 9457 problem details, with every reason."""
 
-    reasons = ReasonOut(many=True)
+    reasons = PermitReason(many=True)
 
 
 class FinishIn(StrictSerializer):

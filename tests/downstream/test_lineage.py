@@ -1,12 +1,17 @@
 """From what runs report to which dataset versions are in which model, in whatever order it is told."""
 
 import itertools
+import random
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consents.models import Partner, Subject
 from downstream import lineage, openlineage
@@ -87,6 +92,38 @@ def test_what_lies_between_is_followed_in_whatever_order_it_is_told(posts: Datas
     hear(*[told[place] for place in order])
     assert learned() == [1]
     assert LineageNode.objects.get(name="clean").dataset is None
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chance=st.randoms(use_true_random=False))
+def test_any_story_ends_the_same_in_whatever_order_it_is_told(posts: Dataset, chance: random.Random) -> None:
+    told = list(_any_story(chance))
+    ends = []
+    for _ in range(2):
+        hear(*told)
+        ends.append({name: learned(name) for name in ("one", "two")})
+        _forget()
+        chance.shuffle(told)
+    assert ends[0] == ends[1]
+
+
+def _any_story(chance: random.Random) -> Iterator[dict[str, Any]]:
+    """Six runs between a dataset, three places and two models."""
+    nodes = [heed("posts"), *(named("s3://lake", f"place-{one}") for one in range(3))]
+    models = [heed("model/one"), heed("model/two")]
+    for start in range(1, 7):
+        kept = chance.choice([{}, {"lifecycleStateChange": OVERWRITES}])
+        output = chance.choice([*nodes[1:], *models])
+        yield from story(start * 2, inputs=chance.sample([*nodes, *models], 2), outputs=[{**output, "facets": kept}])
+
+
+def _forget() -> None:
+    """Everything that was heard; history, too, which only a test may."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE downstream_lineageevent, downstream_lineagerun, downstream_lineageread, downstream_lineagewrite,"
+            " downstream_lineagenode, downstream_runinput, downstream_trainingrun, downstream_trainedmodel CASCADE"
+        )
 
 
 def test_the_version_is_the_newest_at_the_runs_start(posts: Dataset) -> None:

@@ -1,11 +1,13 @@
 """A training run begins with every condition met, or is told all that are not; and a pause ends its permit at once."""
 
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from joserfc import jws
 from joserfc.jwk import KeySet, OKPKey
 
@@ -20,7 +22,7 @@ from portal.errors import DomainError, NotFound
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, OTHER, dataset_of, partner, person, sequenced, write_parquet
 from tests.consents.test_rules import PROPOSAL
-from tests.downstream.acting import LATER, planned, run_all, say
+from tests.downstream.acting import LATER, Holder, planned, run_all, say
 from tests.downstream.training import ask, caught_up, finish, permitted, ready, refused, trained, version_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -266,6 +268,23 @@ class TestWhatBecomesOfAPermit:
         holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=NOW - timedelta(seconds=30))
         found = permits.standing(permit, at=NOW)
         assert (found.state, found.since) == (permits.VOID, NOW)
+
+    def test_also_one_that_is_committed_while_the_permit_is_given(self, posts: Dataset, acme: Partner) -> None:
+        began, may_commit = threading.Event(), threading.Event()
+
+        def open_slowly() -> None:
+            with transaction.atomic():
+                holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=LATER)
+                began.set()
+                may_commit.wait(30)
+
+        slow = Holder(open_slowly)
+        assert began.wait(30)
+        permit = permitted(ask(posts), partner=acme, at=NOW)
+        assert permits.standing(permit, at=NOW).state == permits.VALID
+        may_commit.set()
+        slow.ended()
+        assert permits.standing(permit, at=NOW).state == permits.VOID
 
     def test_it_expires(self, posts: Dataset, acme: Partner) -> None:
         permit = permitted(ask(posts), partner=acme, at=NOW)

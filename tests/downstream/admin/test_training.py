@@ -130,6 +130,19 @@ def test_a_permit_shows_its_state_with_the_reasons(
     assert reverse("admin:consents_hold_change", args=[hold.pk]) in page(browser, "permit", permit.pk)
 
 
+def test_whoever_opens_a_hold_is_shown_first_which_permits_it_ends(
+    posts: Dataset, acme: Partner, petra: User, signed_in: SignIn
+) -> None:
+    permitted(ask(posts), partner=acme, at=clock.now())
+    browser = signed_in(petra)
+    asked = {"jurisdictions": "GB", "authority": "ICO", "reason": "They asked us to"}
+    shown = browser.post("/admin/consents/hold/add/", asked)
+    assert shown.context["effect"]["permits"] == 1
+    assert "1 training permit is void at once" in shown.content.decode()
+    elsewhere = browser.post("/admin/consents/hold/add/", asked | {"purposes": ["marketing"]})
+    assert elsewhere.context["effect"]["permits"] == 0
+
+
 def test_a_refused_run_shows_every_reason(model: TrainedModel, petra: User, signed_in: SignIn) -> None:
     browser = signed_in(petra)
     assert "unknown_dataset" in page(browser, "permitrefusal")
