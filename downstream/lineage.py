@@ -6,7 +6,7 @@ is told which dataset versions reached it.
 
 import uuid
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -20,7 +20,6 @@ from downstream.models import (
     LineageRead,
     LineageRun,
     LineageWrite,
-    RunInput,
     TrainedModel,
     TrainingRun,
 )
@@ -161,7 +160,7 @@ def _settle(run: LineageRun, *, at: datetime) -> None:
     for one in _downstream(run):
         training = _training(one, at=at)
         if training is not None:
-            training_runs.add_inputs(training, upstream(one), named_by=RunInput.LINEAGE)
+            training_runs.set_lineage(training, upstream(one))
 
 
 def _downstream(run: LineageRun) -> list[LineageRun]:
@@ -214,26 +213,31 @@ def upstream(run: LineageRun) -> set[uuid.UUID]:
             if read.version_id is not None:
                 found.add(read.version_id)
             if read.node.dataset_id is None:
-                waiting.extend(_makers(read.node, before=one.ended_at))
+                waiting.extend(_makers(read.node, reader=one))
             if read.node.model_id is not None:
-                found |= _learned(read.node.model_id, without=one.training_run_id)
+                found |= _learned(read.node.model_id, reader=one)
     return found
 
 
-def _learned(model_id: uuid.UUID, *, without: uuid.UUID | None) -> set[uuid.UUID]:
-    """What is in the model that a run goes on from, also where no lineage tells of its making."""
-    finished = TrainingRun.objects.filter(model=model_id, finished_at__isnull=False)
-    others = finished.exclude(pk=without) if without else finished
-    latest = others.order_by("-finished_at", "-id").first()
-    return set(latest.inputs.values_list("version_id", flat=True)) if latest else set()
+def _makers(node: LineageNode, *, reader: LineageRun) -> Iterator[LineageRun]:
+    """The runs whose work the reader may have found there: back to one that had replaced all before the reader began.
 
-
-def _makers(node: LineageNode, *, before: datetime | None) -> Iterable[LineageRun]:
-    """The runs whose work is in the node by then: back to the last one that replaced what was there."""
-    writes = node.written_by.filter(run__succeeded=True).select_related("run").order_by("-run__ended_at", "-pk")
-    if before is not None:
-        writes = writes.filter(run__started_at__lte=before)
-    for write in writes:
+    A model's latest run always has: one that goes on from earlier weights names the model among its own inputs.
+    """
+    writes = node.written_by.filter(run__succeeded=True).exclude(run=reader)
+    if reader.ended_at is not None:
+        writes = writes.filter(run__started_at__lte=reader.ended_at)
+    for write in writes.select_related("run").order_by("-run__ended_at", "-run"):
         yield write.run
-        if write.replaces:
+        ended_at = write.run.ended_at
+        if (write.replaces or node.model_id is not None) and ended_at is not None and ended_at <= reader.started_at:
             return
+
+
+def _learned(model_id: uuid.UUID, *, reader: LineageRun) -> set[uuid.UUID]:
+    """What is in the model that a run goes on from, where no lineage tells of its making but a permit does."""
+    finished = TrainingRun.objects.filter(model=model_id, finished_at__lte=reader.started_at)
+    latest = finished.select_related("lineage").order_by("-finished_at", "-id").first()
+    if latest is None or hasattr(latest, "lineage"):
+        return set()
+    return set(latest.inputs.values_list("version_id", flat=True))

@@ -74,6 +74,12 @@ def add_inputs(run: TrainingRun, version_ids: Iterable[uuid.UUID], *, named_by: 
     RunInput.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def set_lineage(run: TrainingRun, version_ids: Collection[uuid.UUID]) -> None:
+    """What lineage says now that the run has read: what it said before of others is no longer so."""
+    run.inputs.filter(named_by=RunInput.LINEAGE).exclude(version__in=version_ids).delete()
+    add_inputs(run, version_ids, named_by=RunInput.LINEAGE)
+
+
 @transaction.atomic
 def retire(*, model: TrainedModel, by: str, at: datetime) -> None:
     """Record that the model is no longer used by anybody. Raises Conflict(`retired_before`)."""

@@ -73,8 +73,8 @@ class TrainingRun(models.Model):
         return self.name
 
 
-class RunInput(AppendOnly):
-    """A dataset version that a run reads."""
+class RunInput(models.Model):
+    """A dataset version that a run reads. What lineage says of it follows the events, which are kept for good."""
 
     PERMIT, LINEAGE, EARLIER = "permit", "lineage", "earlier_run"
 
@@ -93,7 +93,7 @@ class RunInput(AppendOnly):
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 
-    class Meta(AppendOnly.Meta):
+    class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "version"], name="one_input_of_a_version")]
 
     def __str__(self) -> str:
