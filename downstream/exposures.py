@@ -5,6 +5,7 @@ run used. Whoever left before was not in it. Nothing is unlearned by counting: a
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -132,31 +133,34 @@ def decide(*, model: TrainedModel, decision: Decision, by: str, at: datetime) ->
 def of_person(subject_id: uuid.UUID) -> list[Learned]:
     """The living models whose latest run used a version that this person's data was in, and they left since.
 
-    One for each model and dataset, with the version that was used; three queries.
+    One for each model and dataset, with the version that was used; at most three queries.
     """
-    latest = TrainingRun.objects.filter(pk=Subquery(_latest(OuterRef("model")).values("pk")[:1]))
-    inputs = RunInput.objects.filter(
-        run__in=latest,
-        run__model__retired_at__isnull=True,
-        version__dataset__receipts__in=RemovalReceipt.objects.filter(subject_id=subject_id, rows_removed__gt=0),
-        version__dataset__receipts__position__gt=F("version__position"),
-    ).annotate(left_at=F("version__dataset__receipts__verified_at"))
-    rows = inputs.select_related("run__model__owner", "version__dataset")
-    rows = rows.prefetch_related("run__model__decisions").order_by(
-        "run__finished_at", "version__dataset__name", "left_at"
-    )
+    removals = RemovalReceipt.objects.filter(subject_id=subject_id, rows_removed__gt=0).order_by("position")
+    left: dict[int, list[tuple[int, datetime]]] = {}
+    for dataset_id, position, verified_at in removals.values_list("dataset_id", "position", "verified_at"):
+        left.setdefault(dataset_id, []).append((position, verified_at))
     found: dict[tuple[uuid.UUID, int], Learned] = {}
-    for row in rows:
-        # of several versions or removals the first that shows it
-        found.setdefault((row.run.model_id, row.version.dataset_id), _learned(row))
+    for row in _used(left) if left else ():
+        after = [at for position, at in left[row.version.dataset_id] if position > row.version.position]
+        if after:
+            # of several versions the first that shows it
+            found.setdefault((row.run.model_id, row.version.dataset_id), _learned(row, left_at=after[0]))
     return list(found.values())
 
 
-def _learned(row: RunInput) -> Learned:
+def _used(dataset_ids: Collection[int]) -> "QuerySet[RunInput]":
+    """What the latest runs of living models have read of these datasets."""
+    latest = TrainingRun.objects.filter(pk=Subquery(_latest(OuterRef("model")).values("pk")[:1]))
+    used = RunInput.objects.filter(
+        run__in=latest, run__model__retired_at__isnull=True, version__dataset__in=dataset_ids
+    )
+    rows = used.select_related("run__model__owner", "version__dataset").prefetch_related("run__model__decisions")
+    return rows.order_by("run__finished_at", "version__dataset__name", "version__number")
+
+
+def _learned(row: RunInput, *, left_at: datetime) -> Learned:
     model, dataset, finished_at = row.run.model, row.version.dataset, row.run.finished_at
     assert finished_at is not None  # noqa: S101 -- only finished runs are looked at
-    decision = next((one for one in model.decisions.all() if one.run_id == row.run_id), None)
-    left_at: datetime = row.left_at  # type: ignore[attr-defined]
     return Learned(
         model=model,
         dataset=dataset.public_name,
@@ -165,7 +169,7 @@ def _learned(row: RunInput) -> Learned:
         version=row.version.number,
         finished_at=finished_at,
         left_at=left_at,
-        decision=decision,
+        decision=next((one for one in model.decisions.all() if one.run_id == row.run_id), None),
     )
 
 
