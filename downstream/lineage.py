@@ -158,9 +158,9 @@ def _fix_versions(run: LineageRun) -> None:
 def _settle(run: LineageRun, *, at: datetime) -> None:
     """Bring every training run that this run bears on up to what is known now."""
     for one in _downstream(run):
-        training = _training(one, at=at)
-        if training is not None:
-            training_runs.set_lineage(training, upstream(one))
+        versions = upstream(one)
+        for training in _trainings(one, at=at):
+            training_runs.set_lineage(training, versions)
 
 
 def _downstream(run: LineageRun) -> list[LineageRun]:
@@ -174,29 +174,30 @@ def _downstream(run: LineageRun) -> list[LineageRun]:
     return list(seen.values())
 
 
-def _training(run: LineageRun, *, at: datetime) -> TrainingRun | None:
-    """The training run that this run is: it makes a model, or was permitted under its id. Closed once it succeeded."""
-    training = run.training_run or _permitted(run)
-    if training is None:
-        made = run.writes.filter(node__model__isnull=False).select_related("node__model").order_by("pk").first()
-        if made is None or made.node.model is None:
-            return None
-        training = TrainingRun.objects.create(
-            name=str(run.pk), model=made.node.model, partner=run.partner, recorded_at=at
+def _trainings(run: LineageRun, *, at: datetime) -> list[TrainingRun]:
+    """The training runs that this run is: of each model it makes, and the one permitted under its id.
+
+    Closed once it succeeded.
+    """
+    _tie_permitted(run)
+    for model_id in run.writes.filter(node__model__isnull=False).values_list("node__model", flat=True):
+        TrainingRun.objects.get_or_create(
+            lineage_run=run.pk,
+            model_id=model_id,
+            defaults={"name": str(run.pk), "partner": run.partner, "recorded_at": at},
         )
-    if run.training_run_id != training.pk:
-        run.training_run = training
-        run.save(update_fields=["training_run"])
-    if run.succeeded and training.finished_at is None:
-        training.finished_at = run.ended_at
-        training.save(update_fields=["finished_at"])
-    return training
+    trainings = TrainingRun.objects.filter(lineage_run=run.pk)
+    if run.succeeded:
+        trainings.filter(finished_at__isnull=True).update(finished_at=run.ended_at)
+    return list(trainings)
 
 
-def _permitted(run: LineageRun) -> TrainingRun | None:
-    """A run that asked for its permit under this very id."""
-    named = TrainingRun.objects.filter(partner=run.partner, name__iexact=str(run.pk), lineage__isnull=True)
-    return named.order_by("-recorded_at").first()
+def _tie_permitted(run: LineageRun) -> None:
+    """Where the run asked for its permit under this very id, that is its training; of several askings the last."""
+    named = TrainingRun.objects.filter(partner=run.partner, name__iexact=str(run.pk))
+    if not named.filter(lineage_run__isnull=False).exists():
+        last = named.order_by("-recorded_at").values("pk")[:1]
+        TrainingRun.objects.filter(pk__in=last).update(lineage_run=run.pk)
 
 
 def upstream(run: LineageRun) -> set[uuid.UUID]:
@@ -237,7 +238,7 @@ def _makers(node: LineageNode, *, reader: LineageRun) -> Iterator[LineageRun]:
 def _learned(model_id: uuid.UUID, *, reader: LineageRun) -> set[uuid.UUID]:
     """What is in the model that a run goes on from, where no lineage tells of its making but a permit does."""
     finished = TrainingRun.objects.filter(model=model_id, finished_at__lte=reader.started_at)
-    latest = finished.select_related("lineage").order_by("-finished_at", "-id").first()
-    if latest is None or hasattr(latest, "lineage"):
+    latest = finished.order_by("-finished_at", "-id").first()
+    if latest is None or latest.lineage_run is not None:
         return set()
     return set(latest.inputs.values_list("version_id", flat=True))

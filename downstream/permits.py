@@ -19,7 +19,7 @@ from consents.holds import HoldScope
 from consents.models import Hold
 from downstream import readiness, training_runs
 from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, RunInput
-from downstream.readiness import Reason, Use
+from downstream.readiness import Pause, Reason, Use
 from portal import actors, audit, signing
 from portal.errors import Conflict, DomainError, NotFound
 
@@ -65,17 +65,17 @@ class Standing:
 
 
 @transaction.atomic
-def issue(*, asked: Asked, owners: Collection[str], partner: str, issuer: str, at: datetime) -> Permit:
+def issue(*, asked: Asked, owners: Collection[str], partner: str, at: datetime) -> Permit:
     """Give a permit. `owners` are the recipients that the partner speaks for; other datasets are unknown to it.
 
-    `issuer` is the house's address. Raises PermitRefused, NotFound(`unknown_purpose`), DomainError(`dataset_twice`).
+    Raises PermitRefused, NotFound(`unknown_purpose`), DomainError(`dataset_twice`).
     """
     purposes.check(asked.purpose)
     _check_once(asked.datasets)
     # before anything is looked at: whatever commits meanwhile makes the permit void
-    known = [hold.pk for hold in readiness.open_holds(asked.use, at=at)]
+    paused = readiness.pauses(asked.use, at=at)
     model = training_runs.model_named(asked.model, owner=asked.recipient, at=at)
-    versions, reasons = _look(asked, owners, at=at)
+    versions, reasons = _look(asked, owners, paused, at=at)
     if model.retired_at is not None:
         reasons.append(Reason("model_retired", "This model is retired; train one of another name."))
     if reasons:
@@ -87,12 +87,12 @@ def issue(*, asked: Asked, owners: Collection[str], partner: str, issuer: str, a
         id=uuid7(),
         run=run,
         recipients=[asked.recipient],
-        holds_known=known,
+        holds_known=[one.hold.pk for one in paused],
         issued_at=at,
         expires_at=at + settings.PERMIT_LASTS,
         position=sequencer.head(),
     )
-    permit.jws = signing.seal_jws(_claims(permit, versions, issuer), typ=TYPE)
+    permit.jws = signing.seal_jws(_claims(permit, versions), typ=TYPE)
     permit.save(force_insert=True)
     details = {"run": str(run.pk), "model": str(model.pk), "purpose": asked.purpose, "datasets": _named(versions)}
     audit.record(at=at, by=actors.partner(partner), action="permit.issue", of=("permit", permit.pk), details=details)
@@ -133,9 +133,9 @@ def standing(permit: Permit, *, at: datetime) -> Standing:
     if found.state != VALID:
         return found
     use = Use(permit.run.purpose, permit.run.model.owner_id)
-    stale = list(readiness.of_rules(use, at=at))
+    stale, paused = list(readiness.of_rules(use, at=at)), readiness.pauses(use, at=at)
     for version in _versions(permit):
-        stale += [*readiness.of_dataset(version.dataset, use), *readiness.of_version(version, use, at=at)]
+        stale += [*readiness.of_dataset(version.dataset, use), *readiness.of_version(version, use, paused, at=at)]
     return Standing(VALID, found.since, stale=tuple(readiness.distinct(stale)))
 
 
@@ -210,7 +210,9 @@ def _check_once(datasets: Sequence[tuple[str, int | None]]) -> None:
         raise DomainError("dataset_twice", "Name each dataset once.", field="datasets")
 
 
-def _look(asked: Asked, owners: Collection[str], *, at: datetime) -> tuple[list[DatasetVersion], list[Reason]]:
+def _look(
+    asked: Asked, owners: Collection[str], paused: Sequence[Pause], *, at: datetime
+) -> tuple[list[DatasetVersion], list[Reason]]:
     """The versions that are meant, and everything that is against them."""
     reasons = list(readiness.of_rules(asked.use, at=at))
     known = {
@@ -228,7 +230,7 @@ def _look(asked: Asked, owners: Collection[str], *, at: datetime) -> tuple[list[
             code, text = _no_version(number)
             reasons.append(Reason(code, text, slug))
             continue
-        reasons += readiness.of_version(version, asked.use, at=at)
+        reasons += readiness.of_version(version, asked.use, paused, at=at)
         versions.append(version)
     return versions, reasons
 
@@ -253,11 +255,11 @@ def _named(versions: Iterable[DatasetVersion]) -> dict[str, int]:
     return {one.dataset.slug: one.number for one in versions}
 
 
-def _claims(permit: Permit, versions: Iterable[DatasetVersion], issuer: str) -> dict[str, Any]:
+def _claims(permit: Permit, versions: Iterable[DatasetVersion]) -> dict[str, Any]:
     """Registered claims of RFC 7519 and ours; times in seconds since 1970."""
     checkpoint = checkpoints.latest()
     return {
-        "iss": issuer,
+        "iss": settings.SITE_URL,
         "jti": str(permit.pk),
         "iat": int(permit.issued_at.timestamp()),
         "exp": int(permit.expires_at.timestamp()),

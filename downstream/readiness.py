@@ -4,7 +4,7 @@ Where something cannot be told, the answer is no. What is asked of a version, an
 docs/decisions/0016-permits.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,6 +38,14 @@ class Use:
     recipient: str
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A hold, and its place in the log; None while it has none."""
+
+    hold: Hold
+    position: int | None
+
+
 def of_rules(use: Use, *, at: datetime) -> Iterator[Reason]:
     """Whether people were told, under every rule by which somebody we know is in by default."""
     book = regime.current()
@@ -68,20 +76,21 @@ def of_dataset(dataset: Dataset, use: Use) -> Iterator[Reason]:
         yield Reason("purpose_not_served", f"It serves {served}, and only for that are people removed.", dataset.slug)
 
 
-def of_version(version: DatasetVersion, use: Use, *, at: datetime) -> Iterator[Reason]:
+def of_version(version: DatasetVersion, use: Use, paused: Iterable[Pause], *, at: datetime) -> Iterator[Reason]:
     """Whether everybody who may not be in it is out of this version, and nothing is paused or unknown."""
     dataset = version.dataset
     yield from _content(version)
     yield from _progress(dataset, at)
-    yield from _holds(dataset, use, at)
+    yield from _holds(dataset, paused)
     yield from _gaps(dataset)
     yield from _own_words(dataset, use)
 
 
-def open_holds(use: Use, *, at: datetime) -> list[Hold]:
-    """Holds in force that pause such a use for somebody or other."""
+def pauses(use: Use, *, at: datetime) -> list[Pause]:
+    """Holds in force that pause such a use for somebody or other, to be looked at for each of several datasets."""
     every = holds.standing_since(at)
-    return [one for one in every if holds.bears_on(one, purpose=use.purpose, recipients=[use.recipient])]
+    bearing = [one for one in every if holds.bears_on(one, purpose=use.purpose, recipients=[use.recipient])]
+    return [Pause(one, sequencer.position_of(holds.opening_event(one))) for one in bearing]
 
 
 def _content(version: DatasetVersion) -> Iterator[Reason]:
@@ -128,15 +137,14 @@ def _is_behind(dataset: Dataset, at: datetime) -> bool:
     return bool(touched.subjects or touched.erased or touched.registrations or touched.jurisdictions)
 
 
-def _holds(dataset: Dataset, use: Use, at: datetime) -> Iterator[Reason]:
+def _holds(dataset: Dataset, paused: Iterable[Pause]) -> Iterator[Reason]:
     """A hold that is carried out leaves the rest to be used, unless it leaves no rest. No deadline counts here."""
-    for hold in open_holds(use, at=at):
-        if holds.is_of_everyone(hold):
-            yield Reason("hold_on_everything", f"Paused for everybody since {_moment(hold.opened_at)}.", dataset.slug)
-            continue
-        position = sequencer.position_of(holds.opening_event(hold))
-        if position is None or position > dataset.position:
-            text = f"The pause of {_moment(hold.opened_at)} is not carried out in it yet."
+    for one in paused:
+        opened = _moment(one.hold.opened_at)
+        if holds.is_of_everyone(one.hold):
+            yield Reason("hold_on_everything", f"Paused for everybody since {opened}.", dataset.slug)
+        elif one.position is None or one.position > dataset.position:
+            text = f"The pause of {opened} is not carried out in it yet."
             yield Reason("hold_not_carried_out", text, dataset.slug)
 
 

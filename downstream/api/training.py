@@ -110,13 +110,7 @@ class TrainingRuns(PartnerView):
         asked = _asked(partner, TrainingRunIn.parse(request.data))
 
         def act() -> tuple[int, dict[str, Any]]:
-            permit = permits.issue(
-                asked=asked,
-                owners=partner.recipients,
-                partner=partner.slug,
-                issuer=request.build_absolute_uri("/").rstrip("/"),
-                at=at,
-            )
+            permit = permits.issue(asked=asked, owners=partner.recipients, partner=partner.slug, at=at)
             return 201, _permit_out(permit, permits.standing_of([permit], at=at)[permit.pk])
 
         try:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from downstream.models.datasets import Dataset
-from downstream.models.training import TrainedModel, TrainingRun
+from downstream.models.training import TrainedModel
 from downstream.models.versions import DatasetVersion
 from portal.append_only import AppendOnly
 
@@ -75,7 +75,6 @@ class LineageRun(models.Model):
     started_at = models.DateTimeField(help_text=_("The earliest moment that an event names."))
     ended_at = models.DateTimeField(null=True)
     succeeded = models.BooleanField(null=True)
-    training_run = models.OneToOneField(TrainingRun, on_delete=models.PROTECT, null=True, related_name="lineage")
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 

@@ -50,6 +50,9 @@ class TrainingRun(models.Model):
     model = models.ForeignKey(TrainedModel, on_delete=models.PROTECT, related_name="runs")
     purpose = models.CharField(_("purpose"), max_length=80, blank=True, help_text=_("Empty: lineage does not say."))
     partner = models.SlugField(_("partner"))
+    lineage_run = models.UUIDField(
+        null=True, help_text=_("The run that lineage tells of; one that makes several models is a training of each.")
+    )
     recorded_at = models.DateTimeField(_("recorded"))
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     artefact_digest = models.CharField(_("digest of the artefact"), max_length=100, blank=True)
@@ -67,6 +70,13 @@ class TrainingRun(models.Model):
                 name="latest_finished_run",
             ),
             models.Index(fields=["partner", "name"], name="run_by_its_name"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lineage_run", "model"],
+                condition=Q(lineage_run__isnull=False),
+                name="one_training_of_a_run_and_model",
+            )
         ]
 
     def __str__(self) -> str:

@@ -214,6 +214,12 @@ def test_a_run_that_was_permitted_under_its_id_is_that_run(posts: Dataset, acme:
     assert finish(run, at=minute(3)).artefact_digest
 
 
+def test_a_run_that_makes_two_models_is_a_training_of_each(posts: Dataset) -> None:
+    hear(*story(1, inputs=[heed("posts")], outputs=[heed("model/encoder"), heed("model/decoder")]))
+    assert (learned("encoder"), learned("decoder")) == ([1], [1])
+    assert TrainingRun.objects.filter(finished_at=minute(2)).count() == 2
+
+
 def test_what_a_permit_did_not_name_is_found(posts: Dataset, acme: Partner, tmp_path: Path) -> None:
     ready(tmp_path, "letters", purposes=("marketing",))
     told = story(1, inputs=[heed("posts"), heed("letters")], outputs=[heed("model/writer")])

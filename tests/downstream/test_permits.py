@@ -47,14 +47,16 @@ def lift(hold: Hold) -> None:
     holds.lift(hold=hold, by=OTHER, at=NOW + timedelta(seconds=1))
 
 
-def test_a_permit_says_what_may_be_trained_on_and_verifies_offline(posts: Dataset, acme: Partner) -> None:
+def test_a_permit_says_what_may_be_trained_on_and_verifies_offline(
+    posts: Dataset, acme: Partner, settings: Any
+) -> None:
     permit = permitted(ask(posts), partner=acme, at=NOW)
     published = KeySet([OKPKey.import_key(one) for one in signing.jwks()["keys"]])
     opened = jws.deserialize_compact(permit.jws, published, algorithms=["Ed25519"])
     claims = json.loads(opened.payload or b"")
     version = DatasetVersion.objects.get()
     assert opened.headers()["typ"] == "heed-permit+jwt"
-    assert (claims["iss"], claims["jti"]) == ("https://heed.example", str(permit.pk))
+    assert (claims["iss"], claims["jti"]) == (settings.SITE_URL, str(permit.pk))
     assert claims["exp"] - claims["iat"] == 24 * 3600
     assert (claims["model"]["name"], claims["purpose"], claims["run"]["name"]) == ("writer", "ai-training", "run-1")
     (used,) = claims["datasets"]

@@ -67,9 +67,7 @@ def ask(*datasets: Dataset | str, **changes: Any) -> permits.Asked:
 
 
 def permitted(asked: permits.Asked, *, partner: Partner, at: datetime) -> Permit:
-    return permits.issue(
-        asked=asked, owners=partner.recipients, partner=partner.slug, issuer="https://heed.example", at=at
-    )
+    return permits.issue(asked=asked, owners=partner.recipients, partner=partner.slug, at=at)
 
 
 def refused(asked: permits.Asked, *, partner: Partner, at: datetime) -> list[tuple[str, str]]:
