@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from consents import jurisdictions, ledger, purposes
 from consents.models import Hold, LedgerEvent, RegulatorCase, Subject
-from consents.vocabulary import Kind
+from consents.vocabulary import ANYWHERE, Kind
 from portal import audit
 from portal.errors import Conflict, DomainError
 
@@ -72,6 +72,23 @@ def over_spans(*, purposes_served: Iterable[str], recipient: str, at: datetime) 
         .filter(Q(recipients=[]) | Q(recipients__contains=[recipient]))
         .order_by("opened_at", "id")
     )
+
+
+def standing_since(at: datetime) -> list[Hold]:
+    """Holds that are open, or were lifted after `at`; also one that a clock ahead of ours has opened. Oldest first."""
+    standing = Hold.objects.filter(Q(lifted_at__isnull=True) | Q(lifted_at__gt=at))
+    return list(standing.order_by("opened_at", "id"))
+
+
+def bears_on(hold: Hold, *, purpose: str, recipients: Iterable[str]) -> bool:
+    """Whether it pauses this purpose for any of these recipients, wherever and of whatever data."""
+    for_purpose = not hold.purposes or not set(purposes.lineage(purpose)).isdisjoint(hold.purposes)
+    return for_purpose and (not hold.recipients or not set(recipients).isdisjoint(hold.recipients))
+
+
+def is_of_everyone(hold: Hold) -> bool:
+    """Whether it pauses all data of people everywhere, so that nothing is left that could be used."""
+    return not hold.has_window and (not hold.jurisdictions or ANYWHERE in hold.jurisdictions)
 
 
 def people_in(scope: HoldScope) -> int:

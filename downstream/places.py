@@ -1,59 +1,73 @@
-"""Where datasets are: the one name of a place, and that two datasets share none of it."""
+"""Which registered dataset a name of OpenLineage means: by its slug, or by where it lies."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
 
-from downstream import stores
-from downstream.connectors import resolver
 from downstream.models import Dataset
-from portal.errors import Conflict, DomainError
+from downstream.openlineage import Name
 
-_LONGEST = 1_000
-
-
-class RegistrationError(DomainError):
-    """A dataset that cannot be registered as described."""
+HEED = "heed"
+_ALIKE = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs"}
 
 
-def resolved(kind: str, location: str, options: Mapping[str, Any]) -> str:
-    """The place itself, so that it is one place by every name. Raises RegistrationError, ConnectorError."""
-    if not location.strip():
-        raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
-    resolve = resolver(kind)
-    own = resolve(location, options) if resolve else stores.resolve(location)
-    place = own or _path(location)
-    if len(place) > _LONGEST:
-        raise RegistrationError("invalid_location", f"A path has at most {_LONGEST} characters.", field="location")
-    return place
+@dataclass(frozen=True)
+class _Registered:
+    slug: str
+    place: str
+    dataset_id: int
 
 
-def is_below(location: str, roots: Iterable[str]) -> bool:
-    """Whether the place, links followed, is below one of these folders or prefixes. Raises RegistrationError."""
-    place = stores.resolve(location) or _path(location)
-    return any(_lies_in(place, stores.resolve(root) or _path(root)) for root in roots)
+class Register:
+    """The living datasets by slug and place, read once for many names."""
+
+    def __init__(self) -> None:
+        rows = Dataset.objects.living().values_list("slug", "location", "pk")
+        every = [_Registered(slug, of_location(location), pk) for slug, location, pk in rows]
+        self._by_slug = {one.slug: one.dataset_id for one in every}
+        # the longest first: a dataset within another's folder is meant before that other
+        self._by_place = sorted(every, key=lambda one: len(one.place), reverse=True)
+
+    def find(self, names: Iterable[Name]) -> int | None:
+        """The id of the dataset that one of the names means: itself, or something that lies in it."""
+        for name in names:
+            slug = slug_in(name)
+            if slug is not None:
+                return self._by_slug.get(slug)
+            place = of_name(name)
+            for one in self._by_place:
+                if place == one.place or place.startswith(f"{one.place.rstrip('/')}/"):
+                    return one.dataset_id
+        return None
 
 
-def check_free(place: str) -> None:
-    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
-    for slug, taken in Dataset.objects.living().values_list("slug", "location"):
-        if _lies_in(place, taken) or _lies_in(taken, place):
-            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
+def slug_in(name: Name) -> str | None:
+    """The slug that the name states: `heed` and `posts`, or `heed:posts` in any namespace."""
+    if name.namespace == HEED:
+        return name.name.removeprefix(f"{HEED}:")
+    return name.name.removeprefix(f"{HEED}:") if name.name.startswith(f"{HEED}:") else None
 
 
-def _path(location: str) -> str:
-    """The path with links followed. Raises RegistrationError."""
-    try:
-        return str(Path(location).resolve())
-    except (OSError, RuntimeError, ValueError):
-        # links in a circle, or a name that no file can have
-        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
+def model_in(name: Name) -> str | None:
+    """The model that the name states: `model/<name>` where a slug would stand."""
+    stated = slug_in(name)
+    return stated.removeprefix("model/") if stated is not None and stated.startswith("model/") else None
 
 
-def _lies_in(one: str, other: str) -> bool:
-    """Whether one place is the other or lies in it: only paths lie in each other, and prefixes of one bucket."""
-    if one.startswith("s3://") and other.startswith("s3://"):
-        return one.startswith(other)
-    if one.startswith("/") and other.startswith("/"):
-        return Path(one).is_relative_to(other)
-    return one == other
+def of_name(name: Name) -> str:
+    """The place that namespace and name are put together to (openlineage.io/docs/spec/naming)."""
+    scheme, _, authority = name.namespace.partition(":")
+    if scheme == "file":
+        return of_location(name.name if name.name.startswith("/") else f"/{name.name}")
+    return of_location(f"{scheme}://{authority.strip('/')}/{name.name.lstrip('/')}")
+
+
+def of_location(location: str) -> str:
+    """A place in one spelling: `s3a://b/x/` and `s3://b/x` are one, `file:/x` and `/x` are."""
+    scheme, colon, rest = location.partition(":")
+    if not colon or "/" in scheme:
+        return posixpath.normpath(location)
+    if scheme == "file":
+        return posixpath.normpath("/" + unquote(rest).lstrip("/"))
+    return f"{_ALIKE.get(scheme, scheme)}://{posixpath.normpath(rest.strip('/'))}"

@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream import naming, places, versions
+from downstream import locations, naming, versions
 from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, Description, Manifest
 from downstream.connectors.statement_columns import OPTIONS
+from downstream.locations import RegistrationError
 from downstream.models import Dataset, KeyHash
-from downstream.places import RegistrationError
 from downstream.propagation_states import Status
 from portal import audit
 from portal.errors import Conflict, NotFound
@@ -93,7 +93,7 @@ def check(registration: Registration) -> Description:
     if Dataset.objects.filter(slug=registration.slug).exists():
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration)
-    places.check_free(location)
+    locations.check_free(location)
     options = registration.options | _created(registration.created_column)
     described = open_connector(registration.kind, location, registration.key_column, options).describe()
     _check_hashed_column(registration, described)
@@ -106,7 +106,7 @@ def new_secret() -> str:
 
 
 def _resolved(registration: Registration) -> str:
-    return places.resolved(registration.kind, registration.location, registration.options)
+    return locations.resolved(registration.kind, registration.location, registration.options)
 
 
 def _check_words(registration: Registration) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import arrivals, propagation, purging
+from downstream import arrivals, permits, propagation, purging
 from portal import clock
 
 
@@ -35,3 +35,9 @@ def carry_out(*, propagation_id: str, **_: Any) -> None:
     propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
     # what was just verified is looked at right away: most stores keep nothing old
     purging.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
+
+
+@shared_task(name="downstream.tasks.mark_void_permits")
+def mark_void_permits(**_: Any) -> None:
+    """Write down which permits a hold has made void, so that their holders are told."""
+    permits.mark_void(at=clock.now())

@@ -23,6 +23,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.retry_propagation",
         "downstream.describe_dataset",
         "downstream.decide_retention",
+        "downstream.decide_exposure",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

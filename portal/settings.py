@@ -250,6 +250,9 @@ OAUTH2_PROVIDER = {
         "datasets:read": "See datasets, their versions and what changed in them",
         "datasets:write": "Register datasets",
         "suppression:read": "Pull lists of people whose data must not be used",
+        "training:read": "See what has become of training permits",
+        "training:write": "Ask for training permits and complete runs",
+        "lineage:write": "Report lineage",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -297,6 +300,12 @@ TDM_POLICY = env.str("HEED_TDM_POLICY", "")
 if TDM_POLICY and not TDM_POLICY.startswith("https://"):
     raise ImproperlyConfigured("HEED_TDM_POLICY is the address of a policy and begins with https://, or is empty.")
 
+# --- training ------------------------------------------------------------------------------------
+# How long a training permit lasts; a run that takes longer asks again.
+PERMIT_LASTS = timedelta(hours=env.int("HEED_PERMIT_HOURS", 24))
+if not timedelta(hours=1) <= PERMIT_LASTS <= timedelta(days=30):
+    raise ImproperlyConfigured("HEED_PERMIT_HOURS is 1 to 720.")
+
 # --- workers -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
 # A person waits while their nudge is sent: a broker that is away is found out at once, and beat turns anyway.
@@ -323,6 +332,7 @@ CELERY_BEAT_SCHEDULE = {
         ("tell of rules and notices that turn", "consents.tasks.tell_turns", 5.0),
         ("propagate", "downstream.tasks.turn", 1.0),
         ("notice new files in datasets", "downstream.tasks.look_around", LOOK_AROUND_SECONDS),
+        ("mark void permits", "downstream.tasks.mark_void_permits", 2.0),
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),

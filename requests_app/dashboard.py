@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from consents import checkpoints, sequencer
 from consents.models import Hold
+from downstream import exposures
 from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Purge as Bytes
 from downstream.propagation_states import Status as Run
@@ -29,7 +30,7 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     at = clock.now()
     head = sequencer.head()
     context["today"] = at
-    context["tiles"] = [*_request_tiles(at), *_data_tiles(at, head)]
+    context["tiles"] = [*_request_tiles(at), *_data_tiles(at, head), *_model_tiles(at)]
     context["due_next"] = _due_next(at)
     context["arrivals"] = _arrivals(head)
     return context
@@ -76,6 +77,15 @@ def _data_tiles(at: datetime, head: int) -> list[Tile]:
             unsealed.seconds > 60,
         ),
         *_months_tile(at),
+    ]
+
+
+def _model_tiles(at: datetime) -> list[Tile]:
+    models = reverse("admin:downstream_trainedmodel_changelist")
+    undecided, late = exposures.waiting(at=at)
+    return [
+        (_("Models that wait for a decision"), undecided, models, undecided > 0),
+        (_("Decisions about models past their day"), late, models, late > 0),
     ]
 
 

@@ -1,5 +1,5 @@
-"""Staff's pages of downstream: datasets and their runs, and the holds whose effect shows there."""
+"""Staff's pages of downstream: datasets and their runs, training, and the holds whose effect shows there."""
 
-from downstream.admin import datasets, holds
+from downstream.admin import datasets, holds, training
 
-__all__ = ["datasets", "holds"]
+__all__ = ["datasets", "holds", "training"]

@@ -17,6 +17,7 @@ from unfold.enums import ActionVariant
 
 from consents import holds, previews, sequencer
 from consents.models import Hold, Purpose
+from downstream import permits
 from downstream.admin.forms import HoldForm
 from downstream.models import Dataset, Propagation
 from downstream.propagation_states import Status
@@ -210,6 +211,7 @@ def _effect(form: HoldForm) -> dict[str, Any]:
         "paused": [(names.get(one.purpose, one.purpose), one.recipient, one.to_deny) for one in paused],
         "table": _by_country(paused, names),
         "datasets": _datasets(scope.purposes, scope.recipients),
+        "permits": permits.ended_by(scope, at=clock.now()),
     }
 
 

@@ -11,10 +11,10 @@ from consents import purposes
 from consents.api import partners
 from consents.api.serializers import Problem
 from consents.models import Partner
-from downstream import places, registry, statements, versions
+from downstream import locations, registry, statements, versions
 from downstream.api import caching, shapes, visible
+from downstream.locations import RegistrationError
 from downstream.models import Dataset
-from downstream.places import RegistrationError
 from downstream.registry import Prepared, Registration
 from portal import actors, clock, idempotency, problems
 from portal.api_views import PartnerView
@@ -115,7 +115,7 @@ def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registra
 
 def _check_place(location: str) -> None:
     """Partners register where the operator lets them. Raises RegistrationError(`location_not_allowed`)."""
-    if not places.is_below(location, settings.DATASET_ROOTS):
+    if not locations.is_below(location, settings.DATASET_ROOTS):
         raise RegistrationError("location_not_allowed", "Datasets are registered elsewhere; ask us.", field="location")
 
 

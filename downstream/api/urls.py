@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from downstream.api import datasets, suppression, versions
+from downstream.api import datasets, lineage, suppression, training, versions
 
 urlpatterns = [
     path("datasets", datasets.Datasets.as_view(), name="api-datasets"),
@@ -12,4 +12,8 @@ urlpatterns = [
     path("datasets/<slug:slug>/changes", versions.Changes.as_view(), name="api-dataset-changes"),
     path("datasets/<slug:slug>/croissant", versions.Croissant.as_view(), name="api-dataset-croissant"),
     path("suppression/<slug:purpose>", suppression.Suppression.as_view(), name="api-suppression"),
+    path("training-runs", training.TrainingRuns.as_view(), name="api-training-runs"),
+    path("training-runs/<str:id>/complete", training.CompletedRun.as_view(), name="api-training-run-complete"),
+    path("permits/<str:id>", training.OnePermit.as_view(), name="api-permit"),
+    path("lineage", lineage.Lineage.as_view(), name="api-lineage"),
 ]

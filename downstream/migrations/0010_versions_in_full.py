@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('consents', '0028_turns_of_notices'),
-        ('downstream', '0004_versions_and_purges'),
+        ('downstream', '0007_training_and_lineage'),
     ]
 
     operations = [

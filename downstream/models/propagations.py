@@ -248,7 +248,11 @@ class RemovalReceipt(AppendOnly):
             models.UniqueConstraint(fields=["propagation_id", "subject_id"], name="one_receipt_per_person"),
             models.CheckConstraint(condition=Q(rows_removed=models.F("rows_found")), name="all_that_was_found_is_gone"),
         ]
-        indexes = [models.Index(fields=["subject_id", "dataset", "-verified_at"], name="receipt_of_subject")]
+        indexes = [
+            models.Index(fields=["subject_id", "dataset", "-verified_at"], name="receipt_of_subject"),
+            # who left since a version: counted for every model
+            models.Index(fields=["dataset", "position"], condition=Q(rows_removed__gt=0), name="removal_by_position"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rows_removed} rows of {self.subject_id}"

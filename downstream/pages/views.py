@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
@@ -14,8 +15,10 @@ from consents.decisions import Decision
 from consents.models import Purpose, Subject
 from consents.pages.access import for_subject
 from consents.pages.cards import action_label, text
-from downstream import journeys
+from downstream import exposures, journeys
+from downstream.exposures import Learned
 from downstream.journeys import Stop
+from downstream.models import ExposureDecision
 from portal import clock
 from portal.errors import NotFound
 
@@ -69,7 +72,38 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
         "moving": moving,
         "summary": _summary(decision, stops),
         "models_text": _(purpose.models_text) if purpose.models_text else "",
+        "learned": [] if decision.allow else _learned(subject, purpose, at),
     }
+
+
+def _learned(subject: Subject, purpose: Purpose, at: datetime) -> list[dict[str, Any]]:
+    """Models that learned from what is kept for this purpose, before the reader's rows left it."""
+    return [
+        {
+            "name": one.model.name,
+            "owner": one.model.owner.name,
+            "dataset": one.dataset,
+            "finished_at": one.finished_at,
+            "decision": _what_becomes(one, at),
+        }
+        for one in exposures.of_person(subject.pk)
+        if any(purposes.covers(purpose.slug, served) for served in one.purposes)
+    ]
+
+
+def _what_becomes(learned: Learned, at: datetime) -> str:
+    """The decision in plain words, without the ground, which staff wrote for an authority."""
+    decision = learned.decision
+    if decision is None:
+        return _("That is not decided yet.")
+    if decision.due_on is None:
+        return _("It stays in use as it is, for a reason that we wrote down. Ask us for it.")
+    day = {"day": date_format(decision.due_on, "DATE_FORMAT")}
+    if decision.due_on < at.date():
+        return _("It should have been trained anew or retired by %(day)s. We are late, and on it.") % day
+    if decision.kind == ExposureDecision.RETIRE:
+        return _("It will be retired by %(day)s.") % day
+    return _("It will be trained anew, without your data, by %(day)s.") % day
 
 
 def _choice(decision: Decision) -> dict[str, Any] | None:

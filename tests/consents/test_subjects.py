@@ -318,3 +318,11 @@ class TestForgetting:
             subjects.seal(forgotten, "text", context="request")
         with pytest.raises(Conflict):
             subjects.account_of(forgotten, at=AT)
+
+
+def test_places_are_where_somebody_lives(world: None) -> None:
+    assert subjects.places() == []
+    for number, code in enumerate(["US", "GB", "US-CA", "GB", "DE"]):
+        person(f"p{number}", code)
+    subjects.forget(subject=subjects.get(subjects.name("account", "m_p4")), by=BY, at=AT)
+    assert subjects.places() == ["GB", "US", "US-CA"]

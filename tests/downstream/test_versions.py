@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, transaction
-from downstream.stores.folders import sha256
 
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import registry, version_units, versions
 from downstream.models import Dataset, DatasetVersion, Propagation
+from downstream.stores.folders import sha256
 from downstream.versions import Origin, VersionError
 from portal.errors import NotFound
 from tests.conftest import AT, dataset_of, sequenced, write_parquet

@@ -1,0 +1,244 @@
+"""Lineage: what runs read and wrote, from registered datasets through whatever lies between to models.
+
+Events come in any order, some twice. What each tells is added to its run; then every training run that lies downstream
+is told which dataset versions reached it.
+"""
+
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from downstream import places, training_runs
+from downstream.models import (
+    DatasetVersion,
+    LineageEvent,
+    LineageNode,
+    LineageRead,
+    LineageRun,
+    LineageWrite,
+    TrainedModel,
+    TrainingRun,
+)
+from downstream.openlineage import Event, EventError, Side
+from portal import actors, audit
+from portal.clock import TOLERANCE
+
+_ENDED = {"COMPLETE": True, "ABORT": False, "FAIL": False}
+_LOCK = 0x48_45_45_4C
+"""The advisory lock of whoever takes an event in: two at once could each miss what the other tells of its neighbour."""
+
+
+@transaction.atomic
+def take_in(*, event: Event, partner: str, owners: Sequence[str], at: datetime) -> bool:
+    """Write down an event and what follows from it; False where it was told before, and nothing is written then.
+
+    `owners` are the recipients that the partner speaks for: a new model belongs to the first of them. Raises
+    EventError(`event_time_in_future`, `owner_missing`, `run_of_another`).
+    """
+    if event.time > at + TOLERANCE:
+        raise EventError("event_time_in_future", "eventTime lies in the future.", field="eventTime")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    if not _write_down(event, partner=partner, at=at):
+        return False
+    run = _run(event, partner)
+    register = places.Register()
+    for side in event.inputs:
+        _read(run, side, _node(side, register, owners, at=at))
+    for side in event.outputs:
+        _write(run, side, _node(side, register, owners, at=at))
+    _fix_versions(run)
+    _settle(run, at=at)
+    details = {"run": str(event.run_id), "type": event.type, "job": f"{event.job.namespace} {event.job.name}"[:500]}
+    audit.record(
+        at=at, by=actors.partner(partner), action="lineage.take_in", of=("lineage_run", run.pk), details=details
+    )
+    return True
+
+
+def _write_down(event: Event, *, partner: str, at: datetime) -> bool:
+    row = LineageEvent(
+        run_id=event.run_id,
+        event_type=event.type,
+        event_time=event.time,
+        job_namespace=event.job.namespace,
+        job_name=event.job.name,
+        producer=event.producer,
+        inputs=[asdict(one) for one in event.inputs],
+        outputs=[asdict(one) for one in event.outputs],
+        partner=partner,
+        received_at=at,
+    )
+    LineageEvent.objects.bulk_create([row], ignore_conflicts=True)
+    # another's row of the same moment stayed
+    return LineageEvent.objects.filter(pk=row.pk).exists()
+
+
+def _run(event: Event, partner: str) -> LineageRun:
+    """The run, brought up to what this event tells of it; locked."""
+    told = {"job_namespace": event.job.namespace, "job_name": event.job.name, "started_at": event.time}
+    LineageRun.objects.get_or_create(pk=event.run_id, defaults={**told, "partner": partner})
+    run = LineageRun.objects.select_for_update().get(pk=event.run_id)
+    if run.partner != partner:
+        raise EventError("run_of_another", "Another partner reports this run.", field="run.runId")
+    run.started_at = min(run.started_at, event.time)
+    if event.type in _ENDED and (run.ended_at is None or event.time >= run.ended_at):
+        run.ended_at, run.succeeded = event.time, _ENDED[event.type]
+    run.save()
+    return run
+
+
+def _node(side: Side, register: places.Register, owners: Sequence[str], *, at: datetime) -> LineageNode:
+    """The node of this name, tied to the dataset or model that it means as soon as that is known."""
+    namespace, name = side.named.namespace, side.named.name
+    node, _ = LineageNode.objects.get_or_create(namespace=namespace, name=name)
+    if node.dataset_id is not None or node.model_id is not None:
+        return node
+    named = next((one for one in map(places.model_in, side.names) if one), name if side.is_model else None)
+    if named is not None:
+        node.model = _model(named, owners, at=at)
+    else:
+        node.dataset_id = register.find(side.names)
+    if node.dataset_id is not None or node.model_id is not None:
+        node.save(update_fields=["dataset", "model"])
+    return node
+
+
+def _model(name: str, owners: Sequence[str], *, at: datetime) -> TrainedModel:
+    """The partner's model of this name: one of its recipients has it, or the first gets it."""
+    named = [one for one in owners if one]
+    known = TrainedModel.objects.filter(name=name[:200], owner__in=named).order_by("registered_at").first()
+    if known is not None:
+        return known
+    if not named:
+        raise EventError("owner_missing", "You speak for no recipient that could own a model.", field="outputs")
+    return training_runs.model_named(name[:200], owner=named[0], at=at)
+
+
+def _read(run: LineageRun, side: Side, node: LineageNode) -> None:
+    read, _ = LineageRead.objects.get_or_create(run=run, node=node)
+    stated = _stated(node, side.version) if side.version else None
+    if stated is not None:
+        read.version, read.is_stated = stated, True
+        read.save(update_fields=["version", "is_stated"])
+
+
+def _stated(node: LineageNode, version: str) -> DatasetVersion | None:
+    """The version that the sender names, by number or manifest digest; what names none of ours is passed over."""
+    if node.dataset_id is None:
+        return None
+    of_dataset = DatasetVersion.objects.filter(dataset_id=node.dataset_id)
+    if version.isascii() and version.isdigit() and len(version) < 10:
+        return of_dataset.filter(number=int(version)).first()
+    return of_dataset.filter(manifest_digest=version.removeprefix("sha256:")).order_by("number").first()
+
+
+def _write(run: LineageRun, side: Side, node: LineageNode) -> None:
+    written, is_new = LineageWrite.objects.get_or_create(run=run, node=node, defaults={"replaces": side.replaces})
+    if not is_new and side.replaces and not written.replaces:
+        written.replaces = True
+        written.save(update_fields=["replaces"])
+
+
+def _fix_versions(run: LineageRun) -> None:
+    """Where no version is stated it is the newest there was when the run began; its first one if it began earlier."""
+    for read in run.reads.filter(is_stated=False, node__dataset__isnull=False).select_related("node"):
+        of_dataset = DatasetVersion.objects.filter(dataset__lineage_nodes=read.node_id)
+        before = of_dataset.filter(made_at__lte=run.started_at).order_by("-number").first()
+        version = before or of_dataset.order_by("number").first()
+        if version != read.version:
+            read.version = version
+            read.save(update_fields=["version"])
+
+
+def _settle(run: LineageRun, *, at: datetime) -> None:
+    """Bring every training run that this run bears on up to what is known now."""
+    for one in _downstream(run):
+        versions = upstream(one)
+        for training in _trainings(one, at=at):
+            training_runs.set_lineage(training, versions)
+
+
+def _downstream(run: LineageRun) -> list[LineageRun]:
+    """The run, and each that read what it or a later one wrote."""
+    seen, waiting = {run.pk: run}, deque([run])
+    while waiting:
+        nodes = waiting.popleft().writes.values("node")
+        for later in LineageRun.objects.filter(reads__node__in=nodes).exclude(pk__in=seen).distinct():
+            seen[later.pk] = later
+            waiting.append(later)
+    return list(seen.values())
+
+
+def _trainings(run: LineageRun, *, at: datetime) -> list[TrainingRun]:
+    """The training runs that this run is: of each model it makes, and the one permitted under its id.
+
+    Closed once it succeeded.
+    """
+    _tie_permitted(run)
+    for model_id in run.writes.filter(node__model__isnull=False).values_list("node__model", flat=True):
+        TrainingRun.objects.get_or_create(
+            lineage_run=run.pk,
+            model_id=model_id,
+            defaults={"name": str(run.pk), "partner": run.partner, "recorded_at": at},
+        )
+    trainings = TrainingRun.objects.filter(lineage_run=run.pk)
+    if run.succeeded:
+        trainings.filter(finished_at__isnull=True).update(finished_at=run.ended_at)
+    return list(trainings)
+
+
+def _tie_permitted(run: LineageRun) -> None:
+    """Where the run asked for its permit under this very id, that is its training; of several askings the last."""
+    named = TrainingRun.objects.filter(partner=run.partner, name__iexact=str(run.pk))
+    if not named.filter(lineage_run__isnull=False).exists():
+        last = named.order_by("-recorded_at").values("pk")[:1]
+        TrainingRun.objects.filter(pk__in=last).update(lineage_run=run.pk)
+
+
+def upstream(run: LineageRun) -> set[uuid.UUID]:
+    """The dataset versions that reached the run, through whatever lies between and through models it goes on from."""
+    found: set[uuid.UUID] = set()
+    seen: set[uuid.UUID] = set()
+    waiting = deque([run])
+    while waiting:
+        one = waiting.popleft()
+        if one.pk in seen:
+            continue
+        seen.add(one.pk)
+        for read in one.reads.select_related("node"):
+            if read.version_id is not None:
+                found.add(read.version_id)
+            if read.node.dataset_id is None:
+                waiting.extend(_makers(read.node, reader=one))
+            if read.node.model_id is not None:
+                found |= _learned(read.node.model_id, reader=one)
+    return found
+
+
+def _makers(node: LineageNode, *, reader: LineageRun) -> Iterator[LineageRun]:
+    """The runs whose work the reader may have found there: back to one that had replaced all before the reader began.
+
+    A model's latest run always has: one that goes on from earlier weights names the model among its own inputs.
+    """
+    writes = node.written_by.filter(run__succeeded=True).exclude(run=reader)
+    if reader.ended_at is not None:
+        writes = writes.filter(run__started_at__lte=reader.ended_at)
+    for write in writes.select_related("run").order_by("-run__ended_at", "-run"):
+        yield write.run
+        ended_at = write.run.ended_at
+        if (write.replaces or node.model_id is not None) and ended_at is not None and ended_at <= reader.started_at:
+            return
+
+
+def _learned(model_id: uuid.UUID, *, reader: LineageRun) -> set[uuid.UUID]:
+    """What is in the model that a run goes on from, where no lineage tells of its making but a permit does."""
+    finished = TrainingRun.objects.filter(model=model_id, finished_at__lte=reader.started_at)
+    latest = finished.order_by("-finished_at", "-id").first()
+    if latest is None or latest.lineage_run is not None:
+        return set()
+    return set(latest.inputs.values_list("version_id", flat=True))

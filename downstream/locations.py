@@ -1,0 +1,59 @@
+"""Where datasets are: the one name of a place, and that two datasets share none of it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from downstream import stores
+from downstream.connectors import resolver
+from downstream.models import Dataset
+from portal.errors import Conflict, DomainError
+
+_LONGEST = 1_000
+
+
+class RegistrationError(DomainError):
+    """A dataset that cannot be registered as described."""
+
+
+def resolved(kind: str, location: str, options: Mapping[str, Any]) -> str:
+    """The place itself, so that it is one place by every name. Raises RegistrationError, ConnectorError."""
+    if not location.strip():
+        raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
+    resolve = resolver(kind)
+    own = resolve(location, options) if resolve else stores.resolve(location)
+    place = own or _path(location)
+    if len(place) > _LONGEST:
+        raise RegistrationError("invalid_location", f"A path has at most {_LONGEST} characters.", field="location")
+    return place
+
+
+def is_below(location: str, roots: Iterable[str]) -> bool:
+    """Whether the place, links followed, is below one of these folders or prefixes. Raises RegistrationError."""
+    place = stores.resolve(location) or _path(location)
+    return any(_lies_in(place, stores.resolve(root) or _path(root)) for root in roots)
+
+
+def check_free(place: str) -> None:
+    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
+    for slug, taken in Dataset.objects.living().values_list("slug", "location"):
+        if _lies_in(place, taken) or _lies_in(taken, place):
+            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
+
+
+def _path(location: str) -> str:
+    """The path with links followed. Raises RegistrationError."""
+    try:
+        return str(Path(location).resolve())
+    except (OSError, RuntimeError, ValueError):
+        # links in a circle, or a name that no file can have
+        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
+
+
+def _lies_in(one: str, other: str) -> bool:
+    """Whether one place is the other or lies in it: only paths lie in each other, and prefixes of one bucket."""
+    if one.startswith("s3://") and other.startswith("s3://"):
+        return one.startswith(other)
+    if one.startswith("/") and other.startswith("/"):
+        return Path(one).is_relative_to(other)
+    return one == other
