@@ -12,9 +12,12 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
+from downstream import holders
 from downstream.connectors import KINDS, open_connector, resolver
-from downstream.connectors.base import Connector, Description
+from downstream.connectors.base import Connector, ConnectorError, Description
 from downstream.connectors.statement_columns import OPTIONS
+from downstream.holders import HOLDERS
+from downstream.holders.base import Holder, Place
 from downstream.models import Dataset
 from downstream.propagation_states import Status
 from portal import audit
@@ -59,9 +62,27 @@ class Registration:
 
 
 def connect(dataset: Dataset) -> Connector:
-    """The connector that reaches this dataset. Raises ConnectorError."""
+    """The connector that reaches this dataset. Raises ConnectorError (`held_by_another` where none does)."""
+    if is_remote(dataset):
+        raise ConnectorError("held_by_another", "Somebody else holds this dataset; they are asked.", permanent=True)
     options = {**dataset.options, **_created(dataset.created_column)}
     return open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+
+
+def is_remote(dataset: Dataset) -> bool:
+    """Whether somebody else holds it: then they are asked (`asking`), and nobody of ours looks into it."""
+    return dataset.kind in HOLDERS
+
+
+def holder(dataset: Dataset) -> Holder:
+    """The way to whoever holds this dataset. Raises ConnectorError."""
+    return holders.open_holder(_place(dataset))
+
+
+def _place(of: "Dataset | Registration") -> Place:
+    owner = of.owner_id if isinstance(of, Dataset) else of.owner
+    location = of.location if isinstance(of, Dataset) else _resolved(of)
+    return Place(of.kind, location, owner, of.key_scheme, of.created_column, of.options)
 
 
 def _created(column: str) -> dict[str, str]:
@@ -84,6 +105,8 @@ def check(registration: Registration) -> Description:
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration)
     _check_free(location)
+    if registration.kind in HOLDERS:
+        return holders.open_holder(_place(registration)).describe()
     options = registration.options | _created(registration.created_column)
     return open_connector(registration.kind, location, registration.key_column, options).describe()
 
@@ -94,8 +117,9 @@ def _check_words(registration: Registration) -> None:
     for name in ("name", "public_name"):
         if len(getattr(registration, name)) > _LONGEST_NAME:
             raise RegistrationError("name_too_long", f"A name has at most {_LONGEST_NAME} characters.", field=name)
-    if registration.kind not in KINDS:
-        raise RegistrationError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", field="kind")
+    if registration.kind not in KINDS.keys() | HOLDERS.keys():
+        known = ", ".join(sorted([*KINDS, *HOLDERS]))
+        raise RegistrationError("unknown_kind", f"A kind is one of: {known}.", field="kind")
     if not registration.purposes:
         raise RegistrationError("purpose_missing", "Name at least one purpose that it serves.", field="purposes")
     if not 1 <= registration.deadline_hours <= _LONGEST_DEADLINE:
@@ -117,7 +141,8 @@ def _resolved(registration: Registration) -> str:
     location = registration.location
     if not location.strip():
         raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
-    resolve = resolver(registration.kind)
+    is_remote_kind = registration.kind in HOLDERS
+    resolve = holders.resolver(registration.kind) if is_remote_kind else resolver(registration.kind)
     resolved = resolve(location, registration.options) if resolve else _path(location)
     if len(resolved) > _LONGEST_LOCATION:
         raise RegistrationError(
@@ -204,7 +229,7 @@ def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime)
         raise RegistrationError("column_missing", "Name the column.", field="created_column")
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
     was, locked.created_column = locked.created_column, column.strip()
-    connect(locked).describe()
+    (holder(locked) if is_remote(locked) else connect(locked)).describe()
     if column.strip() != was:
         # locked, so that no worker begins with the column of before
         for run in locked.propagations.open().select_for_update():

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import propagation
+from downstream import propagation, webhook_sending, webhooks
 from portal import clock
 
 
@@ -27,3 +27,10 @@ def turn(**_: Any) -> None:
 def carry_out(*, propagation_id: str, **_: Any) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
+
+
+@shared_task(name="downstream.tasks.send_webhooks")
+def send_webhooks(**_: Any) -> None:
+    """Tell partners of what happened since the last turn."""
+    webhooks.follow(at=clock.now())
+    webhook_sending.deliver(clock=clock.now, seconds=20.0)

@@ -247,6 +247,9 @@ OAUTH2_PROVIDER = {
         "decisions:read": "Ask for decisions",
         "changes:read": "Follow the change feed",
         "choices:read": "Read choices and their receipts",
+        "propagations:read": "See which datasets await a removal, and whose rows have to go",
+        "propagations:ack": "Say that rows were removed",
+        "webhooks:manage": "Subscribe to webhooks",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -315,6 +318,7 @@ CELERY_BEAT_SCHEDULE = {
         ("seal", "consents.tasks.seal", 2.0),
         ("tell of rules and notices that turn", "consents.tasks.tell_turns", 5.0),
         ("propagate", "downstream.tasks.turn", 1.0),
+        ("send webhooks", "downstream.tasks.send_webhooks", 2.0),
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
@@ -327,6 +331,11 @@ CELERY_BEAT_SCHEDULE = {
 # How long work that was handed to the broker may stay unclaimed before it is handed over again.
 REQUEUE_AFTER = timedelta(seconds=env.int("HEED_REQUEUE_SECONDS", 15))
 LEASE = timedelta(seconds=env.int("HEED_LEASE_SECONDS", 30))
+
+# --- others whom Heed calls ----------------------------------------------------------------------
+# A PEM file of the authorities that are trusted instead of the usual ones: for TLS to webhooks and holders, and for
+# what OpenDSR processors sign with.
+OUTBOUND_TRUST = env.str("HEED_OUTBOUND_TRUST", "")
 
 # --- mail, language, files -----------------------------------------------------------------------
 MAIL_DIR = DATA_DIR / "log" / "mail"
