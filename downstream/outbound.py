@@ -5,17 +5,19 @@ has must be a public one, the connection goes to that very address, and no redir
 installation (`settings.LOCAL`) this machine itself may be called too, without TLS.
 """
 
+import http.client
 import ipaddress
 import socket
-import time
+import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
-import urllib3
 from django.conf import settings
-from urllib3.exceptions import HTTPError, SSLError
 
 _LONGEST_URL = 1_000
 _MOST_BYTES = 1 << 20
@@ -66,36 +68,84 @@ def call(
 ) -> Reply:
     """Make one call and read its answer within about so many seconds. Raises OutboundError."""
     parts = urlsplit(check(url))
-    pool = _pool(parts, _address(parts), seconds)
     named = {"User-Agent": "Heed/1", "Host": parts.netloc, "Accept-Encoding": "identity", **(headers or {})}
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    end = time.monotonic() + seconds
+    line = _Line(_address(parts), parts, seconds)
     try:
-        response = pool.urlopen(
-            method, target, body=body, headers=named, retries=False, redirect=False, preload_content=False
-        )
-        try:
-            return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, _read(response, end))
-        finally:
-            response.close()
-    except SSLError as error:
+        reply = line.exchange(method, target, body, named)
+    except ssl.SSLError as error:
+        if line.is_cut:
+            raise _too_slow() from error
         raise OutboundError("tls_failed", "The other side's TLS certificate was not accepted.") from error
-    except (HTTPError, OSError) as error:
+    except (http.client.HTTPException, OSError) as error:
+        if line.is_cut:
+            raise _too_slow() from error
         raise OutboundError("unreachable", f"The other side could not be reached ({type(error).__name__}).") from error
     finally:
-        pool.close()
+        line.close()
+    if line.is_cut:
+        # a body without a length looks whole where it was cut
+        raise _too_slow()
+    return reply
 
 
-def _read(response: urllib3.BaseHTTPResponse, end: float) -> bytes:
-    """The body, of a sender that may drip it for ever or never stop."""
+class _Line:
+    """One connection to one address, cut when its time is over: a sender may drip its answer for ever."""
+
+    def __init__(self, address: str, parts: SplitResult, seconds: float) -> None:
+        self.is_cut = False
+        self._parts, self._address, self._seconds = parts, address, seconds
+        self._socket: socket.socket | None = None
+        self._watch = threading.Timer(seconds, self._cut)
+        self._watch.daemon = True
+
+    def exchange(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        is_tls = self._parts.scheme == "https"
+        port = self._parts.port or (443 if is_tls else 80)
+        self._watch.start()
+        self._socket = socket.create_connection((self._address, port), timeout=min(5.0, self._seconds))
+        self._socket.settimeout(self._seconds)
+        if is_tls:
+            trusted = _trusting(settings.OUTBOUND_TRUST or certifi.where())
+            self._socket = trusted.wrap_socket(
+                self._socket, server_hostname=self._parts.hostname, do_handshake_on_connect=False
+            )
+            self._socket.do_handshake()
+        connection = http.client.HTTPConnection(self._address, port)
+        connection.sock = self._socket
+        connection.request(method, target, body=body, headers=dict(headers))
+        response = connection.getresponse()
+        named = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, named, _read(response))
+
+    def close(self) -> None:
+        self._watch.cancel()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _cut(self) -> None:
+        self.is_cut = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+@cache
+def _trusting(path: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=path)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
     read = bytearray()
-    for piece in response.stream(1 << 16):
+    while piece := response.read1(1 << 16):
         read += piece
         if len(read) > _MOST_BYTES:
             raise OutboundError("answer_too_large", "The other side's answer is larger than a mebibyte.")
-        if time.monotonic() > end:
-            raise OutboundError("too_slow", "The other side did not finish its answer in time.")
     return bytes(read)
+
+
+def _too_slow() -> OutboundError:
+    return OutboundError("too_slow", "The other side did not finish its answer in time.")
 
 
 def _address(parts: SplitResult) -> str:
@@ -131,19 +181,3 @@ def is_public(address: str) -> bool:
 def _is_own(address: str) -> bool:
     """This machine, which a try-out installation may call."""
     return bool(settings.LOCAL) and ipaddress.ip_address(address.partition("%")[0]).is_loopback
-
-
-def _pool(parts: SplitResult, address: str, seconds: float) -> urllib3.HTTPConnectionPool:
-    timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds, total=seconds)
-    if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout, retries=False)
-    return urllib3.HTTPSConnectionPool(
-        address,
-        parts.port or 443,
-        timeout=timeout,
-        retries=False,
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=settings.OUTBOUND_TRUST or certifi.where(),
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
-    )
