@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
@@ -114,9 +114,9 @@ class _Line:
         connection = http.client.HTTPConnection(self._address, port)
         connection.sock = self._socket
         connection.request(method, target, body=body, headers=dict(headers))
-        response = connection.getresponse()
-        named = {name.lower(): value for name, value in response.getheaders()}
-        return Reply(response.status, named, _read(response))
+        with closing(connection.getresponse()) as response:
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, named, _read(response))
 
     def close(self) -> None:
         self._watch.cancel()
