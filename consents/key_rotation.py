@@ -74,16 +74,21 @@ def resign(*, at: datetime) -> bool:
 def enter(*, counts: dict[str, int], by: str, at: datetime) -> None:
     """Enter a rotation in the audit trail: how many values of each kind came under the current key."""
     for ring in (FIELD, INDEX):
-        done = {one.name: counts[one.name] for one in STORES if one.ring == ring and counts.get(one.name)}
+        done = {one.name: counts[one.name] for one in stores() if one.ring == ring and counts.get(one.name)}
         if done:
             audit.record(at=at, by=by, action="keys.rotate", of=("key", resealing.current_key(ring)), details=done)
+
+
+def stores() -> tuple[Store, ...]:
+    """Everything that a key of the two rings protects, in whatever app."""
+    return (*STORES, *resealing.joined())
 
 
 def states() -> list[KeyState]:
     """Every key of the two rings, and any that values name and the ring lacks."""
     found = []
     for ring, keys in ((FIELD, settings.FIELD_KEYS), (INDEX, settings.INDEX_KEYS)):
-        held = {store.name: store.held() for store in STORES if store.ring == ring}
+        held = {store.name: store.held() for store in stores() if store.ring == ring}
         named = {key for by_key in held.values() for key in by_key}
         for key in [*keys.keys, *sorted(named - set(keys.keys))]:
             protects = {name: by_key[key] for name, by_key in held.items() if by_key.get(key)}

@@ -25,6 +25,18 @@ _HEAD = 48
 """So many letters of base64 hold version, length and the longest key id."""
 
 
+_joined: "dict[str, Store]" = {}
+
+
+def join(store: "Store") -> None:
+    """What an app above consents keeps sealed takes part in every rotation; called when the app is ready."""
+    _joined[store.name] = store
+
+
+def joined() -> "tuple[Store, ...]":
+    return tuple(_joined.values())
+
+
 @dataclass(frozen=True)
 class Turn:
     """Values that are under the current key now, values that could not be brought there, and where the next begins."""

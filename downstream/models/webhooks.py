@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from consents.models import Partner
-from portal.sealed import KeyId
 
 
 class WebhookSubscriptionQuerySet(models.QuerySet["WebhookSubscription"]):
@@ -52,7 +51,6 @@ class WebhookSubscription(models.Model):
                 name="old_keys_have_their_end",
             ),
         ]
-        indexes = [models.Index(KeyId("sealed_keys"), name="webhook_by_field_key")]
 
     def __str__(self) -> str:
         return self.url

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from oauth2_provider.models import get_application_model
 from pytest_django.live_server_helper import LiveServer
 
 from consents.models import Partner, Subject
@@ -91,7 +90,8 @@ die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 if {at!r} == "write":
     names["_Journal"].write = die
 else:
-    Path.replace, real = (lambda self, to: die() if str(to).endswith("part-2.parquet") else real(self, to)), Path.replace
+    real = Path.replace
+    Path.replace = lambda self, to: die() if str(to).endswith("part-2.parquet") else real(self, to)
 names["ParquetCopy"](Path({str(folder)!r}), key_column="author").remove("r1", {{"m_alice": []}})
 """
     died = subprocess.run([sys.executable, "-c", killing], env=dict(os.environ), check=False, timeout=60)
@@ -116,9 +116,6 @@ def test_only_rows_of_the_span_go_and_those_without_a_time(tmp_path: Path) -> No
 
 @pytest.fixture
 def heed(copy: Dataset, northlight: Partner, live_server: LiveServer) -> Any:
-    application = get_application_model().objects.get(client_id="northlight")
-    application.client_secret = "only-for-tests"
-    application.save()
     with client.Heed(live_server.url, "northlight", "only-for-tests") as opened_heed:
         yield opened_heed
 

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return
         rings = [ring for ring in (FIELD, INDEX) if options[ring]] or [FIELD, INDEX]
         counts: dict[str, int] = {}
-        stores = [one for one in key_rotation.STORES if one.ring in rings and one.turn]
+        stores = [one for one in key_rotation.stores() if one.ring in rings and one.turn]
         for store in stores:
             counts[store.name] = self._bring(store, batch=options["batch"], pause=options["pause"])
         if key_rotation.resign(at=clock.now()):
