@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from consents.models import Partner
 from downstream import attesting, leaving, naming
@@ -65,13 +66,16 @@ class Verdict:
     is_repeated: bool
 
 
-def visible(partner: Partner) -> "QuerySet[Propagation]":
-    """Runs of the datasets whose owners the partner speaks for."""
+def visible(partner: Partner) -> "QuerySet[Any]":
+    """Runs of the datasets whose owners the partner speaks for, each with its number of people, and in spans."""
     every = Propagation.objects.filter(dataset__owner__in=partner.recipients, dataset__retired_at__isnull=True)
-    return every.select_related("dataset")
+    targets = Q(targets__is_gap=False)
+    return every.select_related("dataset").annotate(
+        people=Count("targets", filter=targets), in_spans=Count("targets", filter=targets & ~Q(targets__spans=[]))
+    )
 
 
-def get(partner: Partner, propagation_id: uuid.UUID) -> Propagation:
+def get(partner: Partner, propagation_id: uuid.UUID) -> Any:
     """One of those. Raises NotFound."""
     found = visible(partner).filter(pk=propagation_id).first()
     if found is None:

@@ -18,7 +18,6 @@ from consents.api.serializers import Problem, ZonedTime
 from consents.models import Partner
 from downstream import acknowledging
 from downstream.acknowledging import KeyCount, Said
-from downstream.models import Propagation
 from downstream.propagation_states import Status
 from portal import clock, problems
 from portal.api_views import PartnerView, StrictSerializer
@@ -194,8 +193,7 @@ class Ack(PartnerView):
         )
 
 
-def _out(partner: Partner, run: Propagation) -> dict[str, Any]:
-    targets = run.targets.filter(is_gap=False)
+def _out(partner: Partner, run: Any) -> dict[str, Any]:
     return {
         "id": run.pk,
         "dataset": run.dataset.slug,
@@ -204,8 +202,8 @@ def _out(partner: Partner, run: Propagation) -> dict[str, Any]:
         "planned_at": run.planned_at.isoformat(),
         "deadline": run.deadline.isoformat(),
         "verified_at": run.verified_at.isoformat() if run.verified_at else None,
-        "people": targets.count(),
-        "in_spans": targets.exclude(spans=[]).count(),
+        "people": run.people,
+        "in_spans": run.in_spans,
         "key_scheme": run.dataset.key_scheme,
         "key_column": run.dataset.key_column,
         "created_column": run.dataset.created_column,

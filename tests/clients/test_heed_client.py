@@ -23,24 +23,25 @@ from tests.downstream.acting import LATER, carry_out, planned, say
 from tests.downstream.api.conftest import copy, copy_at, northlight, own_cache
 
 __all__ = ["copy", "copy_at", "northlight", "own_cache"]
-SCRIPT = Path(__file__).parents[2] / "clients" / "python" / "heed_client.py"
+CLIENTS = Path(__file__).parents[2] / "clients" / "python"
+
+
 ROWS: dict[str, list[Any]] = {
     "author": ["m_alice", "m_charlie", "m_alice", "m_nobody", None, "m_alice"],
     "text": ["a", "c", "b", "n", "x", "d"],
 }
 
 
-def _loaded() -> Any:
-    spec = importlib.util.spec_from_file_location("heed_client", SCRIPT)
+def _loaded(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, CLIENTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["heed_client"] = module
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-client = _loaded()
+client, job = _loaded("heed_client"), _loaded("parquet_copy")
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def rows(folder: Path) -> list[tuple[Any, Any]]:
 
 
 def opened(folder: Path, **how: str) -> Any:
-    return client.ParquetCopy(folder, key_column="author", **how)
+    return job.ParquetCopy(folder, key_column="author", **how)
 
 
 def test_exactly_the_rows_of_the_keys_go(folder: Path) -> None:
@@ -85,7 +86,8 @@ def test_whoever_is_killed_begins_again_with_true_counts(folder: Path, at: str) 
     killing = f"""
 import os, runpy, signal, sys
 from pathlib import Path
-names = runpy.run_path({str(SCRIPT)!r}, run_name="heed_client")
+sys.path.insert(0, {str(CLIENTS)!r})
+names = runpy.run_path({str(CLIENTS / "parquet_copy.py")!r}, run_name="parquet_copy")
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 if {at!r} == "write":
     names["_Journal"].write = die
@@ -110,7 +112,7 @@ def test_only_rows_of_the_span_go_and_those_without_a_time(tmp_path: Path) -> No
     removal = copied.remove("r1", {"m_alice": [(moments[1], moments[2])]})
     assert pq.read_table(tmp_path / "copy" / "a.parquet").column("n").to_pylist() == [1, 3]
     assert removal.keys == {"m_alice": 2}
-    with pytest.raises(client.CannotRemove):
+    with pytest.raises(job.CannotRemove):
         opened(tmp_path / "copy").remove("r2", {"m_alice": [(moments[0], None)]})
 
 
@@ -124,14 +126,14 @@ def test_a_copy_is_brought_up_to_date(heed: Any, copy: Dataset, alice: Subject, 
     position = say(alice, Action.DENY)
     run = planned()
     carry_out(run)
-    assert client.work(heed, {"copy": folder}) == 1
+    assert job.work(heed, {"copy": folder}) == 1
     assert "m_alice" not in [author for author, _ in rows(folder)]
     run.refresh_from_db()
     assert (run.status, run.rows_after) == ("verified", 4)
     assert RemovalReceipt.objects.get().rows_removed == 4
     (stop,) = journeys.stops(subject_id=alice.pk, purpose="ai-training", position=position, at=LATER)
     assert (stop.state, stop.rows_removed) == (journeys.TOLD_REMOVED, 4)
-    assert client.work(heed, {"copy": folder}) == 0
+    assert job.work(heed, {"copy": folder}) == 0
 
 
 def test_a_copy_that_cannot_be_worked_on_says_why(heed: Any, copy: Dataset, alice: Subject, tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_copy_that_cannot_be_worked_on_says_why(heed: Any, copy: Dataset, alic
     run = planned()
     carry_out(run)
     other = write_parquet(tmp_path / "other", {"writer": ["m_alice"]})
-    assert client.work(heed, {"copy": other}) == 0
+    assert job.work(heed, {"copy": other}) == 0
     run.refresh_from_db()
     assert (run.status, run.reason_code) == ("stopped", "holder_failed")
     assert "no column author" in run.reason

@@ -21,7 +21,7 @@ from tests.journeys.conftest import Corpus
 from tests.stack import ROOT, Stack, wait_for
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-SCRIPT = ROOT / "clients" / "python" / "heed_client.py"
+SCRIPT = ROOT / "clients" / "python" / "parquet_copy.py"
 
 
 @pytest.fixture
