@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import certifi
@@ -31,9 +32,8 @@ def certificate(pem: bytes, *, domain: str, at: datetime) -> x509.Certificate:
     """
     try:
         chain = x509.load_pem_x509_certificates(pem)
-        verifier = (
-            PolicyBuilder().store(Store(_roots())).time(at.replace(tzinfo=None)).build_server_verifier(_name(domain))
-        )
+        policy = PolicyBuilder().store(_trusted(settings.OUTBOUND_TRUST or certifi.where()))
+        verifier = policy.time(at.replace(tzinfo=None)).build_server_verifier(_name(domain))
         verifier.verify(chain[0], chain[1:])
     except (ValueError, VerificationError):
         raise ConnectorError(
@@ -45,8 +45,10 @@ def certificate(pem: bytes, *, domain: str, at: datetime) -> x509.Certificate:
     return chain[0]
 
 
-def _roots() -> list[x509.Certificate]:
-    return x509.load_pem_x509_certificates(Path(settings.OUTBOUND_TRUST or certifi.where()).read_bytes())
+@cache
+def _trusted(path: str) -> Store:
+    """Read once a process: there are some hundred."""
+    return Store(x509.load_pem_x509_certificates(Path(path).read_bytes()))
 
 
 def _name(domain: str) -> "x509.verification.Subject":
