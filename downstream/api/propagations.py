@@ -24,6 +24,7 @@ from portal.api_views import PartnerView, StrictSerializer
 
 NDJSON = "application/x-ndjson"
 _MOST_ROWS = 2**63 - 1
+_STATES = f"One of {', '.join(Status.values)}"
 _PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 413, 429)}
 
 
@@ -39,7 +40,7 @@ class PropagationsQuery(StrictSerializer):
 class PropagationOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     dataset = serializers.CharField()
-    state = serializers.ChoiceField(choices=Status.choices)
+    state = serializers.CharField(help_text=_STATES)
     position = serializers.IntegerField(help_text="Of the log: every no up to it has arrived once this is verified")
     planned_at = serializers.DateTimeField()
     deadline = serializers.DateTimeField()
@@ -98,7 +99,7 @@ class AckIn(StrictSerializer):
 
 class AckOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=Status.choices)
+    state = serializers.CharField(help_text=_STATES)
     position = serializers.IntegerField()
     repeated = serializers.BooleanField(help_text="You said exactly this before")
 
@@ -116,6 +117,7 @@ class Propagations(PartnerView):
     @extend_schema(
         parameters=[PropagationsQuery],
         responses={200: PropagationsOut, **_PROBLEMS},
+        operation_id="propagations_list",
         summary="Runs that remove people from the datasets of whom you speak for",
     )
     def get(self, request: Request) -> Response:

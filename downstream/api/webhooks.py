@@ -53,7 +53,7 @@ class DeliveriesQuery(StrictSerializer):
 class DeliveryOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     event = serializers.CharField()
-    state = serializers.ChoiceField(choices=WebhookDelivery.State.choices)
+    state = serializers.CharField(help_text=f"One of {', '.join(WebhookDelivery.State.values)}")
     payload = serializers.DictField()
     created_at = serializers.DateTimeField()
     next_try_at = serializers.DateTimeField(allow_null=True)
@@ -88,7 +88,7 @@ class Webhooks(_Managing):
         )
         return Response({**_out(made), "secret": secret}, status=201, headers={"Cache-Control": "no-store"})
 
-    @extend_schema(responses={200: WebhooksOut, **_PROBLEMS}, summary="Your webhooks")
+    @extend_schema(operation_id="webhooks_list", responses={200: WebhooksOut, **_PROBLEMS}, summary="Your webhooks")
     def get(self, request: Request) -> Response:
         mine = WebhookSubscription.objects.filter(partner=partners.of(request))
         return Response({"webhooks": [_out(one) for one in mine]})
