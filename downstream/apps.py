@@ -11,5 +11,6 @@ class DownstreamConfig(AppConfig):
     verbose_name = _("Training data")
 
     def ready(self) -> None:
-        # by name: its tables are not there yet while apps are loaded
+        # by name: their tables are not there yet while apps are loaded
         rotated_stores.add("downstream.key_rotation.STORE")
+        rotated_stores.add("downstream.webhook_rotation.STORE")

@@ -11,13 +11,16 @@ from consents import holds, jurisdictions, notice_turns, purposes, rules
 from consents.decisions import Decision
 from consents.models import LedgerEvent, Preference, Subject
 from consents.vocabulary import EVERY, Action, Kind, Slot
-from downstream import purging
+from downstream import purging, registry
 from downstream.models import Dataset, Propagation, PurgeReceipt, RemovalReceipt, Target
 from downstream.propagation_states import Status
 
 WAITING, WORKING, FAILED, LATE = "waiting", "working", "failed", "late"
 REMOVED, NOT_IN, GAP = "removed", "not_in", "gap"
-MOVING = frozenset({WAITING, WORKING, FAILED, LATE})
+ASKED, TOLD_REMOVED, TOLD_NOT_IN = "asked", "told_removed", "told_not_in"
+"""Where somebody else holds the dataset: they were asked, and what they then said, which nobody of ours has seen."""
+MOVING = frozenset({WAITING, WORKING, ASKED, FAILED, LATE})
+ATTESTED = frozenset({TOLD_REMOVED, TOLD_NOT_IN})
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def _stop(dataset: Dataset, subject_id: uuid.UUID, position: int | None, at: dat
     receipts = RemovalReceipt.objects.filter(dataset=dataset, subject_id=subject_id)
     last = receipts.order_by("-verified_at").first()
     removed = receipts.aggregate(rows=Sum("rows_removed"))["rows"] or 0
+    if registry.is_remote(dataset):
+        return _told(dataset, receipts, last, removed)
     state = REMOVED if removed else NOT_IN
     stop = Stop(dataset, state, removed, last.verified_at if last else dataset.verified_at, None)
     return _with_bytes(stop, subject_id) if removed else stop
@@ -149,13 +154,21 @@ def _with_bytes(stop: Stop, subject_id: uuid.UUID) -> Stop:
     )
 
 
+def _told(dataset: Dataset, receipts: "QuerySet[RemovalReceipt]", last: RemovalReceipt | None, removed: int) -> Stop:
+    """What the holder said of this person; of whom it was never asked, it said nothing."""
+    if last is None:
+        return Stop(dataset, GAP, 0, None, None)
+    # one that was not counted may have been any number of rows
+    was_in = removed or receipts.filter(is_counted=False).exists()
+    return Stop(dataset, TOLD_REMOVED if was_in else TOLD_NOT_IN, removed, last.verified_at, None)
+
+
 def _on_the_way(dataset: Dataset, at: datetime) -> Stop:
     current: Propagation | None = dataset.propagations.open().first()
     if current is None:
         return Stop(dataset, WAITING, 0, None, None)
-    state = {Status.WORKING: WORKING, Status.FAILED: FAILED, Status.STOPPED: FAILED}.get(
-        Status(current.status), WAITING
-    )
+    states = {Status.WORKING: WORKING, Status.AWAITING: ASKED, Status.FAILED: FAILED, Status.STOPPED: FAILED}
+    state = states.get(Status(current.status), WAITING)
     if current.is_late(at):
         state = LATE
     return Stop(dataset, state, 0, None, current.deadline, current.reason_code)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from downstream import stores
+from downstream import holders, stores
 from downstream.connectors import resolver
 from downstream.models import Dataset
 from portal.errors import Conflict, DomainError
@@ -20,7 +20,7 @@ def resolved(kind: str, location: str, options: Mapping[str, Any]) -> str:
     """The place itself, so that it is one place by every name. Raises RegistrationError, ConnectorError."""
     if not location.strip():
         raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
-    resolve = resolver(kind)
+    resolve = holders.resolver(kind) if kind in holders.HOLDERS else resolver(kind)
     own = resolve(location, options) if resolve else stores.resolve(location)
     place = own or _path(location)
     if len(place) > _LONGEST:

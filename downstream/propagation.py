@@ -18,6 +18,7 @@ from consents import sequencer
 from consents.models import Position
 from downstream import (
     arrivals,
+    asking,
     carrying,
     failures,
     leases,
@@ -39,6 +40,7 @@ from portal.errors import Conflict
 logger = structlog.get_logger(__name__)
 
 CARRY_OUT_TASK = "downstream.tasks.carry_out"
+TURN_TASK = "downstream.tasks.turn"
 
 
 def plan(*, at: datetime) -> list[Propagation]:
@@ -147,7 +149,7 @@ def hand_over(*, at: datetime) -> list[uuid.UUID]:
 def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) -> bool:
     """Claim one propagation and bring it to its end; answers whether it is verified now.
 
-    False when somebody else works on it, it is not due, or it failed (the row then says why).
+    False when somebody else works on it, it is not due, its holder has yet to answer, or it failed (the row says why).
     """
     lease = leases.claim(propagation_id=propagation_id, holder=holder)
     if lease is None:
@@ -158,7 +160,8 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) 
                 "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
             )
         with leases.heartbeat(lease):
-            carrying.work(lease, clock)
+            if not _work(lease, clock):
+                return False
     except LeaseLost:
         logger.warning("propagation.lease_lost", propagation=str(propagation_id))
         return False
@@ -170,6 +173,14 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) 
         _fail(lease, code=told.code, message=told.message, permanent=False, at=clock())
         return False
     statements.refresh(dataset=Dataset.objects.get(propagations=propagation_id), at=clock())
+    return True
+
+
+def _work(lease: Lease, clock: registry.Clock) -> bool:
+    """Remove the rows where we can, ask their holder where we cannot; False while the holder has yet to answer."""
+    if registry.is_remote(Dataset.objects.get(propagations=lease.propagation_id)):
+        return asking.work(lease, clock)
+    carrying.work(lease, clock)
     return True
 
 

@@ -12,10 +12,12 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream import locations, naming, versions
+from downstream import holders, locations, naming, versions
 from downstream.connectors import KINDS, open_connector
-from downstream.connectors.base import Connector, Description, Manifest
+from downstream.connectors.base import Connector, ConnectorError, Description, Manifest
 from downstream.connectors.statement_columns import OPTIONS
+from downstream.holders import HOLDERS
+from downstream.holders.base import Holder, Place
 from downstream.locations import RegistrationError
 from downstream.models import Dataset, KeyHash
 from downstream.propagation_states import Status
@@ -64,13 +66,31 @@ class Prepared:
     """A dataset that was looked at and found fit to be registered."""
 
     dataset: Dataset
-    manifest: Manifest
+    manifest: Manifest | None
 
 
 def connect(dataset: Dataset) -> Connector:
-    """The connector that reaches this dataset. Raises ConnectorError."""
+    """The connector that reaches this dataset. Raises ConnectorError (`held_by_another` where none does)."""
+    if is_remote(dataset):
+        raise ConnectorError("held_by_another", "Somebody else holds this dataset; they are asked.", permanent=True)
     options = {**dataset.options, **_created(dataset.created_column)}
     return open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+
+
+def is_remote(dataset: Dataset) -> bool:
+    """Whether somebody else holds it: then they are asked (`asking`), and nobody of ours looks into it."""
+    return dataset.kind in HOLDERS
+
+
+def holder(dataset: Dataset) -> Holder:
+    """The way to whoever holds this dataset. Raises ConnectorError."""
+    return holders.open_holder(_place(dataset))
+
+
+def _place(of: "Dataset | Registration") -> Place:
+    owner = of.owner_id if isinstance(of, Dataset) else of.owner
+    location = of.location if isinstance(of, Dataset) else _resolved(of)
+    return Place(of.kind, location, owner, of.key_scheme, of.created_column, of.options)
 
 
 def _created(column: str) -> dict[str, str]:
@@ -94,6 +114,8 @@ def check(registration: Registration) -> Description:
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
     location = _resolved(registration)
     locations.check_free(location)
+    if registration.kind in HOLDERS:
+        return holders.open_holder(_place(registration)).describe()
     options = registration.options | _created(registration.created_column)
     described = open_connector(registration.kind, location, registration.key_column, options).describe()
     _check_hashed_column(registration, described)
@@ -115,8 +137,9 @@ def _check_words(registration: Registration) -> None:
     for name in ("name", "public_name"):
         if len(getattr(registration, name)) > _LONGEST_NAME:
             raise RegistrationError("name_too_long", f"A name has at most {_LONGEST_NAME} characters.", field=name)
-    if registration.kind not in KINDS:
-        raise RegistrationError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", field="kind")
+    if registration.kind not in KINDS.keys() | HOLDERS.keys():
+        known = ", ".join(sorted([*KINDS, *HOLDERS]))
+        raise RegistrationError("unknown_kind", f"A kind is one of: {known}.", field="kind")
     if not registration.purposes:
         raise RegistrationError("purpose_missing", "Name at least one purpose that it serves.", field="purposes")
     if not 1 <= registration.deadline_hours <= _LONGEST_DEADLINE:
@@ -166,7 +189,8 @@ def register(*, registration: Registration, by: str, at: datetime) -> Dataset:
 def prepare(registration: Registration, *, at: datetime) -> Prepared:
     """Everything that has to be read of it, outside any transaction: files may be many. Raises what `check` raises."""
     dataset = unsaved(registration, check(registration), at=at)
-    return Prepared(dataset, connect(dataset).manifest())
+    # of what somebody else holds nobody of ours can name a version
+    return Prepared(dataset, None if is_remote(dataset) else connect(dataset).manifest())
 
 
 @transaction.atomic
@@ -176,7 +200,8 @@ def take_in(prepared: Prepared, *, by: str, at: datetime) -> Dataset:
     try:
         with transaction.atomic():
             dataset.save()
-            versions.begin(dataset=dataset, manifest=prepared.manifest, at=at)
+            if prepared.manifest is not None:
+                versions.begin(dataset=dataset, manifest=prepared.manifest, at=at)
     except IntegrityError as error:
         raise Conflict("location_taken", "This slug or place was registered just now; try again.") from error
     audit.record(
@@ -231,7 +256,7 @@ def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime)
         raise RegistrationError("column_missing", "Name the column.", field="created_column")
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
     was, locked.created_column = locked.created_column, column.strip()
-    connect(locked).describe()
+    (holder(locked) if is_remote(locked) else connect(locked)).describe()
     if column.strip() != was:
         # locked, so that no worker begins with the column of before
         for run in locked.propagations.busy().select_for_update():

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import arrivals, permits, propagation, purging
+from downstream import arrivals, permits, propagation, purging, webhook_sending, webhooks
 from portal import clock
 
 
@@ -41,3 +41,10 @@ def carry_out(*, propagation_id: str, **_: Any) -> None:
 def mark_void_permits(**_: Any) -> None:
     """Write down which permits a hold has made void, so that their holders are told."""
     permits.mark_void(at=clock.now())
+
+
+@shared_task(name="downstream.tasks.send_webhooks")
+def send_webhooks(**_: Any) -> None:
+    """Tell partners of what happened since the last turn."""
+    webhooks.follow(at=clock.now())
+    webhook_sending.deliver(clock=clock.now, seconds=20.0)

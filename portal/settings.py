@@ -253,6 +253,9 @@ OAUTH2_PROVIDER = {
         "training:read": "See what has become of training permits",
         "training:write": "Ask for training permits and complete runs",
         "lineage:write": "Report lineage",
+        "propagations:read": "See which datasets await a removal, and whose rows have to go",
+        "propagations:ack": "Say that rows were removed",
+        "webhooks:manage": "Subscribe to webhooks",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -333,6 +336,7 @@ CELERY_BEAT_SCHEDULE = {
         ("propagate", "downstream.tasks.turn", 1.0),
         ("notice new files in datasets", "downstream.tasks.look_around", LOOK_AROUND_SECONDS),
         ("mark void permits", "downstream.tasks.mark_void_permits", 2.0),
+        ("send webhooks", "downstream.tasks.send_webhooks", 2.0),
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
@@ -345,6 +349,11 @@ CELERY_BEAT_SCHEDULE = {
 # How long work that was handed to the broker may stay unclaimed before it is handed over again.
 REQUEUE_AFTER = timedelta(seconds=env.int("HEED_REQUEUE_SECONDS", 15))
 LEASE = timedelta(seconds=env.int("HEED_LEASE_SECONDS", 30))
+
+# --- others whom Heed calls ----------------------------------------------------------------------
+# A PEM file of the authorities that are trusted instead of the usual ones: for TLS to webhooks and holders, and for
+# what OpenDSR processors sign with.
+OUTBOUND_TRUST = env.str("HEED_OUTBOUND_TRUST", "")
 
 # --- mail, language, files -----------------------------------------------------------------------
 MAIL_DIR = DATA_DIR / "log" / "mail"

@@ -30,6 +30,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Training runs"), "model_training", "downstream", "trainingrun"),
                 _item(_("Training permits"), "approval", "downstream", "permit"),
                 _item(_("Refused runs"), "block", "downstream", "permitrefusal"),
+                _item(_("Webhooks"), "webhook", "downstream", "webhooksubscription"),
             ],
         },
         {

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from downstream.api import opendsr
 from portal import pages, token_endpoint
 
 handler404 = "portal.pages.not_found"
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("consents.api.urls")),
     path("api/v1/", include("downstream.api.urls")),
+    path("opendsr/callbacks", opendsr.Callbacks.as_view(), name="opendsr-callbacks"),
     path("", include("requests_app.pages.urls")),
     path("", include("downstream.pages.urls")),
     path("", include("consents.pages.urls")),

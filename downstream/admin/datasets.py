@@ -20,6 +20,7 @@ from consents.vocabulary import Scheme
 from downstream import propagation, registry, statements
 from downstream.admin import versions
 from downstream.admin.forms import ColumnForm
+from downstream.admin.holders import HolderFields
 from downstream.admin.purges import BytesFilter, PurgesMixin, RetentionMixin
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
@@ -44,7 +45,7 @@ _KINDS = {
 
 
 @admin.register(Dataset)
-class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
+class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
     empty_title = gettext_lazy("No dataset is registered")
     empty_text = gettext_lazy("An operator registers one with manage.py register_dataset.")
     list_display = ("name", "owner", "serves", "freshness", "own_no", "row_count", "file_count", "verified_at")
@@ -60,6 +61,9 @@ class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
         "location",
         "kind",
         "engine",
+        "holder",
+        "open_requests",
+        "last_answer",
         "key_column",
         "key_scheme",
         "key_hash",
@@ -77,7 +81,16 @@ class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
         "verified_at",
         "retired_at",
     )
-    readonly_fields = ("freshness", "serves", "own_no", "own_words", "retention")
+    readonly_fields = (
+        "freshness",
+        "serves",
+        "own_no",
+        "own_words",
+        "holder",
+        "open_requests",
+        "last_answer",
+        "retention",
+    )
     actions_detail = ("list_versions", "croissant_metadata", "name_created_column", "decide_retention")
 
     @action(description=gettext_lazy("Versions"), icon="history")
@@ -272,7 +285,7 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
 
 @admin.register(RemovalReceipt)
 class RemovalReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("verified_at", "dataset", "person", "rows_found", "rows_removed", "position")
+    list_display = ("verified_at", "dataset", "person", "rows_found", "rows_removed", "who_says_so", "position")
     list_filter = ("dataset",)
     search_fields = ("=subject_id",)
     search_help_text = gettext_lazy("A person's id, as their page shows it")
@@ -284,6 +297,7 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
         "rows_found",
         "rows_removed",
         "which_rows",
+        "who_says_so",
         "verified_at",
         "position",
         "propagation_id",
@@ -291,7 +305,14 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
         "digest_after",
         "files",
     )
-    readonly_fields = ("person", "which_rows")
+    readonly_fields = ("person", "which_rows", "who_says_so")
+
+    @admin.display(description=gettext_lazy("who says so"))
+    def who_says_so(self, receipt: RemovalReceipt) -> str:
+        if not receipt.attested_by:
+            return _("we looked again")
+        words = _("%s, who holds it") if receipt.is_counted else _("%s, who holds it and did not count")
+        return words % receipt.attested_by
 
     @admin.display(description=gettext_lazy("speaks of"))
     def which_rows(self, receipt: RemovalReceipt) -> str:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downstream', '0010_versions_in_full'),
+        ('downstream', '0013_remote_holders'),
     ]
 
     operations = [

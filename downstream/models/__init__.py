@@ -2,15 +2,19 @@
 
 from downstream.models.datasets import Dataset, KeyHash
 from downstream.models.exposures import ExposureDecision
+from downstream.models.holders import Acknowledgement, HolderRequest
 from downstream.models.lineage import LineageEvent, LineageNode, LineageRead, LineageRun, LineageWrite
 from downstream.models.propagations import Propagation, PurgeReceipt, RemovalReceipt, Target, Unit
 from downstream.models.training import Permit, PermitEvent, PermitRefusal, RunInput, TrainedModel, TrainingRun
 from downstream.models.versions import DatasetVersion
+from downstream.models.webhooks import WebhookCursor, WebhookDelivery, WebhookSubscription
 
 __all__ = [
+    "Acknowledgement",
     "Dataset",
     "DatasetVersion",
     "ExposureDecision",
+    "HolderRequest",
     "KeyHash",
     "LineageEvent",
     "LineageNode",
@@ -28,4 +32,7 @@ __all__ = [
     "TrainedModel",
     "TrainingRun",
     "Unit",
+    "WebhookCursor",
+    "WebhookDelivery",
+    "WebhookSubscription",
 ]

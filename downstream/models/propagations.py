@@ -223,7 +223,8 @@ class PurgeReceipt(AppendOnly):
 class RemovalReceipt(AppendOnly):
     """For one person and one dataset: what was found, what was removed, and that somebody looked again.
 
-    With `spans` it speaks only of rows made in them; all other rows of the person stayed.
+    With `spans` it speaks only of rows made in them; all other rows of the person stayed. With `attested_by` it says
+    what the dataset's holder told us: nobody of ours has looked.
     """
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -238,6 +239,15 @@ class RemovalReceipt(AppendOnly):
     digest_before = models.CharField(max_length=64)
     digest_after = models.CharField(max_length=64)
     verified_at = models.DateTimeField(_("verified"))
+    attested_by = models.CharField(
+        _("attested by"),
+        max_length=200,
+        blank=True,
+        help_text=_("Who holds the dataset and says so; empty where we looked again ourselves."),
+    )
+    is_counted = models.BooleanField(
+        _("counted"), default=True, help_text=_("No: the holder did not say how many rows; the counts are then 0.")
+    )
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 
@@ -247,6 +257,9 @@ class RemovalReceipt(AppendOnly):
         constraints = [
             models.UniqueConstraint(fields=["propagation_id", "subject_id"], name="one_receipt_per_person"),
             models.CheckConstraint(condition=Q(rows_removed=models.F("rows_found")), name="all_that_was_found_is_gone"),
+            models.CheckConstraint(
+                condition=Q(is_counted=True) | ~Q(attested_by=""), name="what_we_removed_ourselves_is_counted"
+            ),
         ]
         indexes = [
             models.Index(fields=["subject_id", "dataset", "-verified_at"], name="receipt_of_subject"),

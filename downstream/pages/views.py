@@ -28,6 +28,9 @@ _STATES = {
     journeys.FAILED: gettext_lazy("Not yet: something went wrong, we are on it"),
     journeys.LATE: gettext_lazy("Late: this should have been done by now"),
     journeys.REMOVED: gettext_lazy("Removed, and checked again"),
+    journeys.ASKED: gettext_lazy("Asked: we wait for the answer of whoever keeps it"),
+    journeys.TOLD_REMOVED: gettext_lazy("Removed, they told us: we cannot look there ourselves"),
+    journeys.TOLD_NOT_IN: gettext_lazy("Nothing of yours was in it, they told us: we cannot look there ourselves"),
     journeys.NOT_IN: gettext_lazy("Nothing of yours was in it"),
     journeys.GAP: gettext_lazy("We cannot tell: this dataset does not name you by anything we know"),
 }
@@ -125,6 +128,7 @@ def _shown(stop: Stop) -> dict[str, Any]:
         "state": stop.state,
         "state_text": _STATES[stop.state],
         "rows_removed": stop.rows_removed,
+        "is_told": stop.state in journeys.ATTESTED,
         "verified_at": stop.verified_at,
         "due_at": stop.due_at,
         "is_kept": stop.is_kept,
@@ -140,6 +144,8 @@ def _summary(decision: Decision, stops: list[Stop]) -> str:
         return _("No dataset is used for this purpose.")
     counts = {"done": sum(stop.state not in journeys.MOVING for stop in stops), "all": len(stops)}
     arrived = counts["done"] == counts["all"]
+    if arrived and any(stop.state in journeys.ATTESTED for stop in stops):
+        return _("Every dataset follows. Where others keep it, they told us so; in the others we looked again.")
     if decision.choice is None:
         if arrived:
             return _("Every dataset follows, and we looked again.")

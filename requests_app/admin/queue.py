@@ -47,6 +47,9 @@ _STOPS = {
     journeys.FAILED: ("danger", gettext_lazy("failed: see propagations")),
     journeys.LATE: ("danger", gettext_lazy("late")),
     journeys.REMOVED: ("success", gettext_lazy("removed, looked again")),
+    journeys.ASKED: ("info", gettext_lazy("asked, waits for its holder")),
+    journeys.TOLD_REMOVED: ("success", gettext_lazy("removed, its holder says")),
+    journeys.TOLD_NOT_IN: ("success", gettext_lazy("nothing of theirs was in it, its holder says")),
     journeys.NOT_IN: ("success", gettext_lazy("nothing of theirs was in it")),
     journeys.GAP: ("danger", gettext_lazy("cannot tell: it does not name them by anything known")),
 }

@@ -25,7 +25,7 @@ _HAPPENED = {
     "started": gettext_lazy("Somebody of our privacy staff took it up."),
     "carried_out": gettext_lazy("The erasure was set going in every dataset."),
     "withdrawn": gettext_lazy("You took the request back."),
-    "fulfilled": gettext_lazy("Every dataset was checked again; your data is erased."),
+    "fulfilled": gettext_lazy("Every dataset was checked again, or whoever keeps it told us; your data is erased."),
 }
 _SYSTEM_STATES = {
     journeys.WAITING: gettext_lazy("waiting"),
@@ -33,6 +33,9 @@ _SYSTEM_STATES = {
     journeys.FAILED: gettext_lazy("not yet: something went wrong, we are on it"),
     journeys.LATE: gettext_lazy("late: this should have been done by now"),
     journeys.REMOVED: gettext_lazy("removed, and checked again"),
+    journeys.ASKED: gettext_lazy("asked: we wait for the answer of whoever keeps it"),
+    journeys.TOLD_REMOVED: gettext_lazy("removed, as whoever keeps it told us"),
+    journeys.TOLD_NOT_IN: gettext_lazy("nothing of yours was in it, as whoever keeps it told us"),
     journeys.NOT_IN: gettext_lazy("nothing of yours was in it"),
     journeys.GAP: gettext_lazy("we cannot tell yet"),
 }

@@ -106,3 +106,11 @@ def test_work_that_is_not_due_yet_is_not_handed_over(posts: Dataset, alice: Subj
     assert run_all(at=clock.now()) == []
     tasks.carry_out(propagation_id=str(run.pk))
     assert "m_alice" in authors(posts)
+
+
+def test_a_turn_tells_partners_of_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("downstream.webhooks.follow", lambda *, at: called.append("follow"))
+    monkeypatch.setattr("downstream.webhook_sending.deliver", lambda *, clock, seconds: called.append("deliver"))
+    tasks.send_webhooks(unknown="from another version")
+    assert called == ["follow", "deliver"]

@@ -1,0 +1,146 @@
+"""A small client for partners that hold a copy of a dataset: what has to go, and saying what came of it.
+
+Needs `requests` and nothing else. `parquet_copy.py` beside it is a job that does the whole for Parquet files.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import requests
+
+Spans = list[tuple[datetime | None, datetime | None]]
+_SECONDS = 60
+
+
+class HeedError(Exception):
+    """Heed refused; `code` is stable (RFC 9457 problem details)."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code = status, code
+
+
+class CutOff(Exception):
+    """A stream of keys ended before its end: nothing is to be removed by it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that asks for people to be removed."""
+
+    id: str
+    dataset: str
+    position: int
+    deadline: datetime
+    key_column: str
+    created_column: str
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What came of it; `keys` counts rows by key."""
+
+    keys: dict[str, int] = field(repr=False)
+    rows_after: int
+    digest_before: str
+    digest_after: str
+    verified_at: datetime
+
+
+class Heed:
+    """The API of one Heed, by OAuth client credentials."""
+
+    def __init__(self, base: str, client_id: str, client_secret: str) -> None:
+        self.base = base.rstrip("/")
+        self._login = (client_id, client_secret)
+        self._session = requests.Session()
+        self._token, self._until = "", 0.0
+
+    def __enter__(self) -> "Heed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def awaiting(self, dataset: str = "") -> Iterator[Run]:
+        """Runs that wait for you, the oldest first."""
+        asked: dict[str, str] = {"state": "awaiting", **({"dataset": dataset} if dataset else {})}
+        while True:
+            page = self._call("GET", "/propagations", params=asked).json()
+            yield from (_run(one) for one in page["propagations"] if one["yours"])
+            if page["next"] is None:
+                return
+            asked["after"] = page["next"]
+
+    def keys(self, run_id: str) -> dict[str, Spans]:
+        """Each key that has to go; with spans only rows made in them. Raises CutOff."""
+        found: dict[str, Spans] = {}
+        with self._call("GET", f"/propagations/{run_id}/keys", stream=True) as answer:
+            for line in answer.iter_lines():
+                told = json.loads(line)
+                if "end" in told:
+                    if told["end"] != len(found):
+                        break
+                    return found
+                found[told["key"]] = [(_time(start), _time(end)) for start, end in told["spans"]]
+        raise CutOff(f"The keys of run {run_id} did not come to their end.")
+
+    def acknowledge(self, run: Run, removal: Removal, *, version: str = "") -> dict[str, Any]:
+        """Say what was removed; saying it again is no harm."""
+        total = sum(removal.keys.values())
+        body = {
+            "position": run.position,
+            "rows_found": total,
+            "rows_removed": total,
+            "rows_after": removal.rows_after,
+            "digest_before": removal.digest_before,
+            "digest_after": removal.digest_after,
+            "verified_at": removal.verified_at.isoformat(),
+            "keys": [{"key": key, "rows_found": n, "rows_removed": n} for key, n in removal.keys.items()],
+            **({"version": version} if version else {}),
+        }
+        return self._call("POST", f"/propagations/{run.id}/ack", json=body).json()  # type: ignore[no-any-return]
+
+    def fail(self, run: Run, reason: str) -> None:
+        """Say that it cannot be done, in words that name no person."""
+        self._call("POST", f"/propagations/{run.id}/ack", json=_failed(run, reason))
+
+    def _call(self, method: str, path: str, **how: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._bearer()}"}
+        answer = self._session.request(
+            method, f"{self.base}/api/v1{path}", headers=headers, timeout=_SECONDS, allow_redirects=False, **how
+        )
+        if answer.status_code >= 300:
+            problem: dict[str, Any] = {}
+            with suppress(ValueError):
+                problem = answer.json()
+            raise HeedError(answer.status_code, problem.get("code", "error"), problem.get("detail", ""))
+        return answer
+
+    def _bearer(self) -> str:
+        if time.monotonic() >= self._until:
+            asked = {"grant_type": "client_credentials", "scope": "propagations:read propagations:ack"}
+            answer = self._session.post(f"{self.base}/o/token/", data=asked, auth=self._login, timeout=_SECONDS)
+            if answer.status_code != 200:
+                raise HeedError(answer.status_code, "no_token", "The client was refused a token.")
+            told = answer.json()
+            self._token, self._until = told["access_token"], time.monotonic() + told["expires_in"] - 60
+        return self._token
+
+
+def _failed(run: Run, reason: str) -> dict[str, object]:
+    return {"position": run.position, "status": "failed", "reason": reason[:500]}
+
+
+def _run(told: dict[str, Any]) -> Run:
+    deadline = datetime.fromisoformat(told["deadline"])
+    return Run(told["id"], told["dataset"], told["position"], deadline, told["key_column"], told["created_column"])
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

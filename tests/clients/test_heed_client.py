@@ -1,0 +1,151 @@
+"""The client that partners run: it removes exactly the rows, survives being killed, and says the true counts."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from consents.models import Partner, Subject
+from consents.vocabulary import Action
+from downstream import journeys
+from downstream.models import Dataset, Propagation, RemovalReceipt
+from tests.conftest import write_parquet
+from tests.downstream.acting import LATER, carry_out, planned, say
+from tests.downstream.api.conftest import copy, copy_at, northlight, own_cache
+
+__all__ = ["copy", "copy_at", "northlight", "own_cache"]
+CLIENTS = Path(__file__).parents[2] / "clients" / "python"
+
+
+ROWS: dict[str, list[Any]] = {
+    "author": ["m_alice", "m_charlie", "m_alice", "m_nobody", None, "m_alice"],
+    "text": ["a", "c", "b", "n", "x", "d"],
+}
+
+
+def _loaded(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, CLIENTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+client, job = _loaded("heed_client"), _loaded("parquet_copy")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = write_parquet(tmp_path / "copy", ROWS)
+    write_parquet(place, {"author": ["m_charlie"], "text": ["e"]}, name="part-1.parquet")
+    write_parquet(place, {"author": ["m_alice"], "text": ["f"]}, name="part-2.parquet")
+    return place
+
+
+def rows(folder: Path) -> list[tuple[Any, Any]]:
+    tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+    found = pa.concat_tables(tables).to_pylist()
+    return [(row["author"], row["text"]) for row in found]
+
+
+def opened(folder: Path, **how: str) -> Any:
+    return job.ParquetCopy(folder, key_column="author", **how)
+
+
+def test_exactly_the_rows_of_the_keys_go(folder: Path) -> None:
+    untouched = (folder / "part-1.parquet").read_bytes()
+    before = opened(folder).digest()
+    removal = opened(folder).remove("r1", {"m_alice": [], "m_zoe": []})
+    assert rows(folder) == [("m_charlie", "c"), ("m_nobody", "n"), (None, "x"), ("m_charlie", "e")]
+    assert (removal.keys, removal.rows_after) == ({"m_alice": 4, "m_zoe": 0}, 4)
+    assert (removal.digest_before, removal.digest_after) == (before, opened(folder).digest())
+    assert (folder / "part-1.parquet").read_bytes() == untouched
+    assert pq.read_metadata(folder / "part-0.parquet").num_row_groups == 2
+
+
+def test_a_second_time_says_the_same(folder: Path) -> None:
+    first = opened(folder).remove("r1", {"m_alice": []})
+    second = opened(folder).remove("r1", {"m_alice": []})
+    assert (first.keys, first.digest_before) == (second.keys, second.digest_before)
+    opened(folder).forget("r1")
+    assert sorted(path.name for path in folder.iterdir()) == ["part-0.parquet", "part-1.parquet", "part-2.parquet"]
+
+
+@pytest.mark.parametrize("at", ["write", "replace"])
+def test_whoever_is_killed_begins_again_with_true_counts(folder: Path, at: str) -> None:
+    killing = f"""
+import os, runpy, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(CLIENTS)!r})
+names = runpy.run_path({str(CLIENTS / "parquet_copy.py")!r}, run_name="parquet_copy")
+die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+if {at!r} == "write":
+    names["_Journal"].write = die
+else:
+    real = Path.replace
+    Path.replace = lambda self, to: die() if str(to).endswith("part-2.parquet") else real(self, to)
+names["ParquetCopy"](Path({str(folder)!r}), key_column="author").remove("r1", {{"m_alice": []}})
+"""
+    died = subprocess.run([sys.executable, "-c", killing], env=dict(os.environ), check=False, timeout=60)
+    assert died.returncode == -signal.SIGKILL
+    removal = opened(folder).remove("r1", {"m_alice": []})
+    assert (removal.keys, removal.rows_after) == ({"m_alice": 4}, 4)
+    assert not list(folder.glob(".heed-*.parquet"))
+
+
+def test_only_rows_of_the_span_go_and_those_without_a_time(tmp_path: Path) -> None:
+    moments = [datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3)]
+    table = pa.table({"author": ["m_alice"] * 4, "n": [1, 2, 3, 4], "made": [*moments, None]})
+    (tmp_path / "copy").mkdir()
+    pq.write_table(table, tmp_path / "copy" / "a.parquet")
+    copied = opened(tmp_path / "copy", created_column="made")
+    removal = copied.remove("r1", {"m_alice": [(moments[1], moments[2])]})
+    assert pq.read_table(tmp_path / "copy" / "a.parquet").column("n").to_pylist() == [1, 3]
+    assert removal.keys == {"m_alice": 2}
+    with pytest.raises(job.CannotRemove):
+        opened(tmp_path / "copy").remove("r2", {"m_alice": [(moments[0], None)]})
+
+
+@pytest.fixture
+def heed(copy: Dataset, northlight: Partner, live_server: LiveServer) -> Any:
+    with client.Heed(live_server.url, "northlight", "only-for-tests") as opened_heed:
+        yield opened_heed
+
+
+def test_a_copy_is_brought_up_to_date(heed: Any, copy: Dataset, alice: Subject, folder: Path) -> None:
+    position = say(alice, Action.DENY)
+    run = planned()
+    carry_out(run)
+    assert job.work(heed, {"copy": folder}) == 1
+    assert "m_alice" not in [author for author, _ in rows(folder)]
+    run.refresh_from_db()
+    assert (run.status, run.rows_after) == ("verified", 4)
+    assert RemovalReceipt.objects.get().rows_removed == 4
+    (stop,) = journeys.stops(subject_id=alice.pk, purpose="ai-training", position=position, at=LATER)
+    assert (stop.state, stop.rows_removed) == (journeys.TOLD_REMOVED, 4)
+    assert job.work(heed, {"copy": folder}) == 0
+
+
+def test_a_copy_that_cannot_be_worked_on_says_why(heed: Any, copy: Dataset, alice: Subject, tmp_path: Path) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    carry_out(run)
+    other = write_parquet(tmp_path / "other", {"writer": ["m_alice"]})
+    assert job.work(heed, {"copy": other}) == 0
+    run.refresh_from_db()
+    assert (run.status, run.reason_code) == ("stopped", "holder_failed")
+    assert "no column author" in run.reason
+    with pytest.raises(client.HeedError) as caught:
+        heed.keys(str(run.pk))
+    assert (caught.value.status, caught.value.code) == (409, "not_awaiting")
+    assert Propagation.objects.get().pk == run.pk
