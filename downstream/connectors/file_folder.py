@@ -29,7 +29,7 @@ from downstream.connectors.base import (
     stage_one_by_one,
 )
 from downstream.connectors.statement_columns import StatementColumns
-from downstream.engines import ENGINE_OPTIONS, open_engine
+from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
 from downstream.engines.base import DataFile, Engine, Shape
 from downstream.engines.errors import reading
 from downstream.stores import OPTIONS as STORE_OPTIONS
@@ -53,6 +53,8 @@ class FileKind:
     """Whether a file is data. Raises ConnectorError for one that forbids to go on."""
     check_place: Callable[[Collection[str]], None] = lambda names: None
     """Raises ConnectorError where the names of all files tell that this is something else."""
+    unreachable: tuple[str, ...] = ("backups",)
+    """What may hold copies and cannot be searched from here; see `Residue`."""
     options: frozenset[str] = frozenset()
     """What it knows of options besides those of every kind."""
 
@@ -217,9 +219,15 @@ class FileFolder:
         """Nothing old is kept: the old file went when the new one took its name."""
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        files = self._files()
-        located = self._locate(files, keys, WHOLE, [])
-        return Residue(looked_at=len(files), found=tuple(Trace(name, "old_version") for name in sorted(located)))
+        """What readers see was found free of them; what lies beside it is searched byte for byte."""
+        data = {one.name for one in self._files()}
+        beside = [one.name for one in self._store.walk() if one.name not in data]
+        found = []
+        for name in beside:
+            with self._store.stream(name) as stream:
+                if byte_search.holds_any(name, stream, keys):
+                    found.append(Trace(name, "beside"))
+        return Residue(looked_at=len(data) + len(beside), found=tuple(found), unreachable=self._kind.unreachable)
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()
