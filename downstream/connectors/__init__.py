@@ -10,7 +10,13 @@ from typing import Any
 
 from downstream.connectors.base import Connector, ConnectorError
 
-KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
+KINDS = {
+    "parquet_folder": "downstream.connectors.parquet_folder",
+    "jsonl_folder": "downstream.connectors.jsonl_folder",
+    "csv_folder": "downstream.connectors.csv_folder",
+    "webdataset": "downstream.connectors.webdataset",
+    "hf_dataset": "downstream.connectors.hf_dataset",
+}
 """What a dataset may be registered as: kind → module."""
 
 # kept apart: a dataset that lives in a process's memory can be opened by tests, never registered

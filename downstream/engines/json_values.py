@@ -83,6 +83,15 @@ class Paths:
         return tuple(_value_at(found, name, parts) for name, parts in self._columns)
 
 
+def names(text: bytes) -> list[str]:
+    """The names of an object's members; none where the text is something else, or no JSON."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return list(found) if isinstance(found, dict) else []
+
+
 def _value_at(found: Any, name: str, parts: Sequence[str]) -> Any:
     values = list(_members(found, name)) if len(parts) > 1 else []
     values += _at(found, parts)

@@ -9,11 +9,11 @@ from functools import partial
 from io import BufferedReader
 from typing import Any
 
-from downstream.connectors.options import flag
 from downstream.engines import packing
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, writing
-from downstream.engines.json_values import NotJson, Paths
+from downstream.engines.json_values import NotJson, Paths, names
+from downstream.engines.options import flag
 from downstream.engines.record_engine import RecordEngine
 from downstream.engines.records import LONGEST, Record, Values
 
@@ -36,12 +36,10 @@ class JsonLines:
     def schema(self, file: DataFile) -> str:
         for record in _records(file, packing.read(file), lambda text: (text,)):
             if record.values is not None:
-                return ", ".join(sorted(Paths.names(record.values[0])))
+                return ", ".join(names(record.values[0]))
         return ""
 
-    def rewrite(
-        self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]
-    ) -> None:
+    def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         copy(source, target, self.read(source, columns), goes)
 
 

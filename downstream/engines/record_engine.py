@@ -37,9 +37,7 @@ class Format(Protocol):
     def schema(self, file: DataFile) -> str:
         """The columns of the first record, in words."""
 
-    def rewrite(
-        self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]
-    ) -> None:
+    def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         """Write `source` to `target` without the records of which `goes` is true."""
 
 
@@ -109,9 +107,7 @@ class RecordEngine:
             raise _failed(source, f"it holds {after.staying} rows, not {before.staying}")
         if (after.digest, after.order) != (before.digest, before.order):
             raise _failed(source, "what has to stay differs")
-        return Comparison(
-            rows_before=before.leaving + before.staying, rows_after=after.staying, digest=after.digest
-        )
+        return Comparison(rows_before=before.leaving + before.staying, rows_after=after.staying, digest=after.digest)
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         if columns:
@@ -135,9 +131,7 @@ class RecordEngine:
                     of_keys.clear()
         yield from (Tally(one, count, of_keys[one]) for one, count in rows.items())
 
-    def _look(
-        self, file: DataFile, key_column: str, keys: Collection[str], spans: Spans
-    ) -> tuple[int, Counter[str]]:
+    def _look(self, file: DataFile, key_column: str, keys: Collection[str], spans: Spans) -> tuple[int, Counter[str]]:
         look = _Look(self, file, key_column, keys, spans)
         rows = 0
         with _one_key_each(file, key_column):

@@ -1,0 +1,131 @@
+"""Folders of other files than Parquet, written and read back without Heed's own code."""
+
+import csv
+import gzip
+import io
+import json
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import zstandard
+from pyarrow import types
+
+from downstream.connectors import open_connector
+from downstream.connectors.base import Connector
+from tests.downstream.connectors.contract import Ground
+
+Rows = list[dict[str, Any]]
+
+
+class FilesGround(Ground):
+    """A folder whose units are files of one kind; other names than a suffix tells are told by an option."""
+
+    kind: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {"suffixes": [""]}
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        created = {"created_column": created_column} if created_column else {}
+        return open_connector(self.kind, str(self.folder), key_column, self.options | created)
+
+    def put(self, unit: str, table: pa.Table) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self._path(unit).write_bytes(self.packed(self.written(table)))
+
+    def remove(self, unit: str) -> None:
+        self._path(unit).unlink()
+
+    def read(self) -> dict[str, Rows]:
+        return {path.name: self.rows(self.unpacked(path.read_bytes())) for path in sorted(self.folder.glob("[!.]*"))}
+
+    def leftovers(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir() if path.name.startswith(".")]
+
+    @abstractmethod
+    def written(self, table: pa.Table) -> bytes: ...
+
+    @abstractmethod
+    def rows(self, data: bytes) -> Rows: ...
+
+    def packed(self, data: bytes) -> bytes:
+        return data
+
+    def unpacked(self, data: bytes) -> bytes:
+        return data
+
+    def _path(self, unit: str) -> Path:
+        return self.folder / unit
+
+
+def as_json(table: pa.Table) -> list[str]:
+    """Each row as JSON; times as ISO 8601 text."""
+    return [json.dumps(row, default=lambda value: value.isoformat()) for row in table.to_pylist()]
+
+
+def is_binary(of: pa.DataType) -> bool:
+    return types.is_fixed_size_binary(of) or of == pa.uuid()
+
+
+class JsonLinesGround(FilesGround):
+    kind = "jsonl_folder"
+
+    def holds(self, table: pa.Table) -> bool:
+        return not any(is_binary(field.type) for field in table.schema)
+
+    def written(self, table: pa.Table) -> bytes:
+        return "".join(f"{line}\n" for line in as_json(table)).encode()
+
+    def rows(self, data: bytes) -> Rows:
+        return [json.loads(line) for line in data.splitlines()]
+
+
+class GzipLinesGround(JsonLinesGround):
+    """Of two members."""
+
+    def packed(self, data: bytes) -> bytes:
+        return gzip.compress(data[:40]) + gzip.compress(data[40:])
+
+    def unpacked(self, data: bytes) -> bytes:
+        return gzip.decompress(data)
+
+
+class ZstdLinesGround(JsonLinesGround):
+    """Of two frames."""
+
+    def packed(self, data: bytes) -> bytes:
+        return zstandard.compress(data[:40]) + zstandard.compress(data[40:])
+
+    def unpacked(self, data: bytes) -> bytes:
+        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+
+
+class CsvGround(FilesGround):
+    kind = "csv_folder"
+
+    def holds(self, table: pa.Table) -> bool:
+        # all is text there, so that nothing is of a wrong type
+        of = {field.name: field.type for field in table.schema}
+        made = of.get("made", pa.string())
+        return not any(is_binary(one) or types.is_floating(one) for one in of.values()) and not types.is_integer(made)
+
+    def written(self, table: pa.Table) -> bytes:
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(table.column_names)
+        for row in table.to_pylist():
+            writer.writerow([one.isoformat() if hasattr(one, "isoformat") else one for one in row.values()])
+        return out.getvalue().encode()
+
+    def rows(self, data: bytes) -> Rows:
+        found = csv.DictReader(io.StringIO(data.decode(), newline=""))
+        return [{name: _of_csv(name, value) for name, value in row.items()} for row in found]
+
+
+def _of_csv(name: str, value: str) -> Any:
+    if name in {"n", "likes"}:
+        return int(value)
+    return value or None
