@@ -75,9 +75,12 @@ class Paths:
         return self._all_of(found)
 
     def _is_doubtful(self, text: bytes) -> bool:
-        if b"\\u" in text and (not self._plain or _ESCAPED_LETTER.search(text)):
-            return True
-        return any(text.count(name) > 1 for name in self._quoted) or (not self._plain and b"\\" in text)
+        for name in self._quoted:
+            if text.count(name) > 1:
+                return True
+        if not self._plain:
+            return b"\\" in text
+        return b"\\u00" in text and _ESCAPED_LETTER.search(text) is not None
 
     def _all_of(self, found: Any) -> Values:
         return tuple(_value_at(found, name, parts) for name, parts in self._columns)

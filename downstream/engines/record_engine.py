@@ -185,10 +185,13 @@ class _Look:
 
     def goes(self, values: Values) -> bool:
         """Whether the record has to go."""
-        self._seen.look(values)
+        if not self._seen.enough:
+            self._seen.look(values)
         keys = self._leaving.by(values)
+        if not keys:
+            return False
         self.rows_per_key.update(keys)
-        return bool(keys)
+        return True
 
     def check(self) -> None:
         """Raises ConnectorError where the file could not tell what was asked of it."""

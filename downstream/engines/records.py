@@ -6,7 +6,7 @@ each record's values by `Fields`; whatever is no record (a header, a blank line)
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError
@@ -34,8 +34,7 @@ class Several(tuple[Any, ...]):
     """The values of a column that one record gives more than once; readers differ on which of them counts."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A piece of a file: its bytes, or others that name them; without values, it is no record."""
 
     raw: bytes
@@ -115,11 +114,8 @@ class Seen:
         self.rows = 0
         self.key = Column(key_column)
         self.time = Column(created_column)
-
-    @property
-    def enough(self) -> bool:
+        self.enough = False
         """Whether nothing more has to be known."""
-        return self.key.usable and (self.time.usable or not self.time.name)
 
     def look(self, values: Values) -> None:
         """Take in one record."""
@@ -128,6 +124,7 @@ class Seen:
             self.key.look(values[0], (str, int, list))
         if self.time.name and not self.time.usable:
             self.time.look(values[1], (str,))
+        self.enough = self.key.usable and (self.time.usable or not self.time.name)
 
     def check_key(self, file: DataFile, *, optional: bool) -> None:
         """Raises ConnectorError unless the file holds keys, or is known to hold none; a file without rows may."""

@@ -24,3 +24,9 @@ class TestZstdLines(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> ZstdLinesGround:
         return ZstdLinesGround(tmp_path / "posts")
+
+
+class TestCsv(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> CsvGround:
+        return CsvGround(tmp_path / "posts")
