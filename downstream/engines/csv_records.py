@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from downstream.engines import packing
 from downstream.engines.base import DataFile
@@ -210,7 +210,7 @@ def _split_again(rules: Csv, file: DataFile, found: Iterator[bytes]) -> Iterator
             taken.append(line)
             yield line.decode("latin-1")
 
-    quoting = csv.QUOTE_MINIMAL if rules.quote else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if rules.quote else csv.QUOTE_NONE
     reader = csv.reader(
         _without_mark(told(), taken), delimiter=rules.separator(file), quotechar=rules.quote or None,
         quoting=quoting, strict=True,

@@ -19,6 +19,9 @@ _LARGEST = 2.0**63
 _PLAIN_NAME = re.compile(r"[\x20\x21\x23-\x2e\x30-\x5b\x5d-\x7e]*")
 
 
+_plainly = json.JSONDecoder().decode
+
+
 class NotJson(Exception):
     """The text is no JSON."""
 
@@ -27,8 +30,7 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as its members stand there."""
 
 
-class _Items(list[Any]):
-    """A list as it stands there."""
+_with_all_members = json.JSONDecoder(object_pairs_hook=_Pairs).decode
 
 
 class Paths:
@@ -43,6 +45,11 @@ class Paths:
         self._simple = all(len(parts) == 1 for _, parts in self._columns)
         self._first = self._columns[0][0] if self._simple and len(self._columns) == 1 else None
 
+    @property
+    def nothing(self) -> Values:
+        """What is told where there is no JSON."""
+        return (MISSING,) * len(self._columns)
+
     def read(self, text: bytes) -> Values:
         """The columns' values in a JSON text. Raises NotJson."""
         try:
@@ -53,7 +60,7 @@ class Paths:
         if self._is_doubtful(text):
             return self.read_again(text)
         if type(found) is not dict:
-            return (MISSING,) * len(self._columns)
+            return self.nothing
         if self._first is not None:
             values: Values = (found.get(self._first, MISSING),)
         elif self._simple:
@@ -67,12 +74,12 @@ class Paths:
         return values
 
     def read_again(self, text: bytes) -> Values:
-        """The same by Python's own reader, members in their order. Raises NotJson."""
+        """The same by Python's own reader. Raises NotJson."""
+        read = _with_all_members if self._is_doubtful(text) else _plainly
         try:
-            found = json.loads(text.decode("utf-8"), object_pairs_hook=_Pairs)
+            return self._all_of(read(text.decode("utf-8")))
         except (ValueError, RecursionError):
             raise NotJson from None
-        return self._all_of(found)
 
     def _is_doubtful(self, text: bytes) -> bool:
         for name in self._quoted:
@@ -83,6 +90,8 @@ class Paths:
         return b"\\u00" in text and _ESCAPED_LETTER.search(text) is not None
 
     def _all_of(self, found: Any) -> Values:
+        if self._first is not None and type(found) is dict:
+            return (found.get(self._first, MISSING),)
         return tuple(_value_at(found, name, parts) for name, parts in self._columns)
 
 

@@ -28,7 +28,10 @@ _BUFFER = 1 << 20
 # a few bytes of zstd can stand for megabytes; so little at once bounds what they can unpack to
 _SIP = 2_048
 _HAS_NAME, _HAS_EXTRA, _LONGEST_HEADER = 8, 4, 65_536
-_BROKEN = (EOFError, zlib.error, isal_zlib.error, zstandard.ZstdError, struct.error)
+# `isal` types its own error as a number
+_BROKEN: Any = (EOFError, zlib.error, isal_zlib.error, zstandard.ZstdError, struct.error)
+# its signature says nothing of types
+_GzipFile: Any = igzip.IGzipFile
 _SUFFIXES = (".gz", ".zst", ".zstd")
 
 
@@ -75,7 +78,7 @@ def read(file: DataFile) -> Iterator[io.BufferedReader]:
     codec = packing_of(file).codec
     with unpacking(file), Path(file.path).open("rb", buffering=0 if codec == "zstd" else _BUFFER) as packed:
         if codec == "gzip":
-            with igzip.IGzipFile(fileobj=packed, mode="rb") as unpacked:
+            with _GzipFile(fileobj=packed, mode="rb") as unpacked:
                 yield io.BufferedReader(cast("io.RawIOBase", unpacked), _BUFFER)
         elif codec == "zstd":
             yield io.BufferedReader(_Frames(cast("io.RawIOBase", packed)), _BUFFER)
@@ -86,7 +89,7 @@ def read(file: DataFile) -> Iterator[io.BufferedReader]:
 @contextmanager
 def read_again(file: DataFile) -> Iterator[io.BufferedReader]:
     """The unpacked bytes by another reader. Raises ConnectorError."""
-    codec = packing_of(file).codec
+    codec: Any = packing_of(file).codec
     with unpacking(file), pa.OSFile(file.path, "rb") as packed:
         source: Any = pa.CompressedInputStream(packed, codec) if codec else packed
         with source:
@@ -98,7 +101,7 @@ def write(target: str, packing: Packing) -> Iterator[IO[bytes]]:
     """A stream whose bytes are packed into the file `target`."""
     with Path(target).open("wb") as plain:
         if packing.codec == "gzip":
-            with igzip.IGzipFile(packing.name, "wb", 2, plain, packing.time) as gzip, _buffered(gzip) as stream:
+            with _GzipFile(packing.name, "wb", 2, plain, packing.time) as gzip, _buffered(gzip) as stream:
                 yield stream
         elif packing.codec == "zstd":
             compressor = zstandard.ZstdCompressor(level=3, write_checksum=packing.checksum)

@@ -218,12 +218,12 @@ class _Version:
         order = hashlib.blake2b()
         for piece in pieces:
             if piece.values is not None and leaving.by(piece.values):
-                gone += 1
+                gone += piece.rows
                 continue
             digest = hashlib.blake2b(piece.raw, digest_size=16).digest()
             order.update(digest)
             if piece.values is not None:
-                staying += 1
+                staying += piece.rows
                 total += int.from_bytes(digest)
         return cls(gone, staying, f"{staying}:{total % _128_BITS:032x}", order.hexdigest())
 

@@ -39,6 +39,8 @@ class Record(NamedTuple):
 
     raw: bytes
     values: Values | None
+    rows: int = 1
+    """0 for a further piece of a record that was told before."""
 
 
 @dataclass(frozen=True)

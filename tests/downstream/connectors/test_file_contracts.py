@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.downstream.connectors.contract import ConnectorContract
-from tests.downstream.connectors.file_grounds import CsvGround, GzipLinesGround, JsonLinesGround, ZstdLinesGround
+from tests.downstream.connectors.file_grounds import (
+    CsvGround,
+    GzipLinesGround,
+    JsonLinesGround,
+    PackedShardGround,
+    ShardGround,
+    ZstdLinesGround,
+)
 
 
 class TestJsonLines(ConnectorContract):
@@ -30,3 +37,15 @@ class TestCsv(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> CsvGround:
         return CsvGround(tmp_path / "posts")
+
+
+class TestShards(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> ShardGround:
+        return ShardGround(tmp_path / "posts")
+
+
+class TestPackedShards(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> PackedShardGround:
+        return PackedShardGround(tmp_path / "posts")
