@@ -59,14 +59,21 @@ class FileKind:
     """What it knows of options besides those of every kind."""
 
 
-def connect(kind: FileKind, location: str, key_column: str, options: Mapping[str, Any]) -> "FileFolder":
-    """The connector to one place. Raises ConnectorError for options that it does not know."""
+def connect(
+    kind: FileKind,
+    location: str,
+    key_column: str,
+    options: Mapping[str, Any],
+    *,
+    make: "type[FileFolder] | None" = None,
+) -> "FileFolder":
+    """The connector to one place, of a kind's own class where it has one. Raises ConnectorError for unknown options."""
     unknown = sorted(set(options) - _OPTIONS - kind.options)
     if unknown:
         raise ConnectorError(
             "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
         )
-    return FileFolder(
+    return (make or FileFolder)(
         kind,
         open_store(location, options),
         open_engine(options.get("engine", "embedded"), options, of=kind.format),

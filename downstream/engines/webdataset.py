@@ -1,7 +1,7 @@
 """WebDataset shards: tars in which the members of one name up to its first dot are one sample.
 
-A sample names its person in its JSON member, and goes as a whole, wherever its members lie. Every member that stays keeps
-its headers and its content byte for byte. A sample without that JSON member names nobody.
+A sample names its person in its JSON member, and goes as a whole, wherever its members lie. Every member that stays
+keeps its headers and its content byte for byte. A sample without that JSON member names nobody.
 """
 
 import hashlib
@@ -109,6 +109,7 @@ class WebDataset:
         places: list[tuple[int, int, str | None]] = []
         try:
             with packing.read_again(file) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+                remembered: list[tarfile.TarInfo] = vars(tar)["members"]
                 for one in tar:
                     name = _NAME.fullmatch(one.name) if one.isreg() else None
                     end = one.offset_data + one.size + -one.size % BLOCK
@@ -119,7 +120,7 @@ class WebDataset:
                     elif name:
                         found.setdefault(name[1], paths.nothing)
                     # it would remember every member
-                    tar.members.clear()
+                    remembered.clear()
         except tarfile.TarError:
             raise cut_off(file) from None
         return places, found

@@ -10,6 +10,7 @@ from tests.downstream.connectors.file_grounds import (
     GzipLinesGround,
     JsonLinesGround,
     PackedShardGround,
+    SavedGround,
     ShardGround,
     ZstdLinesGround,
 )
@@ -49,3 +50,9 @@ class TestPackedShards(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> PackedShardGround:
         return PackedShardGround(tmp_path / "posts")
+
+
+class TestSavedDataset(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> SavedGround:
+        return SavedGround(tmp_path / "posts")
