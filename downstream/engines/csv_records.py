@@ -72,7 +72,8 @@ class Csv:
         for raw, fields in split:
             number += raw.count(b"\n")
             if raw in (*_BLANK, _MARK):
-                yield Record(raw, None)
+                if raw:
+                    yield Record(raw, None)
                 continue
             if places is None:
                 width = len(fields)

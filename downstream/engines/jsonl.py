@@ -31,7 +31,9 @@ class JsonLines:
 
     def rows(self, file: DataFile) -> int:
         with packing.read(file) as stream:
-            return sum(not line.isspace() and line != _MARK for line in lines(file, stream))
+            found = lines(file, stream)
+            first = next(found, b"").removeprefix(_MARK)
+            return bool(first.strip()) + sum(not line.isspace() for line in found)
 
     def schema(self, file: DataFile) -> str:
         for record in _records(file, packing.read(file), lambda text: (text,)):
@@ -73,8 +75,9 @@ def _records(
             if number == 1 and line.startswith(_MARK):
                 yield Record(_MARK, None)
                 line = line[len(_MARK) :]
-            if not line or line.isspace():
-                yield Record(line, None)
+            if not line.strip():
+                if line:
+                    yield Record(line, None)
                 continue
             try:
                 values = read(line)

@@ -106,7 +106,8 @@ class Column:
             return
         self.present = True
         self.usable = isinstance(value, (*usable, Several)) and not isinstance(value, bool)
-        self.strange |= not self.usable and value is not None
+        # numbers that lost what they told; other values are taken for none
+        self.strange |= not self.usable and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Seen:
@@ -140,7 +141,7 @@ class Seen:
         if self.key.strange and not self.key.usable:
             raise ConnectorError(
                 "key_column_unsupported",
-                f"{file.name}: the key {self.key.name} is neither text nor a whole number in any record.",
+                f"{file.name}: the key {self.key.name} is a fraction in every record; it has to be text or a whole number.",
                 permanent=True,
             )
 
@@ -155,7 +156,7 @@ class Seen:
         if self.time.strange and not self.time.usable:
             raise ConnectorError(
                 "created_column_unsupported",
-                f"{file.name}: {self.time.name} is text in no record; it has to be ISO 8601 text.",
+                f"{file.name}: {self.time.name} is a number in every record; it has to be ISO 8601 text.",
                 permanent=True,
             )
 
