@@ -1,6 +1,8 @@
 """The places that the contract is tried on, and how they are looked at without Heed's own code."""
 
-from pathlib import Path
+import io
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 from downstream.connectors import memory, open_connector
 from downstream.connectors.base import Connector
 from tests.downstream.connectors.contract import Ground
+from tests.downstream.stores.a_bucket import Bucket
 
 
 class FolderGround(Ground):
@@ -42,6 +45,38 @@ def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of one Parquet file, by DuckDB."""
     with duckdb.connect() as connection:
         return connection.sql("SELECT * FROM read_parquet(?)", params=[str(path)]).to_arrow_table().to_pylist()
+
+
+class BucketGround(Ground):
+    """Parquet objects under a prefix of a bucket, read back with pyarrow from what the bucket answers."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.endpoint, self.name = endpoint, name
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        """Made when something is put into it."""
+        return Bucket(self.endpoint, self.name)
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        options = {**_options(created_column), "endpoint": self.endpoint}
+        return open_connector("parquet_folder", f"s3://{self.name}/posts", key_column, options)
+
+    def put(self, unit: str, table: pa.Table) -> None:
+        sink = io.BytesIO()
+        pq.write_table(table, sink)
+        self.bucket.put(f"posts/{unit}", sink.getvalue())
+
+    def remove(self, unit: str) -> None:
+        self.bucket.delete(f"posts/{unit}")
+
+    def read(self) -> dict[str, list[dict[str, Any]]]:
+        units = [key for key in self.bucket.listed() if not PurePosixPath(key).name.startswith(".")]
+        contents = {PurePosixPath(key).name: io.BytesIO(self.bucket.get(key)) for key in sorted(units)}
+        return {unit: pq.read_table(content).to_pylist() for unit, content in contents.items()}
+
+    def leftovers(self) -> list[str]:
+        return [key for key in self.bucket.listed() if PurePosixPath(key).name.startswith(".")]
 
 
 class MemoryGround(Ground):
