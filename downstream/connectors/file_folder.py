@@ -65,7 +65,7 @@ def connect(
     key_column: str,
     options: Mapping[str, Any],
     *,
-    make: "type[FileFolder] | None" = None,
+    make: "Callable[..., FileFolder] | None" = None,
 ) -> "FileFolder":
     """The connector to one place, of a kind's own class where it has one. Raises ConnectorError for unknown options."""
     unknown = sorted(set(options) - _OPTIONS - kind.options)
@@ -248,6 +248,7 @@ class FileFolder:
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()
+        self._refuse_people_as_folders(every)
         self._kind.check_place([one.name for one in every])
         files = [one for one in every if self._kind.is_data(self._store, one)]
         if not files and every:
@@ -264,6 +265,18 @@ class FileFolder:
                 permanent=True,
             )
         return files
+
+    def _refuse_people_as_folders(self, files: Iterable[Stored]) -> None:
+        # the message names no file, because its name tells of somebody
+        part = f"{self._key_column}="
+        if any(folder.startswith(part) for one in files for folder in one.name.split("/")[:-1]):
+            raise ConnectorError(
+                "key_in_path",
+                f"Folders here are named after people ({part}…): their names would stay when the rows are gone, and "
+                "stand in every listing and record of files. Have the dataset divided by something else, with "
+                f"{self._key_column} as a column.",
+                permanent=True,
+            )
 
     def _each(self, files: Iterable[Stored]) -> Iterator[DataFile]:
         for stored in files:

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,6 +31,7 @@ _STATE, _INFO = "state.json", "dataset_info.json"
 _PENDING = "_heed_pending"
 _SELECTION = "indices.arrow"
 _CACHES = ("cache-", "tmp")
+_UNREACHABLE = ("backups", "caches of its readers", "a hub's history")
 
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileFolder:
@@ -37,11 +39,47 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileF
 
     The key is a column, or a path into a struct such as `author.id`. Raises ConnectorError.
     """
-    return file_folder.connect(KIND, location, key_column, options, make=SavedDataset)
+    listing = Listing()
+    kind = FileKind("hf_dataset", "Hugging Face dataset", listing.is_data, unreachable=_UNREACHABLE)
+    return file_folder.connect(kind, location, key_column, options, make=partial(SavedDataset, listing))
+
+
+class Listing:
+    """Which files the states of all folders name, as they were last read."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[str]] = {}
+
+    def forget(self) -> None:
+        """Read every state again."""
+        self._of.clear()
+
+    def is_data(self, store: Store, stored: Stored) -> bool:
+        """Whether a state names the file. Raises ConnectorError for what forbids to go on."""
+        name = PurePosixPath(stored.name)
+        if name.name == _SELECTION:
+            raise _selected(stored.name)
+        state = _beside(stored.name, _STATE)
+        if state not in self._of:
+            self._of[state] = _checked(store, state) if store.size(state) is not None else set()
+        if name.name in self._of[state]:
+            return True
+        if name.suffix == ".arrow" and not _is_cache(stored.name):
+            raise ConnectorError(
+                "unlisted_file",
+                f"{stored.name} is named in no {_STATE} beside it, so that nobody would read it; remove it, or have "
+                "the dataset saved anew with save_to_disk.",
+                permanent=True,
+            )
+        return False
 
 
 class SavedDataset(FileFolder):
     """Implements `downstream.connectors.base.Connector`."""
+
+    def __init__(self, listing: Listing, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._listing = listing
 
     def sweep(self) -> list[str]:
         swept = super().sweep()
@@ -62,10 +100,15 @@ class SavedDataset(FileFolder):
         self._finish(state)
 
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
-        """Delete caches: they are copies, made anew by whoever wants them; nothing says how long they are kept."""
+        """Delete caches too: they are copies, made anew by whoever wants them; nothing says how long they are kept."""
+        super().purge(retention=retention, at=at)
         for name in [one.name for one in self._store.walk()]:
             if _is_cache(name):
                 self._store.discard(name)
+
+    def _files(self) -> list[Stored]:
+        self._listing.forget()
+        return super()._files()
 
     def _announce(self, name: str, staged: StagedUnit) -> None:
         state = _read(self._store, name)
@@ -104,37 +147,20 @@ class SavedDataset(FileFolder):
             yield from files
 
 
-def _is_data(store: Store, stored: Stored) -> bool:
-    name = PurePosixPath(stored.name)
-    if name.name == _SELECTION:
-        raise _selected(stored.name)
-    state = _beside(stored.name, _STATE)
-    if name.name == _STATE:
-        _check_state(store, state)
-    listed = _listed(_read(store, state)) if store.size(state) is not None else set()
-    if name.name in listed:
-        return True
-    if name.suffix == ".arrow" and not _is_cache(stored.name):
-        raise ConnectorError(
-            "unlisted_file",
-            f"{stored.name} is named in no {_STATE} beside it, so that nobody would read it; remove it, or have the "
-            "dataset saved anew with save_to_disk.",
-            permanent=True,
-        )
-    return False
-
-
-def _check_state(store: Store, name: str) -> None:
+def _checked(store: Store, name: str) -> set[str]:
+    """The files that a state names, all of which are there. Raises ConnectorError."""
     state = _read(store, name)
     if state.get("_indices_files") or state.get("_indices_data_files"):
         raise _selected(name)
-    for one in sorted(_listed(state)):
+    listed = _listed(state)
+    for one in sorted(listed):
         if "/" in one or store.size(_beside(name, one)) is None:
             raise ConnectorError(
                 "data_file_missing",
                 f"{name} names data files that are not beside it; restore them, or have the dataset saved anew.",
                 permanent=True,
             )
+    return listed
 
 
 def _selected(name: str) -> ConnectorError:
@@ -196,14 +222,13 @@ def _write(store: Store, name: str, content: Mapping[str, Any]) -> None:
     try:
         with writing(name):
             draft.write_text(json.dumps(content, indent=2, sort_keys=True))
-        temporary = store.settle(draft, like=name)
         with reading(name):
             digest = folders.sha256(draft)
+        temporary = store.settle(draft, like=name)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    try:
         store.replace(name, by=temporary, fingerprint=before, digest=digest, fence=lambda: None)
     finally:
-        draft.unlink(missing_ok=True)
-
-
-KIND = FileKind(
-    "hf_dataset", "Hugging Face dataset", _is_data, unreachable=("backups", "caches of its readers", "a hub's history")
-)
+        store.discard(temporary)

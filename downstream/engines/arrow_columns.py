@@ -23,7 +23,10 @@ def path_of(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
     if not _is_alone(schema.names, parts[0]):
         return None
     inner: Any = schema.field(parts[0]).type
-    for part in parts[1:]:
+    for depth, part in enumerate(parts[1:], start=1):
+        if types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
+            # as far as it goes: the list is what is refused
+            return parts[:depth]
         if not types.is_struct(inner) or not _is_alone([one.name for one in inner], part):
             return None
         inner = inner.field(part).type
@@ -39,17 +42,17 @@ def type_at(schema: pa.Schema, path: tuple[str, ...]) -> pa.DataType:
     return of
 
 
-def column_at(batch: pa.RecordBatch, column: str) -> "pa.ChunkedArray[Any]":
+def column_at(rows: pa.Table | pa.RecordBatch, column: str) -> "pa.ChunkedArray[Any]":
     """The values of a column, its dictionary left behind."""
-    path = path_of(batch.schema, column)
+    path = path_of(rows.schema, column)
     if path is None:
         raise KeyError(column)
-    found: Any = batch.column(path[0])
+    found: Any = rows.column(path[0])
     for part in path[1:]:
         found = pc.struct_field(found, part)
     if types.is_dictionary(found.type):
-        found = found.dictionary_decode()
-    return pa.chunked_array([found])
+        found = pc.cast(found, found.type.value_type)
+    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
 
 
 def as_sql(schema: pa.Schema, column: str) -> str:
@@ -77,14 +80,7 @@ def _found(file: DataFile, schema: pa.Schema, column: str, what: str) -> pa.Data
             f"its columns are: {', '.join(schema.names)}.",
             permanent=True,
         )
-    found = type_at(schema, path)
-    if types.is_list(found) or types.is_large_list(found):
-        raise ConnectorError(
-            f"{what}_unsupported",
-            f"{file.name}: the column {column} holds lists ({found}); a row has to be of one person.",
-            permanent=True,
-        )
-    return found
+    return type_at(schema, path)
 
 
 def _is_alone(names: list[str], name: str) -> bool:

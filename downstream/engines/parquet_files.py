@@ -7,11 +7,13 @@ when its column metadata is looked at.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from downstream.engines.arrow_columns import path_of, type_at
 from downstream.engines.base import DataFile, Shape
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm, form_of
@@ -63,6 +65,9 @@ def inspect(file: DataFile, *, key_column: str, created_column: str = "") -> Sha
 
 def key_form(file: DataFile, parquet: pq.ParquetFile, key_column: str) -> KeyForm:
     """How this file holds keys. Raises ConnectorError where it does not, or not clearly."""
+    path = path_of(parquet.schema_arrow, key_column)
+    if path is not None and path != (key_column,):
+        return replace(form_of(file.name, key_column, type_at(parquet.schema_arrow, path)), path=path)
     return form_of(file.name, key_column, _type_of(file, parquet, key_column, what="key_column"))
 
 

@@ -141,7 +141,7 @@ class Seen:
         if self.key.strange and not self.key.usable:
             raise ConnectorError(
                 "key_column_unsupported",
-                f"{file.name}: the key {self.key.name} is a fraction in every record; it has to be text or a whole number.",
+                f"{file.name}: the key {self.key.name} is a fraction; it has to be text or a whole number.",
                 permanent=True,
             )
 

@@ -1,8 +1,8 @@
 """A run of a connector in a process of its own, as a worker makes it: for tests that kill it or take things away.
 
 `python -m tests.downstream.connectors.running FOLDER RECORD [forbid|full] [KIND]` removes m_alice. RECORD gets the
-staged unit before it is committed, as the table of units would. With `forbid` root loses its power over permissions, with
-`full` no file may grow beyond a few bytes. A refusal is printed as JSON.
+staged unit before it is committed, as the table of units would. With `forbid` root loses its power over
+permissions, with `full` no file may grow beyond a few bytes. A refusal is printed as JSON.
 """
 
 import ctypes
