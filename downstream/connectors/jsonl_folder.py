@@ -6,6 +6,7 @@ from typing import Any
 
 from downstream.connectors import file_folder
 from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.record_folder import RecordFolder
 from downstream.engines.options import suffixes
 from downstream.engines.packing import bare
 from downstream.stores.base import Store, Stored
@@ -28,14 +29,12 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileF
             return _is_lines(store, stored)
         return suffix in wanted
 
-    return file_folder.connect(
-        FileKind("jsonl", "JSON lines", is_data, options=_OPTIONS), location, key_column, options
-    )
+    kind = FileKind("jsonl", "JSON lines", is_data, options=_OPTIONS)
+    return file_folder.connect(kind, location, key_column, options, make=RecordFolder)
 
 
 def _is_lines(store: Store, stored: Stored) -> bool:
     """Whether a .json file is lines, not one document over several lines, such as a description of the dataset."""
     head, _ = store.head_and_tail(stored.name, 64)
-    return (
-        head.lstrip(b"\xef\xbb\xbf")[:1] == b"{" and head.lstrip(b"\xef\xbb\xbf")[1:].lstrip(b" \t")[:1] not in b"\r\n"
-    )
+    start = head.removeprefix(b"\xef\xbb\xbf")
+    return start.startswith(b"{") and not start[1:].lstrip(b" \t").startswith((b"\r", b"\n"))

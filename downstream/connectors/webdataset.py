@@ -7,6 +7,7 @@ from typing import Any
 from downstream.connectors import file_folder
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.record_folder import RecordFolder
 from downstream.engines.options import suffixes
 from downstream.engines.packing import bare
 from downstream.stores.base import Store, Stored
@@ -31,7 +32,7 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileF
         return suffix in wanted
 
     kind = FileKind("webdataset", "WebDataset", is_data, _refuse_indexes, options=_OPTIONS)
-    return file_folder.connect(kind, location, key_column, options)
+    return file_folder.connect(kind, location, key_column, options, make=RecordFolder)
 
 
 def _refuse_indexes(names: Collection[str]) -> None:

@@ -73,23 +73,31 @@ def _member(file: DataFile, stream: io.BufferedReader, block: bytes) -> Member:
         _check(file, block)
         head.append(block)
         flag, size = block[156:157], _number(file, block[124:136])
-        if flag not in (_PAX, _LONG_NAME, _LONG_LINK):
+        if flag not in (_PAX, _PAX_OF_ALL, _LONG_NAME, _LONG_LINK):
             break
         if size > _LONGEST_EXTENSION:
             refuse(file, "a header of more than a megabyte")
         content = b"".join(Body(file, stream, size).pieces())
         head.append(content)
+        if flag == _PAX_OF_ALL:
+            return _of_all(file, _pax(file, content[:size]), b"".join(head), stream)
         if flag == _PAX:
             extended |= _pax(file, content[:size])
         elif flag == _LONG_NAME:
             extended["path"] = content[:size].rstrip(b"\0").decode("utf-8", "surrogateescape")
         block = stream.read(BLOCK)
-    if flag not in (*_FILES, _FOLDER, _PAX_OF_ALL):
+    if flag not in (*_FILES, _FOLDER):
         refuse(file, "a link, a device, a sparse file or something else that is no file of its own")
     size = _size(file, extended, 0 if flag == _FOLDER else size)
     return Member(
         extended.get("path", _name(block)), b"".join(head), size, Body(file, stream, size), is_file=flag in _FILES
     )
+
+
+def _of_all(file: DataFile, told: dict[str, str], head: bytes, stream: io.BufferedReader) -> Member:
+    if not told.keys().isdisjoint({"path", "size", "linkpath"}):
+        refuse(file, "a header that gives all members one name or size")
+    return Member("", head, 0, Body(file, stream, 0), is_file=False)
 
 
 def _size(file: DataFile, extended: dict[str, str], size: int) -> int:

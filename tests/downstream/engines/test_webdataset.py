@@ -106,6 +106,11 @@ def test_folders_and_headers_of_the_whole_stay(tmp_path: Path) -> None:
     assert without(SHARDS, put(tmp_path, whole(SAMPLES)), {"m_go"}) == whole(STAY)
 
 
+def test_one_name_for_all_members_is_refused(tmp_path: Path) -> None:
+    file = put(tmp_path, shard(SAMPLES, pax_headers={"path": "0.json"}))
+    assert refusal(SHARDS, file) == "unsupported_member"
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE])
 def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: bytes) -> None:
     out = io.BytesIO()
