@@ -74,8 +74,8 @@ def is_binary(of: pa.DataType) -> bool:
 class JsonLinesGround(FilesGround):
     kind = "jsonl_folder"
 
-    def holds(self, table: pa.Table) -> bool:
-        return not any(is_binary(field.type) for field in table.schema)
+    def holds(self, column_type: pa.DataType) -> bool:
+        return not is_binary(column_type)
 
     def written(self, table: pa.Table) -> bytes:
         return "".join(f"{line}\n" for line in as_json(table)).encode()
@@ -107,11 +107,8 @@ class ZstdLinesGround(JsonLinesGround):
 class CsvGround(FilesGround):
     kind = "csv_folder"
 
-    def holds(self, table: pa.Table) -> bool:
-        # all is text there, so that nothing is of a wrong type
-        of = {field.name: field.type for field in table.schema}
-        made = of.get("made", pa.string())
-        return not any(is_binary(one) or types.is_floating(one) for one in of.values()) and not types.is_integer(made)
+    def holds(self, column_type: pa.DataType) -> bool:
+        return not is_binary(column_type)
 
     def written(self, table: pa.Table) -> bytes:
         out = io.StringIO(newline="")
