@@ -19,12 +19,20 @@ KINDS = {
     "lance_table": "downstream.connectors.lance_table",
     "pgvector_table": "downstream.connectors.pgvector_table",
     "sql_table": "downstream.connectors.sql_table",
+    "delta_table": "downstream.connectors.delta_table",
+    "iceberg_table": "downstream.connectors.iceberg_table",
 }
 """What a dataset may be registered as: kind → module."""
 
 # what a kind needs that is not installed with Heed itself
-_EXTRAS = {"lance_table": "lance", "pgvector_table": "sql", "sql_table": "sql"}
-_OPTIONAL = {"lance", "lancedb", "sqlalchemy"}
+_EXTRAS = {
+    "delta_table": "delta",
+    "iceberg_table": "iceberg",
+    "lance_table": "lance",
+    "pgvector_table": "sql",
+    "sql_table": "sql",
+}
+_OPTIONAL = {"deltalake", "lance", "lancedb", "pyiceberg", "sqlalchemy"}
 
 # kept apart: a dataset that lives in a process's memory can be opened by tests, never registered
 _DOUBLES = {"memory": "downstream.connectors.memory"}

@@ -5,6 +5,7 @@ when its column metadata is looked at.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,14 @@ _SMALLEST = 12
 def looks_like_parquet(head: bytes, tail: bytes) -> bool:
     """Whether a file of another name is Parquet all the same, by its first and last four bytes."""
     return head == tail and head in (_MAGIC, _ENCRYPTED_MAGIC)
+
+
+def is_parquet(path: Path) -> bool:
+    """The same of a file on this machine, whatever it is called."""
+    with path.open("rb") as stream:
+        head = stream.read(4)
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 4))
+        return looks_like_parquet(head, stream.read(4))
 
 
 @contextmanager

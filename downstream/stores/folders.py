@@ -16,6 +16,7 @@ from downstream.engines.errors import ConnectorError, reading, writing
 
 _TOKEN = re.compile(r"[A-Za-z0-9-]{1,64}")
 _TEMPORARY = re.compile(r"\.heed-[A-Za-z0-9-]{1,64}-[0-9a-f]{16}\.tmp")
+_MARKED = re.compile(r"\.heed-[0-9a-f]{16}-\d+")
 # of writers that have not finished: moved out of there when they have
 _UNFINISHED = {"_temporary"}
 
@@ -160,3 +161,10 @@ def temporaries(folder: Path) -> list[Path]:
         for name in sorted(names)
         if is_temporary(name)
     ]
+
+
+def renewed(path: str, mark: str) -> str:
+    """The path of a data file's new version beside it: `part-0.c000.parquet` → `part-0.heed-MARK.c000.parquet`."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, rest = _MARKED.sub("", name).partition(".")
+    return f"{folder}{slash}{stem}.heed-{mark}{dot}{rest}"

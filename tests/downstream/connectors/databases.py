@@ -131,12 +131,8 @@ class PostgresGround(Ground):
         found = self.database.run("SELECT relname FROM pg_class WHERE relname LIKE 'heed%' AND relkind = 'r'")
         return [name for (name,) in found if name != "heed_removals"]
 
-    def holds(self, column_type_: pa.DataType) -> bool:
-        try:
-            column_type(column_type_)
-        except KeyError:
-            return False
-        return True
+    def holds(self, table: pa.Table) -> bool:
+        return _types_of(table) is not None
 
 
 class SqliteGround(Ground):
@@ -179,8 +175,14 @@ class SqliteGround(Ground):
         found = self.run("SELECT name FROM sqlite_master WHERE name LIKE 'heed%' AND type = 'table'")
         return [name for (name,) in found if name != "heed_removals"]
 
-    def holds(self, column_type_: pa.DataType) -> bool:
-        try:
-            return column_type(column_type_) != "uuid"
-        except KeyError:
-            return False
+    def holds(self, table: pa.Table) -> bool:
+        found = _types_of(table)
+        return found is not None and "uuid" not in found
+
+
+def _types_of(table: pa.Table) -> list[str] | None:
+    """The columns' types in the database; None where there is none for one of them."""
+    try:
+        return [column_type(one) for one in table.schema.types]
+    except KeyError:
+        return None

@@ -74,8 +74,8 @@ def is_binary(of: pa.DataType) -> bool:
 class JsonLinesGround(FilesGround):
     kind = "jsonl_folder"
 
-    def holds(self, column_type: pa.DataType) -> bool:
-        return not is_binary(column_type)
+    def holds(self, table: pa.Table) -> bool:
+        return not any(is_binary(one) for one in table.schema.types)
 
     def written(self, table: pa.Table) -> bytes:
         return "".join(f"{line}\n" for line in as_json(table)).encode()
@@ -107,8 +107,8 @@ class ZstdLinesGround(JsonLinesGround):
 class CsvGround(FilesGround):
     kind = "csv_folder"
 
-    def holds(self, column_type: pa.DataType) -> bool:
-        return not is_binary(column_type)
+    def holds(self, table: pa.Table) -> bool:
+        return not any(is_binary(one) for one in table.schema.types)
 
     def written(self, table: pa.Table) -> bytes:
         out = io.StringIO(newline="")

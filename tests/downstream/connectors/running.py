@@ -24,6 +24,16 @@ ROOM = 2_000
 KEYS = {"m_alice"}
 
 
+def place(folder: Path) -> tuple[str, str, str, dict[str, Any]]:
+    """How the connector is opened to what lies in the folder: a table by its log, or else Parquet files."""
+    if (folder / "_delta_log").is_dir():
+        return "delta_table", str(folder), "person", {}
+    if (folder / "catalog.db").exists():
+        options = {"catalog": {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}"}}
+        return "iceberg_table", "social.posts", "person", options
+    return "parquet_folder", str(folder), "person", {}
+
+
 def run(folder: Path, record: Path, *how: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Start it and wait for its end, however it comes."""
     command = [sys.executable, "-m", "tests.downstream.connectors.running", str(folder), str(record), *how]
@@ -53,8 +63,8 @@ def _fill() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
-def main(folder: str, record: str, how: str = "", kind: str = "parquet_folder") -> int:
-    connector = open_connector(kind, folder, "person", {})
+def main(folder: str, record: str, how: str = "", kind: str = "") -> int:
+    connector = open_connector(kind, folder, "person", {}) if kind else open_connector(*place(Path(folder)))
     {"": lambda: None, "forbid": _forbid, "full": _fill}[how]()
     try:
         connector.sweep()

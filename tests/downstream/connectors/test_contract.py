@@ -75,7 +75,7 @@ def test_a_kind_whose_packages_are_not_installed_says_which(
     assert f"pip install 'heed[{extra}]'" in refused.value.message
 
 
-@pytest.mark.parametrize("kind", ["memory", "parquet_folder", "lance_table"])
+@pytest.mark.parametrize("kind", ["memory", "parquet_folder", "lance_table", "delta_table", "iceberg_table"])
 def test_an_unknown_option_is_refused(kind: str) -> None:
     with pytest.raises(ConnectorError) as refused:
         open_connector(kind, "/nowhere", "person", {"colour": "red"})
