@@ -12,6 +12,10 @@ from downstream.connectors.base import Connector, ConnectorError
 
 KINDS = {
     "parquet_folder": "downstream.connectors.parquet_folder",
+    "jsonl_folder": "downstream.connectors.jsonl_folder",
+    "csv_folder": "downstream.connectors.csv_folder",
+    "webdataset": "downstream.connectors.webdataset",
+    "hf_dataset": "downstream.connectors.hf_dataset",
     "lance_table": "downstream.connectors.lance_table",
     "pgvector_table": "downstream.connectors.pgvector_table",
     "sql_table": "downstream.connectors.sql_table",

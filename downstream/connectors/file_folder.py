@@ -61,14 +61,21 @@ class FileKind:
     """What it knows of options besides those of every kind."""
 
 
-def connect(kind: FileKind, location: str, key_column: str, options: Mapping[str, Any]) -> "FileFolder":
-    """The connector to one place. Raises ConnectorError for options that it does not know."""
+def connect(
+    kind: FileKind,
+    location: str,
+    key_column: str,
+    options: Mapping[str, Any],
+    *,
+    make: "Callable[..., FileFolder] | None" = None,
+) -> "FileFolder":
+    """The connector to one place, of a kind's own class where it has one. Raises ConnectorError for unknown options."""
     unknown = sorted(set(options) - _OPTIONS - kind.options)
     if unknown:
         raise ConnectorError(
             "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
         )
-    return FileFolder(
+    return (make or FileFolder)(
         kind,
         open_store(location, options),
         open_engine(options.get("engine", "embedded"), options, of=kind.format),
@@ -255,6 +262,7 @@ class FileFolder:
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()
+        self._refuse_people_as_folders(every)
         self._kind.check_place([one.name for one in every])
         files = [one for one in every if self._kind.is_data(self._store, one)]
         if not files and every:
@@ -271,6 +279,18 @@ class FileFolder:
                 permanent=True,
             )
         return files
+
+    def _refuse_people_as_folders(self, files: Iterable[Stored]) -> None:
+        # the message names no file, because its name tells of somebody
+        part = f"{self._key_column}="
+        if any(folder.startswith(part) for one in files for folder in one.name.split("/")[:-1]):
+            raise ConnectorError(
+                "key_in_path",
+                f"Folders here are named after people ({part}…): their names would stay when the rows are gone, and "
+                "stand in every listing and record of files. Have the dataset divided by something else, with "
+                f"{self._key_column} as a column.",
+                permanent=True,
+            )
 
     def _each(self, files: Iterable[Stored]) -> Iterator[DataFile]:
         for stored in files:

@@ -10,7 +10,13 @@ from typing import Any
 from downstream.engines.base import Engine
 from downstream.engines.errors import ConnectorError
 
-FORMATS = {"parquet": "downstream.engines.embedded"}
+FORMATS = {
+    "parquet": "downstream.engines.embedded",
+    "jsonl": "downstream.engines.jsonl",
+    "csv": "downstream.engines.csv_records",
+    "webdataset": "downstream.engines.webdataset",
+    "hf_dataset": "downstream.engines.arrow_streams",
+}
 """Format of files → module whose `from_options` answers the engine that works on them in the worker's own process."""
 ENGINES = frozenset({"embedded", "spark"})
 _SPARK = "downstream.engines.spark"

@@ -26,6 +26,8 @@ class KeyForm:
     family: str
     arrow: pa.DataType
     duckdb: str = "{}"
+    path: tuple[str, ...] = ()
+    """The names that lead to the column inside structs; empty for a column of its own."""
 
     def values(self, keys: Iterable[str]) -> "pa.Array[Any]":
         """Those keys that can be of this form, in this form."""
@@ -43,7 +45,7 @@ class KeyForm:
 
     def expression(self, key_column: str) -> str:
         """The column as SQL that compares with `probe` of `table`."""
-        return self.duckdb.format(quote(key_column))
+        return self.duckdb.format(".".join(quote(part) for part in self.path or (key_column,)))
 
     def table(self, keys: Iterable[str]) -> pa.Table:
         """Those keys that can be of this form: `probe` to join with, `text` as it was given."""

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from downstream.engines import columns
+from downstream.engines.arrow_columns import column_at, path_of, type_at
 from downstream.engines.base import DataFile, Shape
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.key_columns import KeyForm, form_of
@@ -81,12 +83,15 @@ def keys(file: DataFile, *, key_column: str) -> Iterator[list[str]]:
     with opened(file) as parquet:
         form = key_form(file, parquet, key_column)
         for batch in parquet.iter_batches(batch_size=_PIECE, columns=[key_column], use_threads=False):
-            distinct: Any = pc.unique(pc.cast(batch.column(0), form.arrow)).drop_null()
+            distinct: Any = pc.unique(pc.cast(column_at(batch, key_column), form.arrow)).drop_null()
             yield form.texts(distinct.to_pylist())
 
 
 def key_form(file: DataFile, parquet: pq.ParquetFile, key_column: str) -> KeyForm:
     """How this file holds keys. Raises ConnectorError where it does not, or not clearly."""
+    path = path_of(parquet.schema_arrow, key_column)
+    if path is not None and path != (key_column,):
+        return replace(form_of(file.name, key_column, type_at(parquet.schema_arrow, path)), path=path)
     return form_of(file.name, key_column, _type_of(file, parquet, key_column, what="key_column"))
 
 

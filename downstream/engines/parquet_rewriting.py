@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from downstream.engines.arrow_columns import column_at
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
 from downstream.engines.key_columns import KeyForm
@@ -58,7 +59,7 @@ class _Leaving:
 
     def rows(self, group: pa.Table) -> Any:
         """True for each row of the group that has to go."""
-        column = group.column(self.key_column)
+        column = column_at(group, self.key_column)
         leaving = self.form.matches(column, self.values)
         if self.time is None:
             return leaving

@@ -129,6 +129,18 @@ def time_form(name: str, column: str, column_type: pa.DataType) -> TimeForm:
     )
 
 
+def text_inside(text: str | None, spans: Iterable[Span]) -> bool:
+    """Whether a record whose time is this text was made in one of the spans, or nobody knows when."""
+    number = _number(text)
+    if number is None:
+        return True
+    for span in spans:
+        start, end = span.bounds(1)
+        if (start is None or start <= number) and (end is None or number < end):
+            return True
+    return False
+
+
 def _between(time: str, start: int | None, end: int | None) -> str:
     bounds = [f"{time} >= {start}"] if start is not None else []
     bounds += [f"{time} < {end}"] if end is not None else []

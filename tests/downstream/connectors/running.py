@@ -1,8 +1,8 @@
 """A run of a connector in a process of its own, as a worker makes it: for tests that kill it or take things away.
 
-`python -m tests.downstream.connectors.running FOLDER RECORD [forbid|full]` removes m_alice. RECORD gets the staged unit
-before it is committed, as the table of units would. With `forbid` root loses its power over permissions, with
-`full` no file may grow beyond a few bytes. A refusal is printed as JSON.
+`python -m tests.downstream.connectors.running FOLDER RECORD [forbid|full] [KIND]` removes m_alice. RECORD gets the
+staged unit before it is committed, as the table of units would. With `forbid` root loses its power over
+permissions, with `full` no file may grow beyond a few bytes. A refusal is printed as JSON.
 """
 
 import ctypes
@@ -63,8 +63,8 @@ def _fill() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
-def main(folder: str, record: str, how: str = "") -> int:
-    connector = open_connector(*place(Path(folder)))
+def main(folder: str, record: str, how: str = "", kind: str = "") -> int:
+    connector = open_connector(kind, folder, "person", {}) if kind else open_connector(*place(Path(folder)))
     {"": lambda: None, "forbid": _forbid, "full": _fill}[how]()
     try:
         connector.sweep()

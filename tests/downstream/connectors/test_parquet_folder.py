@@ -233,3 +233,52 @@ def test_removed_rows_are_gone_for_other_readers(folder: Path) -> None:
     assert [row["person"] for row in rows(folder / "a.parquet")] == [BOB, None, "m_charlie"]
     assert pq.read_table(folder).column("person").to_pylist() == [BOB, None, "m_charlie"]
     assert ALICE.encode() not in (folder / "a.parquet").read_bytes()
+
+
+class TestKeysInStructs:
+    def nested(self, people: list[str | None], *, deep: bool = False) -> pa.Table:
+        inner: list[dict[str, object] | None] = [{"id": one, "also": BOB} for one in people]
+        if deep:
+            inner = [one and {"account": one} for one in inner]
+        inner[-1] = None
+        return pa.table({"n": range(len(people)), "author": inner, "id": [ALICE] * len(people)})
+
+    @pytest.mark.parametrize("key", ["author.id", "author.account.id"])
+    def test_they_are_found_and_go(self, folder: Path, key: str) -> None:
+        (folder / "a.parquet").unlink()
+        put(folder / "b.parquet", self.nested([ALICE, BOB, None, ALICE, BOB], deep=key.count(".") > 1))
+        there = open_connector("parquet_folder", str(folder), key, {})
+        assert there.describe().rows == 5
+        assert [one.rows_per_key for one in there.find({ALICE})] == [{ALICE: 2}]
+        remove(there, {ALICE})
+        assert [row["n"] for row in rows(folder / "b.parquet")] == [1, 2, 4]
+        assert there.verify({ALICE}).rows_found == 0
+
+    def test_a_column_of_that_very_name_comes_first(self, folder: Path) -> None:
+        table = self.nested([ALICE, BOB]).append_column("author.id", pa.array([BOB, ALICE]))
+        put(folder / "a.parquet", table)
+        remove(open_connector("parquet_folder", str(folder), "author.id", {}), {ALICE})
+        assert [row["n"] for row in rows(folder / "a.parquet")] == [0]
+
+    def test_lists_of_people_are_refused(self, folder: Path) -> None:
+        put(folder / "a.parquet", pa.table({"authors": [[ALICE, BOB]], "more": [[{"id": ALICE}]]}))
+        for key in ("authors", "more.id"):
+            error = refused(open_connector("parquet_folder", str(folder), key, {}).describe)
+            assert error.code == "key_column_unsupported"
+            assert "list<" in error.message
+
+
+class TestPartitions:
+    def test_files_in_folders_of_other_values_are_cleaned(self, folder: Path) -> None:
+        put(folder / "year=2024/lang=en/0.parquet")
+        put(folder / "year=2024/lang=__HIVE_DEFAULT_PARTITION__/0.parquet")
+        assert len(remove(connector(folder), {ALICE})) == 3
+        found = pq.read_table(folder / "year=2024", partitioning="hive")
+        assert ALICE not in found["person"].to_pylist()
+        assert set(found["lang"].to_pylist()) == {"en", None}
+
+    def test_folders_named_after_people_are_refused_without_naming_them(self, folder: Path) -> None:
+        put(folder / f"person={ALICE}/0.parquet", pa.table({"text": ["a"]}))
+        error = refused(connector(folder).describe)
+        assert (error.code, error.permanent) == ("key_in_path", True)
+        assert ALICE not in error.message
