@@ -66,6 +66,8 @@ class UnitFinding:
     rows: int
     matching: int
     rows_per_key: dict[str, int] = field(repr=False)
+    groups: tuple[int, ...] | None = None
+    """The row groups that hold such rows, where the unit is a file that has some; None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,14 @@ class StagedUnit:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a fresh scan of everything that readers read has found."""
+    """What looking again at everything that readers read has found."""
 
     rows_found: int
     rows: int
     files: int
     digest: str
+    by_index: int = 0
+    """Of the files, how many were not read again: since the subject index was made of them they are unchanged."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class Connector(Protocol):
         """Which version is in place, by content; "new" is answered only when it is there to stay."""
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        """Look again at everything that readers read, from scratch."""
+        """Look again at everything that readers read; what is not read again is told in `by_index`."""
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
         """How many rows say what of their own use, and how many of those are of the keys: one look at everything.

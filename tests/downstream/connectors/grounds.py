@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from downstream.connectors import memory, open_connector
 from downstream.connectors.base import Connector
+from downstream.connectors.file_folder import FileFolder
+from downstream.subject_index import Place
 from tests.downstream.connectors.contract import Ground
 
 
@@ -42,6 +44,16 @@ def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of one Parquet file, by DuckDB."""
     with duckdb.connect() as connection:
         return connection.sql("SELECT * FROM read_parquet(?)", params=[str(path)]).to_arrow_table().to_pylist()
+
+
+class IndexedGround(FolderGround):
+    """The same, looked at by its subject index however small it is."""
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        connector = super().connector(key_column, created_column)
+        assert isinstance(connector, FileFolder)
+        connector.use_index(Place(self.folder.with_name("index"), b"s" * 32, least_files=0))
+        return connector
 
 
 class MemoryGround(Ground):

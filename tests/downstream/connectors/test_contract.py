@@ -8,13 +8,19 @@ import pytest
 from downstream.connectors import KINDS, memory, open_connector
 from downstream.connectors.base import ConnectorError
 from tests.downstream.connectors.contract import ConnectorContract
-from tests.downstream.connectors.grounds import FolderGround, MemoryGround
+from tests.downstream.connectors.grounds import FolderGround, IndexedGround, MemoryGround
 
 
 class TestParquetFolder(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> FolderGround:
         return FolderGround(tmp_path / "posts")
+
+
+class TestIndexedParquetFolder(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> IndexedGround:
+        return IndexedGround(tmp_path / "posts")
 
 
 class TestMemory(ConnectorContract):
