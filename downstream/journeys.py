@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet, Sum
@@ -11,7 +11,8 @@ from consents import holds, jurisdictions, notice_turns, purposes, rules
 from consents.decisions import Decision
 from consents.models import LedgerEvent, Preference, Subject
 from consents.vocabulary import EVERY, Action, Kind, Slot
-from downstream.models import Dataset, Propagation, RemovalReceipt, Target
+from downstream import purging
+from downstream.models import Dataset, Propagation, PurgeReceipt, RemovalReceipt, Target
 from downstream.propagation_states import Status
 
 WAITING, WORKING, FAILED, LATE = "waiting", "working", "failed", "late"
@@ -29,6 +30,11 @@ class Stop:
     verified_at: datetime | None
     due_at: datetime | None
     reason_code: str = ""
+    is_kept: bool = False
+    """Readers no longer see the rows, and their bytes are not known to be gone."""
+    kept_until: datetime | None = None
+    unreachable: tuple[str, ...] = ()
+    """What the store says that nobody can search from here, such as backups."""
 
 
 def origin(*, subject: Subject, decision: Decision, purpose: str, at: datetime) -> int | None:
@@ -120,7 +126,27 @@ def _stop(dataset: Dataset, subject_id: uuid.UUID, position: int | None, at: dat
     last = receipts.order_by("-verified_at").first()
     removed = receipts.aggregate(rows=Sum("rows_removed"))["rows"] or 0
     state = REMOVED if removed else NOT_IN
-    return Stop(dataset, state, removed, last.verified_at if last else dataset.verified_at, None)
+    stop = Stop(dataset, state, removed, last.verified_at if last else dataset.verified_at, None)
+    return _with_bytes(stop, subject_id) if removed else stop
+
+
+def _with_bytes(stop: Stop, subject_id: uuid.UUID) -> Stop:
+    """Whether the removed rows' bytes are gone too, and what could not be looked at."""
+    kept = purging.kept(subject_id=subject_id).filter(dataset=stop.dataset)
+    untils = list(kept.values_list("kept_until", flat=True))
+    searched = PurgeReceipt.objects.filter(
+        dataset=stop.dataset,
+        propagation_id__in=RemovalReceipt.objects.filter(
+            dataset=stop.dataset, subject_id=subject_id, rows_removed__gt=0
+        ).values("propagation_id"),
+    )
+    unreachable = {place for places in searched.values_list("unreachable", flat=True) for place in places}
+    return replace(
+        stop,
+        is_kept=bool(untils),
+        kept_until=max((until for until in untils if until), default=None),
+        unreachable=tuple(sorted(unreachable)),
+    )
 
 
 def _on_the_way(dataset: Dataset, at: datetime) -> Stop:

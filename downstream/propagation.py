@@ -6,7 +6,6 @@ is still due and a dataset that is whole; the next holder finds out from the uni
 """
 
 import random
-import traceback
 import uuid
 from datetime import datetime, timedelta
 
@@ -17,7 +16,7 @@ from django.db.models import Q
 
 from consents import sequencer
 from consents.models import Position
-from downstream import carrying, leases, leaving, naming, registry, retry, statements
+from downstream import carrying, failures, leases, leaving, naming, purging, registry, retry, statements
 from downstream.connectors.base import ConnectorError, Span
 from downstream.leases import Lease, LeaseLost
 from downstream.models import Dataset, Propagation, Target
@@ -37,7 +36,7 @@ def plan(*, at: datetime) -> list[Propagation]:
     fails does not keep the others from theirs: the first error is raised at the end.
     """
     head = sequencer.head()
-    behind = Dataset.objects.living().filter(position__lt=head).exclude(propagations__in=Propagation.objects.open())
+    behind = Dataset.objects.living().filter(position__lt=head).exclude(propagations__in=Propagation.objects.busy())
     planned: list[Propagation] = []
     failures: list[Exception] = []
     for pk in behind.values_list("pk", flat=True):
@@ -67,7 +66,7 @@ def _planned(
 ) -> Propagation | None:
     """The run that removes these people; None where somebody else was first, or the dataset is not what it was."""
     dataset = Dataset.objects.living().select_for_update(skip_locked=True).filter(pk=read.pk).first()
-    if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.open().exists():
+    if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.busy().exists():
         # the next turn looks again
         return None
     if not people:
@@ -130,8 +129,7 @@ def hand_over(*, at: datetime) -> list[uuid.UUID]:
     due = Propagation.objects.filter(
         Q(handed_over_at__isnull=True) | Q(handed_over_at__lt=at - settings.REQUEUE_AFTER),
         Q(lease_until__isnull=True) | Q(lease_until__lt=at),
-        status__in=DUE,
-        next_try_at__lte=at,
+        Q(status__in=DUE, next_try_at__lte=at) | purging.due(at=at),
     )
     with transaction.atomic():
         ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
@@ -161,12 +159,8 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) 
         _fail(lease, code=error.code, message=error.message, permanent=error.permanent, at=clock())
         return False
     except Exception as error:
-        # the type alone: messages of unknown errors may quote people's data
-        message = f"Unexpected {type(error).__name__}; the worker's log has the place."
-        _fail(lease, code="unexpected", message=message, permanent=False, at=clock())
-        # nor in the log, where logger.exception would print them
-        place = traceback.format_tb(error.__traceback__)
-        logger.error("propagation.unexpected", propagation=str(propagation_id), error=type(error).__name__, place=place)
+        told = failures.of_unexpected("propagation", propagation_id, error)
+        _fail(lease, code=told.code, message=told.message, permanent=False, at=clock())
         return False
     statements.refresh(dataset=Dataset.objects.get(propagations=propagation_id), at=clock())
     return True

@@ -1,17 +1,18 @@
 """The register of datasets: taking one in, connecting to it, what would happen to it."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream.connectors import KINDS, open_connector
+from downstream.connectors import KINDS, open_connector, resolver
 from downstream.connectors.base import Connector, Description
 from downstream.connectors.statement_columns import OPTIONS
 from downstream.models import Dataset
@@ -47,11 +48,14 @@ class Registration:
     created_column: str = ""
     content_usage_column: str = ""
     tdm_reservation_column: str = ""
+    connector_options: Mapping[str, Any] = field(default_factory=dict)
+    """What else the kind's connector has to know; it refuses what it does not. Staff see it: never a credential."""
 
     @property
-    def options(self) -> dict[str, str]:
-        """What the connector has to know of statements besides."""
-        return {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
+    def options(self) -> dict[str, Any]:
+        """All that the connector is told besides place, key and times."""
+        statements = {name: getattr(self, name) for name in sorted(OPTIONS) if getattr(self, name)}
+        return {**self.connector_options, **statements}
 
 
 def connect(dataset: Dataset) -> Connector:
@@ -78,10 +82,10 @@ def check(registration: Registration) -> Description:
         raise NotFound("unknown_recipient", "The owner is no recipient that we know.", field="owner")
     if Dataset.objects.filter(slug=registration.slug).exists():
         raise Conflict("slug_taken", "A dataset of this slug is registered already.", field="slug")
-    location = _resolved(registration.location)
+    location = _resolved(registration)
     _check_free(location)
     options = registration.options | _created(registration.created_column)
-    return open_connector(registration.kind, str(location), registration.key_column, options).describe()
+    return open_connector(registration.kind, location, registration.key_column, options).describe()
 
 
 def _check_words(registration: Registration) -> None:
@@ -108,27 +112,41 @@ def _check_scheme(scheme: str) -> None:
     raise RegistrationError("unknown_scheme", f"A scheme is one of {known}, or a partner's own.", field="key_scheme")
 
 
-def _resolved(location: str) -> Path:
-    """The place itself, links followed, so that it is one place by every name. Raises RegistrationError."""
+def _resolved(registration: Registration) -> str:
+    """The place itself, so that it is one place by every name. Raises RegistrationError, ConnectorError."""
+    location = registration.location
     if not location.strip():
         raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
-    try:
-        resolved = Path(location).resolve()
-    except (OSError, RuntimeError, ValueError):
-        # links in a circle, or a name that no file can have
-        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
-    if len(str(resolved)) > _LONGEST_LOCATION:
+    resolve = resolver(registration.kind)
+    resolved = resolve(location, registration.options) if resolve else _path(location)
+    if len(resolved) > _LONGEST_LOCATION:
         raise RegistrationError(
             "invalid_location", f"A path has at most {_LONGEST_LOCATION} characters.", field="location"
         )
     return resolved
 
 
-def _check_free(location: Path) -> None:
+def _path(location: str) -> str:
+    """The path with links followed. Raises RegistrationError."""
+    try:
+        return str(Path(location).resolve())
+    except (OSError, RuntimeError, ValueError):
+        # links in a circle, or a name that no file can have
+        raise RegistrationError("invalid_location", "This path leads nowhere.", field="location") from None
+
+
+def _check_free(location: str) -> None:
     """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
     for slug, taken in Dataset.objects.living().values_list("slug", "location"):
-        if location.is_relative_to(taken) or Path(taken).is_relative_to(location):
+        if _overlap(location, taken):
             raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one place is the other or lies in it; only paths lie in each other."""
+    if not (one.startswith("/") and other.startswith("/")):
+        return one == other
+    return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)
 
 
 @transaction.atomic
@@ -162,7 +180,7 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         owner_id=registration.owner,
         purposes=list(registration.purposes),
         kind=registration.kind,
-        location=str(_resolved(registration.location)),
+        location=_resolved(registration),
         key_column=registration.key_column,
         key_scheme=registration.key_scheme,
         created_column=registration.created_column,
@@ -189,7 +207,7 @@ def name_created_column(*, dataset: Dataset, column: str, by: str, at: datetime)
     connect(locked).describe()
     if column.strip() != was:
         # locked, so that no worker begins with the column of before
-        for run in locked.propagations.open().select_for_update():
+        for run in locked.propagations.busy().select_for_update():
             if run.status != Status.STOPPED:
                 raise Conflict("run_open", "A run of this dataset is open; name the column once it has ended.")
         locked.position = _before_spans(locked, at=at)

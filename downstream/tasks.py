@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import current_app, shared_task
 
-from downstream import propagation
+from downstream import propagation, purging
 from portal import clock
 
 
@@ -27,3 +27,5 @@ def turn(**_: Any) -> None:
 def carry_out(*, propagation_id: str, **_: Any) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
+    # what was just verified is looked at right away: most stores keep nothing old
+    purging.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)

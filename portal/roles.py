@@ -22,6 +22,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "consents.handle_case",
         "downstream.retry_propagation",
         "downstream.describe_dataset",
+        "downstream.decide_retention",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from consents import checkpoints, sequencer
 from consents.models import Hold
 from downstream.models import Dataset, Propagation, Target
+from downstream.propagation_states import Purge as Bytes
 from downstream.propagation_states import Status as Run
 from portal import clock, partitions
 from portal.staff_pages import badge, unbroken
@@ -51,11 +52,16 @@ def _data_tiles(at: datetime, head: int) -> list[Tile]:
     behind = Dataset.objects.living().filter(position__lt=head).count()
     late = Propagation.objects.open().filter(deadline__lt=at).count()
     stopped = Propagation.objects.filter(status=Run.STOPPED).count()
+    kept = Propagation.objects.kept()
+    kept_long = kept.filter(purge_deadline__lt=at).count()
+    residue = kept.filter(purge=Bytes.STOPPED).count()
     gaps = Target.objects.gaps().count()
     return [
         (_("Datasets behind the log"), behind, reverse("admin:downstream_dataset_changelist"), False),
         (_("Propagations past their deadline"), late, f"{runs}?status__exact=failed", late > 0),
         (_("Propagations that wait for you"), stopped, f"{runs}?status__exact=stopped", stopped > 0),
+        (_("Removals whose bytes are kept too long"), kept_long, f"{runs}?bytes=late", kept_long > 0),
+        (_("Removals whose bytes wait for you"), residue, f"{runs}?purge__exact=stopped", residue > 0),
         (_("People whom a dataset cannot name or date"), gaps, runs, gaps > 0),
         (
             _("Events without a place in the log"),

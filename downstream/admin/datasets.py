@@ -19,6 +19,7 @@ from consents.models import Identifier, Purpose
 from consents.vocabulary import Scheme
 from downstream import propagation, registry, statements
 from downstream.admin.forms import ColumnForm
+from downstream.admin.purges import BytesFilter, PurgesMixin, RetentionMixin
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
 from portal import clock
@@ -42,7 +43,7 @@ _KINDS = {
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ReadOnlyAdmin):
+class DatasetAdmin(RetentionMixin, ReadOnlyAdmin):
     empty_title = gettext_lazy("No dataset is registered")
     empty_text = gettext_lazy("An operator registers one with manage.py register_dataset.")
     list_display = ("name", "owner", "serves", "freshness", "own_no", "row_count", "file_count", "verified_at")
@@ -62,6 +63,8 @@ class DatasetAdmin(ReadOnlyAdmin):
         "key_scheme",
         "created_column",
         "deadline_hours",
+        "purge_deadline_hours",
+        "retention",
         "position",
         "row_count",
         "file_count",
@@ -72,8 +75,8 @@ class DatasetAdmin(ReadOnlyAdmin):
         "verified_at",
         "retired_at",
     )
-    readonly_fields = ("freshness", "serves", "own_no", "own_words")
-    actions_detail = ("name_created_column",)
+    readonly_fields = ("freshness", "serves", "own_no", "own_words", "retention")
+    actions_detail = ("name_created_column", "decide_retention")
 
     def has_describe_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return bool(request.user.has_perm(DESCRIBE)) and (
@@ -144,9 +147,9 @@ class DatasetAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Propagation)
-class PropagationAdmin(ReadOnlyAdmin):
-    list_display = ("dataset", "state", "why", "people", "done")
-    list_filter = ("status", "dataset")
+class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
+    list_display = ("dataset", "state", "why", "people", "done", "bytes_state")
+    list_filter = ("status", "purge", BytesFilter, "dataset")
     list_select_related = ("dataset",)
     fields = (
         "dataset",
@@ -165,9 +168,24 @@ class PropagationAdmin(ReadOnlyAdmin):
         "rows_after",
         "digest_before",
         "digest_after",
+        "bytes_state",
+        "purge_reason",
+        "purge_deadline",
+        "kept",
+        "residue_words",
+        "purged_at",
     )
-    readonly_fields = ("state", "people", "cannot_name", "cannot_tell", "stretch")
-    actions_detail = ("retry_now",)
+    readonly_fields = (
+        "state",
+        "people",
+        "cannot_name",
+        "cannot_tell",
+        "stretch",
+        "bytes_state",
+        "kept",
+        "residue_words",
+    )
+    actions_detail = ("retry_now", "look_again")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Propagation]:
         every: QuerySet[Propagation] = super().get_queryset(request)

@@ -1,9 +1,10 @@
 """Connectors: how Heed reaches the datasets of one kind. `base` says what every connector promises.
 
-A connector's module is imported on first use and offers `connect(location, key_column, options)`.
+A connector's module is imported on first use and offers `connect(location, key_column, options)`. Where a location is
+no path it also offers `resolve(location, options)`, which answers the one name by which the place is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,9 @@ KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
 _DOUBLES = {"memory": "downstream.connectors.memory"}
 
 
+Resolve = Callable[[str, Mapping[str, Any]], str]
+
+
 def open_connector(kind: str, location: str, key_column: str, options: Mapping[str, Any]) -> Connector:
     """The connector to one dataset; nothing is looked at yet. Raises ConnectorError."""
     module = (KINDS | _DOUBLES).get(kind)
@@ -23,3 +27,11 @@ def open_connector(kind: str, location: str, key_column: str, options: Mapping[s
         raise ConnectorError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", permanent=True)
     connector: Connector = import_module(module).connect(location, key_column, options)
     return connector
+
+
+def resolver(kind: str) -> Resolve | None:
+    """The kind's own way of naming a place, or None where it is a path. It raises ConnectorError."""
+    if kind not in KINDS:
+        return None
+    resolve: Resolve | None = getattr(import_module(KINDS[kind]), "resolve", None)
+    return resolve

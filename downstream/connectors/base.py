@@ -110,7 +110,7 @@ class Trace:
 
     place: str
     kind: str
-    """old_version | log | statistics | cache | index | link | object_version | dead_rows"""
+    """old_version | log | statistics | cache | index | link | object_version | dead_rows | beside"""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ class Residue:
     """Files, objects or tables that were searched."""
     found: tuple[Trace, ...] = ()
     unreachable: tuple[str, ...] = ()
-    """What cannot be looked at from here and may hold them still, in words for the receipt: backups, a hub."""
+    """What cannot be looked at from here and may hold them still, for the receipt.
+
+    backups | replicas | write_ahead_log | object_versions | hub_history, or other words.
+    """
     kept_until: datetime | None = None
     """Until when the store's own retention keeps what was found; None where nothing does."""
 
@@ -193,7 +196,10 @@ class Connector(Protocol):
         """
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        """Search the bytes of everything that is physically there for the keys, whatever readers see of it."""
+        """Search the bytes of everything that is physically there for the keys.
+
+        They are keys of people of whom readers see no row any more; the caller made sure of that.
+        """
 
 
 def stage_one_by_one(

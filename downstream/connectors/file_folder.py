@@ -30,7 +30,7 @@ from downstream.connectors.base import (
 )
 from downstream.connectors.file_looks import Located, Looks
 from downstream.connectors.statement_columns import StatementColumns
-from downstream.engines import ENGINE_OPTIONS, open_engine
+from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
 from downstream.engines.base import DataFile, Engine, Grouped
 from downstream.engines.errors import reading
 from downstream.stores import OPTIONS as STORE_OPTIONS
@@ -55,6 +55,8 @@ class FileKind:
     """Whether a file is data. Raises ConnectorError for one that forbids to go on."""
     check_place: Callable[[Collection[str]], None] = lambda names: None
     """Raises ConnectorError where the names of all files tell that this is something else."""
+    unreachable: tuple[str, ...] = ("backups",)
+    """What may hold copies and cannot be searched from here; see `Residue`."""
     options: frozenset[str] = frozenset()
     """What it knows of options besides those of every kind."""
 
@@ -229,9 +231,15 @@ class FileFolder:
         """Nothing old is kept: the old file went when the new one took its name."""
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        files = self._files()
-        located = self._looks.scan(files, keys, WHOLE, [])
-        return Residue(looked_at=len(files), found=tuple(Trace(name, "old_version") for name in sorted(located)))
+        """What readers see was found free of them; what lies beside it is searched byte for byte."""
+        data = {one.name for one in self._files()}
+        beside = [one.name for one in self._store.walk() if one.name not in data]
+        found = []
+        for name in beside:
+            with self._store.stream(name) as stream:
+                if byte_search.holds_any(name, stream, keys):
+                    found.append(Trace(name, "beside"))
+        return Residue(looked_at=len(data) + len(beside), found=tuple(found), unreachable=self._kind.unreachable)
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()

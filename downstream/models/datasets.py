@@ -91,7 +91,10 @@ class Dataset(models.Model):
         verbose_name = _("dataset")
         verbose_name_plural = _("datasets")
         ordering = ["name"]
-        permissions = [("describe_dataset", _("Can say which column tells when rows were made"))]
+        permissions = [
+            ("describe_dataset", _("Can say which column tells when rows were made")),
+            ("decide_retention", _("Can decide how long old versions are kept")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["location"],

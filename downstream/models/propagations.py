@@ -17,8 +17,15 @@ from portal.append_only import AppendOnly
 
 class PropagationQuerySet(models.QuerySet["Propagation"]):
     def open(self) -> "PropagationQuerySet":
+        return self.filter(status__in=OPEN)
+
+    def busy(self) -> "PropagationQuerySet":
         """Runs that nobody else may begin beside: one that goes on, or one whose old versions are being erased."""
         return self.filter(Q(status__in=OPEN) | Q(purge=Purge.WORKING))
+
+    def kept(self) -> "PropagationQuerySet":
+        """Verified runs whose removed rows' bytes are not known to be gone."""
+        return self.filter(status=Status.VERIFIED).exclude(purge=Purge.PURGED)
 
 
 class Propagation(models.Model):
@@ -46,7 +53,11 @@ class Propagation(models.Model):
     purge = models.CharField(_("bytes"), max_length=10, choices=Purge.choices, blank=True)
     purge_deadline = models.DateTimeField(_("deadline of the bytes"), null=True)
     kept_until = models.DateTimeField(_("old versions kept until"), null=True)
-    purge_attempts = models.PositiveIntegerField(default=0)
+    purge_attempts = models.PositiveIntegerField(_("attempts at the bytes"), default=0)
+    purge_reason = models.TextField(_("reason of the bytes"), blank=True)
+    links_gone_at = models.DateTimeField(
+        _("other names deleted"), null=True, help_text=_("When staff said that old files' other names are deleted.")
+    )
     residue = models.JSONField(
         _("residue"),
         default=dict,
@@ -109,6 +120,10 @@ class Propagation(models.Model):
     def is_late(self, at: datetime) -> bool:
         return self.status != Status.VERIFIED and at > self.deadline
 
+    def is_kept_too_long(self, at: datetime) -> bool:
+        """Whether the removed rows' bytes should be gone by now."""
+        return self.purge != Purge.PURGED and self.purge_deadline is not None and at > self.purge_deadline
+
 
 class TargetQuerySet(models.QuerySet["Target"]):
     def gaps(self) -> "TargetQuerySet":
@@ -167,6 +182,30 @@ class Unit(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PurgeReceipt(AppendOnly):
+    """For one run: the removed rows' bytes were searched for and are gone, and what could not be looked at."""
+
+    propagation_id = models.UUIDField(primary_key=True)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="purge_receipts")
+    looked_at = models.PositiveIntegerField(_("places searched"))
+    people = models.PositiveIntegerField(_("people searched for"))
+    not_searched = models.PositiveIntegerField(
+        _("people not searched for"),
+        help_text=_("Of whom rows may be there still: only rows of a span were removed, or they came back by right."),
+    )
+    unreachable = models.JSONField(_("what cannot be searched"), default=list)
+    purged_at = models.DateTimeField(_("bytes gone"))
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("purge receipt")
+        verbose_name_plural = _("purge receipts")
+
+    def __str__(self) -> str:
+        return str(self.propagation_id)
 
 
 class RemovalReceipt(AppendOnly):

@@ -28,6 +28,13 @@ _STATES = {
     journeys.NOT_IN: gettext_lazy("Nothing of yours was in it"),
     journeys.GAP: gettext_lazy("We cannot tell: this dataset does not name you by anything we know"),
 }
+_UNREACHABLE = {
+    "backups": gettext_lazy("backups, which are kept for some time and not used for this"),
+    "replicas": gettext_lazy("copies that the database makes of itself"),
+    "write_ahead_log": gettext_lazy("the database's log of recent changes"),
+    "object_versions": gettext_lazy("earlier versions that the store of files keeps"),
+    "hub_history": gettext_lazy("the history of the place where it was published"),
+}
 
 
 @require_GET
@@ -86,6 +93,9 @@ def _shown(stop: Stop) -> dict[str, Any]:
         "rows_removed": stop.rows_removed,
         "verified_at": stop.verified_at,
         "due_at": stop.due_at,
+        "is_kept": stop.is_kept,
+        "kept_until": stop.kept_until,
+        "unreachable": [_UNREACHABLE.get(place, place) for place in stop.unreachable],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from downstream.engines.base import DataFile
 
@@ -34,6 +34,9 @@ class Store(Protocol):
 
     def head_and_tail(self, name: str, count: int) -> tuple[bytes, bytes]:
         """The first and last `count` bytes, to tell what a file is."""
+
+    def stream(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """The file's bytes, one after the other."""
 
     def portions(self, files: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
         """The files in portions of which one may be at hand at once."""

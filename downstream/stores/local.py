@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
@@ -27,6 +28,11 @@ class LocalStore:
             head = stream.read(count)
             stream.seek(max(0, stream.seek(0, 2) - count))
             return head, stream.read(count)
+
+    @contextmanager
+    def stream(self, name: str) -> Iterator[BinaryIO]:
+        with reading(name), self._path(name).open("rb") as stream:
+            yield stream
 
     def portions(self, files: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
         yield files

@@ -11,7 +11,7 @@ from django.db import transaction
 from consents import ledger, sequencer, subjects
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import EVERY, Action, Kind, Source
-from downstream import journeys, propagation
+from downstream import journeys, propagation, purging
 
 
 @transaction.atomic
@@ -24,9 +24,11 @@ def carry_out(*, subject: Subject, by: str, at: datetime) -> LedgerEvent:
 
 
 def is_verified(*, subject: Subject, event_id: uuid.UUID | None) -> bool:
-    """Whether the erasure reached every dataset and was looked at again there."""
+    """Whether the erasure reached every dataset, was looked at again there, and the bytes are gone too."""
     position = sequencer.position_of(event_id) if event_id else None
-    return position is not None and propagation.arrived(subject_id=subject.pk, position=position)
+    arrived = position is not None and propagation.arrived(subject_id=subject.pk, position=position)
+    # their names are needed to search for them, so nobody is forgotten while old versions are kept
+    return arrived and not purging.kept(subject_id=subject.pk).exists()
 
 
 def stops(*, subject: Subject, event_id: uuid.UUID | None, at: datetime) -> list[journeys.Stop]:

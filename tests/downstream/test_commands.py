@@ -56,6 +56,17 @@ def test_registering_says_the_same_and_does_it(folder: Path, capsys: pytest.Capt
     assert AuditEntry.objects.get(action="dataset.register").actor == "command:register_dataset"
 
 
+def test_options_of_the_kind_are_given_as_json_or_text(folder: Path) -> None:
+    register(folder, "--option=memory_mb=100", "--option", "engine=embedded")
+    assert Dataset.objects.get().options == {"memory_mb": 100, "engine": "embedded"}
+
+
+def test_an_option_without_a_value_is_refused(folder: Path) -> None:
+    with pytest.raises(CommandError, match="NAME=VALUE"):
+        register(folder, "--option=memory_mb")
+    assert not Dataset.objects.exists()
+
+
 def test_registering_twice_is_refused(folder: Path) -> None:
     register(folder)
     with pytest.raises(CommandError, match="registered already"):

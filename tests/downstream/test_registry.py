@@ -1,6 +1,7 @@
 """Taking a dataset in: what is refused, and that nothing is written then."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from consents.models import Partner
 from downstream import registry
+from downstream.connectors import open_connector, parquet_folder
 from downstream.models import Dataset
 from downstream.registry import Registration
 from portal import audit
@@ -177,3 +179,32 @@ def test_the_command_refuses_in_one_line(good: Registration, capsys: pytest.Capt
         call_command("register_dataset", "posts", "/no/such/place", **given)
     assert capsys.readouterr().out == ""
     assert not Dataset.objects.exists()
+
+
+def test_what_the_kind_has_to_know_besides_is_kept_and_told_to_its_connector(good: Registration) -> None:
+    told = replace(good, connector_options={"memory_mb": 100}, content_usage_column="text")
+    dataset = registry.register(registration=told, by=BY, at=AT)
+    assert dataset.options == {"memory_mb": 100, "content_usage_column": "text"}
+    assert refusal(replace(good, slug="two", connector_options={"memory_mb": "much"}))[0] == "location_taken"
+
+
+def test_an_option_that_the_kind_does_not_know_is_refused(good: Registration) -> None:
+    assert refusal(replace(good, connector_options={"colour": "red"}))[0] == "invalid_options"
+    assert refusal(replace(good, connector_options={"memory_mb": "much"}))[0] == "invalid_options"
+
+
+def test_a_kind_may_name_its_places_itself(good: Registration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that is no path is taken only by the same name."""
+
+    def resolve(location: str, options: Mapping[str, object]) -> str:
+        return f"{options.get('memory_mb')}:{location}"
+
+    monkeypatch.setattr(parquet_folder, "resolve", resolve, raising=False)
+    monkeypatch.setattr(
+        registry, "open_connector", lambda *_: open_connector("parquet_folder", good.location, "author", {})
+    )
+    registry.register(registration=good, by=BY, at=AT)
+    assert Dataset.objects.get().location == f"None:{good.location}"
+    assert refusal(replace(good, slug="two")) == ("location_taken", "location")
+    other = replace(good, slug="two", connector_options={"memory_mb": 100})
+    assert registry.register(registration=other, by=BY, at=AT).location == f"100:{good.location}"

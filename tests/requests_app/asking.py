@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from consents.models import Subject
-from downstream import propagation
+from downstream import propagation, purging
 from portal import actors
 from portal.models import User
 from requests_app import intake, workflow
@@ -54,7 +54,10 @@ def propagate() -> list[bool]:
     sequenced()
     propagation.plan(at=LATER)
     ids = propagation.hand_over(at=LATER)
-    return [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: LATER) for one in ids]
+    done = [propagation.carry_out(propagation_id=one, holder="test", clock=lambda: LATER) for one in ids]
+    for one in ids:
+        purging.carry_out(propagation_id=one, holder="test", clock=lambda: LATER)
+    return done
 
 
 def closes(request: Request) -> bool:

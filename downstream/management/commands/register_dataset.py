@@ -1,5 +1,6 @@
 """`manage.py register_dataset SLUG PATH …`: take a dataset in."""
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
-        parser.add_argument("location", help="The folder of Parquet files")
+        parser.add_argument("location", help="The folder, table or address of the data, as its kind says")
         parser.add_argument("--name", help="What staff call it (default: the slug)")
         parser.add_argument("--public-name", default="", help="What people see it called")
         parser.add_argument("--kind", default="parquet_folder")
@@ -37,6 +38,14 @@ class Command(BaseCommand):
         parser.add_argument("--deadline-hours", type=int, default=24)
         parser.add_argument("--content-usage-column", default="", help="Rows' own AIPREF statement, if they have one")
         parser.add_argument("--tdm-reservation-column", default="", help="Rows' own TDMRep reservation, likewise")
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            dest="connector_options",
+            metavar="NAME=VALUE",
+            help="What the kind has to know besides; the value is JSON, or else text. May be given repeatedly",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check everything and say what would happen")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +64,7 @@ class Command(BaseCommand):
             content_usage_column=options["content_usage_column"],
             tdm_reservation_column=options["tdm_reservation_column"],
             created_column=options["created_column"],
+            connector_options=dict(_option(given) for given in options["connector_options"]),
         )
         at = clock.now()
         try:
@@ -83,3 +93,13 @@ class Command(BaseCommand):
                 f"Of {in_part} more, holds want the rows of a span of time removed, and the dataset does not say when "
                 "its rows were made: name it with --created-column."
             )
+
+
+def _option(given: str) -> tuple[str, Any]:
+    name, equals, value = given.partition("=")
+    if not (name and equals):
+        raise CommandError("An option is given as NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

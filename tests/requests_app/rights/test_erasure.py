@@ -11,7 +11,7 @@ from consents import decisions, holds, subjects
 from consents.decisions import Question
 from consents.models import Identifier, LedgerEvent, Purpose, Subject, Suppressed
 from consents.vocabulary import Action, Kind
-from downstream import propagation
+from downstream import propagation, purging
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status as Run
 from portal import audit
@@ -92,9 +92,11 @@ def test_it_closes_when_every_dataset_is_verified_and_not_before(
     assert not closes(request)
     first, second = propagation.plan(at=LATER)
     assert propagation.carry_out(propagation_id=first.pk, holder="test", clock=lambda: LATER)
+    assert purging.carry_out(propagation_id=first.pk, holder="test", clock=lambda: LATER)
     assert not closes(request)
     assert status(request) == Status.IN_PROGRESS
     assert propagation.carry_out(propagation_id=second.pk, holder="test", clock=lambda: LATER)
+    assert purging.carry_out(propagation_id=second.pk, holder="test", clock=lambda: LATER)
     assert closes(request)
     assert status(request) == Status.FULFILLED
     assert [authors(dataset) for dataset in datasets] == [["m_charlie"], ["charlie@example.org"]]

@@ -1,0 +1,76 @@
+"""Searching the bytes of any file for keys, whatever the file is: what lies beside the data and readers do not see.
+
+A key counts as found where it stands by itself; in a file that is not text, anywhere, because binary formats write
+texts one after another without anything in between. Compressed files are opened up first.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Collection, Iterator
+from typing import Any, BinaryIO
+
+import polars as pl
+import zstandard
+
+from downstream.engines.errors import ConnectorError
+
+_CHUNK = 1 << 20
+_SHORTEST = 4
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_WORD = re.compile(r"\w")
+
+
+def searchable(keys: Collection[str]) -> set[str]:
+    """Keys that can be told from other bytes; shorter ones stand in every file by chance."""
+    return {key for key in keys if len(key) >= _SHORTEST}
+
+
+def holds_any(name: str, stream: BinaryIO, keys: Collection[str]) -> bool:
+    """Whether any of the keys stands in the stream's bytes, as UTF-8. Flat memory. Raises ConnectorError."""
+    # every byte as one letter, so that one search serves text and binary files
+    wanted = sorted(key.encode().decode("latin-1") for key in searchable(keys))
+    if not wanted:
+        return False
+    overlap = max(map(len, wanted)) + 1
+    before = ""
+    try:
+        for chunk in _opened(stream):
+            text = before + chunk.decode("latin-1")
+            if _found(text, wanted):
+                return True
+            before = text[-overlap:]
+    except (zlib.error, EOFError, gzip.BadGzipFile, zstandard.ZstdError):
+        raise ConnectorError(
+            "dataset_unreadable", f"{name} is compressed and cut off or damaged; restore or remove it.", permanent=True
+        ) from None
+    return False
+
+
+def _opened(stream: BinaryIO) -> Iterator[bytes]:
+    head = stream.read(4)
+    stream.seek(0)
+    opened: Any = stream
+    if head.startswith(_GZIP):
+        opened = gzip.GzipFile(fileobj=stream)
+    elif head == _ZSTD:
+        opened = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    while chunk := opened.read(_CHUNK):
+        yield chunk
+
+
+def _found(text: str, wanted: list[str]) -> bool:
+    hits = pl.Series([text]).str.extract_many(wanted, overlapping=True).item().unique().to_list()
+    is_binary = "\0" in text
+    return bool(hits) and (is_binary or any(_stands_alone(text, hit) for hit in hits))
+
+
+def _stands_alone(text: str, key: str) -> bool:
+    place = text.find(key)
+    while place >= 0:
+        end = place + len(key)
+        around = text[place - 1 : place] + text[end : end + 1]
+        if not _WORD.search(around):
+            return True
+        place = text.find(key, place + 1)
+    return False

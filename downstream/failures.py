@@ -1,0 +1,19 @@
+"""What is said of errors that nobody foresaw: their type alone, because their text may quote people's data."""
+
+import traceback
+import uuid
+
+import structlog
+
+from downstream.connectors.base import ConnectorError
+
+logger = structlog.get_logger(__name__)
+
+
+def of_unexpected(what: str, propagation_id: uuid.UUID, error: Exception) -> ConnectorError:
+    """The error as it is shown to staff; the place goes to the log, where logger.exception would print the text."""
+    place = traceback.format_tb(error.__traceback__)
+    logger.error("unexpected", what=what, propagation=str(propagation_id), error=type(error).__name__, place=place)
+    return ConnectorError(
+        "unexpected", f"Unexpected {type(error).__name__}; the worker's log has the place.", permanent=False
+    )

@@ -1,0 +1,193 @@
+"""The second state of a removal: readers no longer see the rows, and then their bytes are gone too.
+
+Stores keep old versions, logs and statistics for a while. A verified run stays due until its dataset's old versions
+are erased, as the store's own retention or a decision of staff allows, and a search of everything that is physically
+there finds nothing of the people who were removed. Then its purge receipt says so, and what could not be searched.
+"""
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
+
+from downstream import leases, naming, registry, retry
+from downstream.connectors.base import WHOLE, Connector, ConnectorError, Residue, Trace
+from downstream.failures import of_unexpected
+from downstream.leases import Lease, LeaseLost
+from downstream.models import Dataset, Propagation, PurgeReceipt, Target
+from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
+from portal import actors, audit
+from portal.errors import Conflict, DomainError
+
+logger = structlog.get_logger(__name__)
+
+_LONGEST_RETENTION = 24 * 366 * 10
+_SHOWN = 50
+
+
+class RetentionError(DomainError):
+    """A retention that nobody can decide so."""
+
+
+def due(*, at: datetime) -> Combinable | Q:
+    """Verified runs whose old versions may be looked at now."""
+    others = Propagation.objects.busy().filter(dataset=OuterRef("dataset")).exclude(pk=OuterRef("pk"))
+    return Q(purge__in=PURGE_DUE, next_try_at__lte=at) & ~Exists(others)
+
+
+def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: Callable[[], datetime]) -> bool:
+    """Erase what is kept of one verified run and search for it; answers whether its bytes are gone now.
+
+    False when it is not due, somebody else works on the dataset, the store still keeps it, or it failed (the row
+    then says which).
+    """
+    lease = leases.claim_purge(propagation_id=propagation_id, holder=holder)
+    if lease is None:
+        return False
+    try:
+        with leases.heartbeat(lease):
+            return _work(lease, clock)
+    except LeaseLost:
+        logger.warning("purge.lease_lost", propagation=str(propagation_id))
+    except ConnectorError as error:
+        _fail(lease, error, at=clock())
+    except Exception as error:
+        _fail(lease, of_unexpected("purge", propagation_id, error), at=clock())
+    return False
+
+
+def _work(lease: Lease, clock: Callable[[], datetime]) -> bool:
+    run = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
+    connector, retention = registry.connect(run.dataset), _retention(run.dataset)
+    connector.purge(retention=retention, at=clock())
+    leases.extend(lease)
+    searched, not_searched = _searched(run, connector)
+    residue = connector.residue(searched, retention=retention, at=clock())
+    return _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
+
+
+def _searched(run: Propagation, connector: Connector) -> tuple[set[str], int]:
+    """The keys to search for, and how many people's are not: of whom readers see rows again, or saw some all along."""
+    targets = run.targets.filter(is_gap=False)
+    named = naming.keys(targets.filter(spans=[]).values_list("subject_id", flat=True), dataset=run.dataset)
+    seen = {key for finding in connector.find(named, WHOLE) for key in finding.rows_per_key}
+    return set(named) - seen, len(seen) + targets.exclude(spans=[]).count()
+
+
+def _retention(dataset: Dataset) -> timedelta | None:
+    return None if dataset.retention_hours is None else timedelta(hours=dataset.retention_hours)
+
+
+@transaction.atomic
+def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, at: datetime) -> bool:
+    run = leases.lock(lease)
+    found = [*residue.found, *_linked(run)]
+    run.residue = {
+        "looked_at": residue.looked_at,
+        "people": people,
+        "found": [asdict(trace) for trace in found[:_SHOWN]],
+        "found_in_all": len(found),
+        "unreachable": list(residue.unreachable),
+        "at": at.isoformat(),
+    }
+    run.lease_until, run.handed_over_at, run.purge_reason, run.kept_until = None, None, "", residue.kept_until
+    if found and residue.kept_until is not None and residue.kept_until > at:
+        run.purge, run.next_try_at, run.purge_attempts = Purge.WAITING, residue.kept_until, 0
+    elif found:
+        _wait_for_a_person(run, found)
+    else:
+        run.purge, run.purged_at = Purge.PURGED, at
+        PurgeReceipt.objects.create(
+            propagation_id=run.pk,
+            dataset_id=run.dataset_id,
+            looked_at=residue.looked_at,
+            people=people,
+            not_searched=not_searched,
+            unreachable=list(residue.unreachable),
+            purged_at=at,
+        )
+        audit.record(at=at, by=actors.SYSTEM, action="propagation.purge", of=("propagation", run.pk))
+    run.save()
+    return run.purge == Purge.PURGED
+
+
+def _linked(run: Propagation) -> list[Trace]:
+    """Old files that had other names when the new ones took theirs; nobody can see from here when those go."""
+    if run.links_gone_at is not None:
+        return []
+    committed = run.units.filter(status=UnitStatus.COMMITTED, record__links__gt=1)
+    return [Trace(name, "link") for name in committed.order_by("pk").values_list("name", flat=True)]
+
+
+def _wait_for_a_person(run: Propagation, found: list[Trace]) -> None:
+    places = ", ".join(dict.fromkeys(f"{trace.place} ({trace.kind.replace('_', ' ')})" for trace in found[:5]))
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    run.purge = Purge.STOPPED
+    run.purge_reason = (
+        f"Bytes of removed people are still in {places}{more}, and nothing that Heed may erase by itself holds them. "
+        "Delete them, and let Heed look again."
+    )
+
+
+@transaction.atomic
+def _fail(lease: Lease, error: ConnectorError, *, at: datetime) -> None:
+    try:
+        run = leases.lock(lease)
+    except LeaseLost:
+        return
+    wait = retry.delay(attempts=lease.attempts, permanent=error.permanent, jitter=random.random())  # noqa: S311
+    run.purge = Purge.STOPPED if wait is None else Purge.FAILED
+    run.purge_reason, run.next_try_at = error.message, at + (wait or timedelta())
+    run.lease_until, run.handed_over_at = None, None
+    run.save()
+    logger.warning("purge.failed", propagation=str(run.pk), code=error.code, stopped=wait is None)
+
+
+@transaction.atomic
+def look_again(*, propagation: Propagation, links_are_gone: bool = False, by: str, at: datetime) -> None:
+    """A person lets Heed erase and search again; they may say that other names of old files are deleted.
+
+    Raises Conflict(`nothing_kept`) where there is nothing to look for.
+    """
+    run = Propagation.objects.select_for_update().get(pk=propagation.pk)
+    if run.purge not in {Purge.FAILED, Purge.STOPPED, Purge.WAITING}:
+        raise Conflict("nothing_kept", "There is nothing to look for, or somebody looks right now.")
+    if links_are_gone:
+        run.links_gone_at = at
+    run.purge, run.purge_attempts, run.next_try_at, run.handed_over_at = Purge.WAITING, 0, at, None
+    run.save()
+    details = {"links_are_gone": links_are_gone}
+    audit.record(at=at, by=by, action="propagation.look_again", of=("propagation", run.pk), details=details)
+
+
+@transaction.atomic
+def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: str, at: datetime) -> None:
+    """Staff decide how long old versions are kept here; None leaves it to the store. Looked at again at once.
+
+    Raises RetentionError(`reason_missing` | `invalid_retention`).
+    """
+    if not reason.strip():
+        raise RetentionError("reason_missing", "Say why: who reads old versions, and who agreed.", field="reason")
+    if hours is not None and not 0 <= hours <= _LONGEST_RETENTION:
+        raise RetentionError(
+            "invalid_retention", f"A retention is 0 to {_LONGEST_RETENTION} hours, or the store's own.", field="hours"
+        )
+    locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    was, locked.retention_hours = locked.retention_hours, hours
+    locked.save(update_fields=["retention_hours"])
+    waiting = locked.propagations.filter(purge=Purge.WAITING)
+    waiting.update(next_try_at=at, handed_over_at=None)
+    details = {"was": was, "hours": hours, "reason": reason.strip()}
+    audit.record(at=at, by=by, action="dataset.decide_retention", of=("dataset", locked.slug), details=details)
+
+
+def kept(*, subject_id: uuid.UUID) -> "QuerySet[Propagation]":
+    """Runs that removed this person from a living dataset and whose bytes are not known to be gone."""
+    theirs = Target.objects.filter(propagation=OuterRef("pk"), subject_id=subject_id, is_gap=False)
+    return Propagation.objects.kept().filter(Exists(theirs), dataset__retired_at__isnull=True)
