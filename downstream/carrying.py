@@ -21,7 +21,7 @@ from portal.fault_points import reach
 def work(lease: Lease, clock: registry.Clock) -> None:
     """Bring the run to its end. Raises LeaseLost, ConnectorError."""
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
-    connector = registry.connect(propagation.dataset)
+    connector = registry.connect(propagation.dataset, at=clock())
     wanted = dict(propagation.targets.filter(is_gap=False).values_list("subject_id", "spans"))
     named = naming.keys(wanted, dataset=propagation.dataset)
     keys = {key for key, subject_id in named.items() if not wanted[subject_id]}

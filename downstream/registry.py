@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
+from downstream import indexing
 from downstream.connectors import KINDS, open_connector, resolver
 from downstream.connectors.base import Connector, Description
 from downstream.connectors.statement_columns import OPTIONS
@@ -58,10 +59,12 @@ class Registration:
         return {**self.connector_options, **statements}
 
 
-def connect(dataset: Dataset) -> Connector:
-    """The connector that reaches this dataset. Raises ConnectorError."""
+def connect(dataset: Dataset, *, at: datetime | None = None) -> Connector:
+    """The connector that reaches this dataset; a run says when it looks again. Raises ConnectorError."""
     options = {**dataset.options, **_created(dataset.created_column)}
-    return open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+    connector = open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+    indexing.use(connector, dataset=dataset, at=at)
+    return connector
 
 
 def _created(column: str) -> dict[str, str]:

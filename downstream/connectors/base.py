@@ -9,17 +9,19 @@ which. `tests/downstream/connectors/contract.py` holds a connector to this.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from downstream.connectors.statement_columns import RowsSaying
 from downstream.engines.errors import ConnectorError
 from downstream.engines.spans import WHOLE, Part, Span, Spans
+from downstream.subject_index import Holdings, Place
 
 __all__ = [
     "WHOLE",
     "Connector",
     "ConnectorError",
     "Description",
+    "Indexed",
     "Manifest",
     "Part",
     "Residue",
@@ -200,6 +202,17 @@ class Connector(Protocol):
 
         They are keys of people of whom readers see no row any more; the caller made sure of that.
         """
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A connector that looks by a subject index, where one is handed to it. It finds the same without."""
+
+    def use_index(self, place: Place) -> None:
+        """From here on, look by the index that is kept there."""
+
+    def index_holdings(self, *, rebuild: bool) -> Holdings | None:
+        """Bring the index up to date, or make it anew; None where this dataset has none. Raises ConnectorError."""
 
 
 def stage_one_by_one(

@@ -100,12 +100,12 @@ class FileFolder:
         self._looks = Looks(store, engine, key_column)
 
     def use_index(self, place: Place) -> None:
-        """From here on, look by the subject index that is kept there."""
+        """See `base.Indexed`."""
         if isinstance(self._engine, Grouped):
             self._looks.index = Index(place, self._store, self._engine, self._key_column)
 
     def index_holdings(self, *, rebuild: bool) -> Holdings | None:
-        """Bring the index up to date, or make it anew; None where this dataset has none."""
+        """See `base.Indexed`."""
         files, index = self._files(), self._looks.index
         return index.holdings(files, rebuild=rebuild) if index is not None and index.is_worth_it(files) else None
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downstream', '0004_versions_and_purges'),
+        ('downstream', '0005_full_looks'),
     ]
 
     operations = [

@@ -44,6 +44,8 @@ class Place:
 class Holdings:
     """What an index holds."""
 
+    asked: int
+    """Files of the dataset."""
     files: int
     groups: int
     entries: int
@@ -144,7 +146,7 @@ class Index:
                     size += self._path(stored.name).stat().st_size
             except Unusable:
                 continue
-        return Holdings(known, groups, entries, size, len(built))
+        return Holdings(len(files), known, groups, entries, size, len(built))
 
     def _candidates(
         self, stored: Stored, keys: Collection[str], by_family: dict[str, Hashes], is_made_now: bool
