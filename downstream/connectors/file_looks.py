@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from downstream.connectors.base import ConnectorError, Spans
 from downstream.engines.base import Engine
 from downstream.stores.base import Store, Stored
+from downstream.subject_index.confirming import Hit
 from downstream.subject_index.index import MOST_KEYS, Index
 
 
@@ -47,8 +48,11 @@ class Looks:
     ) -> dict[str, Located]:
         """Rows that have to go, by file; why some could not be looked at is added to `failures`."""
         index = self._index_for(files)
-        if index is None or _are_many(keys, spans):
+        if index is None:
             return self.scan(files, keys, spans, failures)
+        if _are_many(keys, spans):
+            # nearly every row group would be named: all are read, which also tells whose rows are in which
+            return _hits(index.confirm(files, None, keys, spans), failures)
         made = index.refresh(files)
         return self._by_index(index, files, made, keys, spans, failures)[0]
 
@@ -114,12 +118,8 @@ class Looks:
         unknown = [stored for stored in files if groups[stored.name] is None]
         located = self.scan(unknown, keys, spans, failures)
         candidates = {name: found for name, found in groups.items() if found}
-        for stored, hit in index.confirm([one for one in files if one.name in candidates], candidates, keys, spans):
-            if isinstance(hit, ConnectorError):
-                failures.append(hit)
-            elif hit.rows:
-                located[stored.name] = Located(hit.rows, hit.rows_per_key, hit.groups)
-        return located, len(unknown)
+        hits = index.confirm([one for one in files if one.name in candidates], candidates, keys, spans)
+        return located | _hits(hits, failures), len(unknown)
 
     def _index_for(self, files: Sequence[Stored]) -> Index | None:
         return self.index if self.index is not None and self.index.is_worth_it(files) else None
@@ -132,6 +132,16 @@ class Looks:
         with self._store.at_hand([stored.name]) as (file,):
             shape = self._engine.inspect(file, key_column=self._key_column)
         return Header(shape.rows, shape.size, shape.token)
+
+
+def _hits(looked: Iterable[tuple[Stored, Hit | ConnectorError]], failures: list[ConnectorError]) -> dict[str, Located]:
+    located = {}
+    for stored, hit in looked:
+        if isinstance(hit, ConnectorError):
+            failures.append(hit)
+        elif hit.rows:
+            located[stored.name] = Located(hit.rows, hit.rows_per_key, hit.groups)
+    return located
 
 
 def _are_many(keys: Collection[str], spans: Spans) -> bool:

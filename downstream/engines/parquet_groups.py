@@ -8,6 +8,7 @@ from downstream.engines.base import DataFile
 from downstream.engines.parquet_files import opened
 
 _MOST = 1_000_000
+_AT_ONCE = 250_000
 
 
 def columns_by_group(
@@ -18,9 +19,25 @@ def columns_by_group(
     Columns that a file does not have are left out. Raises ConnectorError.
     """
     with opened(file) as parquet:
-        for group in range(parquet.num_row_groups) if groups is None else sorted(groups):
-            if parquet.metadata.row_group(group).num_rows <= _MOST:
-                yield group, parquet.read_row_group(group, columns=list(columns), use_threads=False)
+        rows = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+        for run in _runs(range(len(rows)) if groups is None else sorted(groups), rows):
+            if rows[run[0]] > _MOST:
+                for batch in parquet.iter_batches(_MOST, row_groups=run, columns=list(columns), use_threads=False):
+                    yield run[0], pa.Table.from_batches([batch])
                 continue
-            for batch in parquet.iter_batches(_MOST, row_groups=[group], columns=list(columns), use_threads=False):
-                yield group, pa.Table.from_batches([batch])
+            # small ones together: most of a look at one is the asking
+            table, start = parquet.read_row_groups(run, columns=list(columns), use_threads=False), 0
+            for group in run:
+                yield group, table.slice(start, rows[group])
+                start += rows[group]
+
+
+def _runs(groups: Sequence[int], rows: Sequence[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for group in groups:
+        if run and sum(rows[one] for one in run) + rows[group] > _AT_ONCE:
+            yield run
+            run = []
+        run.append(group)
+    if run:
+        yield run

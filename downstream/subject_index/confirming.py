@@ -25,61 +25,73 @@ class Hit:
     """The row groups that hold them."""
 
 
-def confirm(
-    engine: Grouped, file: DataFile, *, key_column: str, keys: Collection[str], spans: Spans, groups: Collection[int]
-) -> Hit:
-    """Look for the rows in these groups. Raises ConnectorError."""
+@dataclass(frozen=True)
+class _Probe:
+    """Keys in the form of a file; of `part`, only rows made in its spans go."""
+
+    part: Part | None
+    values: "pa.Array[Any]"
+    spellings: dict[Any, list[str]]
+    """Two spellings of one UUID are each told the rows."""
+
+
+class Wanted:
+    """Whose rows have to go, in every form that files of the dataset hold keys in."""
+
+    def __init__(self, keys: Collection[str], spans: Spans) -> None:
+        self.spans = spans
+        self._parts: list[tuple[Collection[str], Part | None]] = [(keys, None)]
+        self._parts += [(part.keys, part) for part in spans.parts]
+        self._by_form: dict[KeyForm, list[_Probe]] = {}
+
+    def probes(self, form: KeyForm) -> list[_Probe]:
+        """What to compare a file of this form with."""
+        if form not in self._by_form:
+            self._by_form[form] = [_probe(form, keys, part) for keys, part in self._parts]
+        return self._by_form[form]
+
+
+def confirm(engine: Grouped, file: DataFile, *, key_column: str, wanted: Wanted, groups: Collection[int] | None) -> Hit:
+    """Look for the rows in these groups, or in all. Raises ConnectorError."""
     per_key: Counter[str] = Counter()
     rows, found = 0, set[int]()
     columns = [key_column]
-    if spans:
-        columns.append(spans.column)
-        engine.inspect(file, key_column=key_column, created_column=spans.column)
+    if wanted.spans:
+        columns.append(wanted.spans.column)
+    engine.inspect(file, key_column=key_column, created_column=wanted.spans.column)
     for group, table in engine.columns_by_group(file, columns=columns, groups=groups):
         if not set(columns) <= set(table.column_names):
             raise changed(file.name)
-        here = 0
-        for wanted, part in [(keys, None), *((part.keys, part) for part in spans.parts)]:
-            leaving = _leaving(file, table, key_column, wanted, spans.column, part)
-            here += len(leaving.rows)
-            per_key.update(leaving.per_key(wanted))
-        rows += here
-        if here:
-            found.add(group)
+        form = form_of(file.name, key_column, table.schema.field(key_column).type)
+        column = pc.cast(table.column(key_column), form.arrow)
+        for probe in wanted.probes(form):
+            leaving = _leaving(file, table, column, form, probe, wanted.spans.column)
+            if len(leaving):
+                rows += len(leaving)
+                found.add(group)
+                _count(leaving, probe, per_key)
     return Hit(rows, dict(per_key), tuple(sorted(found)))
 
 
-@dataclass(frozen=True)
-class _Leaving:
-    """The keys of rows that have to go, in the form of the file."""
-
-    form: KeyForm
-    rows: Any
-
-    def per_key(self, keys: Collection[str]) -> dict[str, int]:
-        """Two spellings of one UUID are each told the rows."""
-        if not len(self.rows):
-            return {}
-        spellings: dict[Any, list[str]] = {}
-        for one in self.form.table(keys).to_pylist():
-            spellings.setdefault(one["probe"], []).append(one["text"])
-        counts = pc.value_counts(self.rows).to_pylist()
-        told = {_probe(one["values"]): one["counts"] for one in counts}
-        return {text: count for probe, count in told.items() for text in spellings[probe]}
+def _probe(form: KeyForm, keys: Collection[str], part: Part | None) -> _Probe:
+    spellings: dict[Any, list[str]] = {}
+    for one in form.table(keys).to_pylist():
+        spellings.setdefault(one["probe"], []).append(one["text"])
+    return _Probe(part, form.values(keys), spellings)
 
 
-def _probe(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _leaving(
-    file: DataFile, table: pa.Table, key_column: str, keys: Collection[str], created_column: str, part: Part | None
-) -> _Leaving:
-    form = form_of(file.name, key_column, table.schema.field(key_column).type)
-    column: Any = pc.cast(table.column(key_column), form.arrow)
-    theirs: Any = pc.indices_nonzero(form.matches(column, form.values(keys)))
-    if part is not None and len(theirs):
+def _leaving(file: DataFile, table: pa.Table, column: Any, form: KeyForm, probe: _Probe, created_column: str) -> Any:
+    """The keys of rows that have to go."""
+    theirs: Any = pc.indices_nonzero(form.matches(column, probe.values))
+    if probe.part is not None and len(theirs):
         time: TimeForm = time_form(file.name, created_column, table.schema.field(created_column).type)
-        inside = time.inside(table.column(created_column).take(theirs), part.spans)
+        inside = time.inside(table.column(created_column).take(theirs), probe.part.spans)
         theirs = pa.array(np.asarray(theirs)[inside])
-    return _Leaving(form, column.take(theirs))
+    return column.take(theirs)
+
+
+def _count(leaving: Any, probe: _Probe, per_key: "Counter[str]") -> None:
+    for one in pc.value_counts(leaving).to_pylist():
+        value = one["values"]
+        for text in probe.spellings[value.hex() if isinstance(value, bytes) else value]:
+            per_key[text] += one["counts"]

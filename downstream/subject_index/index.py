@@ -13,8 +13,8 @@ from downstream.engines.base import DataFile, Grouped
 from downstream.engines.errors import ConnectorError
 from downstream.engines.spans import Spans
 from downstream.stores.base import Store, Stored
-from downstream.subject_index import building, confirming, filters, segments
-from downstream.subject_index.confirming import Hit
+from downstream.subject_index import building, filters, segments
+from downstream.subject_index.confirming import Hit, Wanted, confirm
 from downstream.subject_index.hashes import Hasher, Hashes
 from downstream.subject_index.segments import About, Unusable
 
@@ -112,19 +112,23 @@ class Index:
         return {stored.name: self._candidates(stored, keys, by_family, stored.name in made) for stored in files}
 
     def confirm(
-        self, files: Sequence[Stored], groups: Mapping[str, Sequence[int]], keys: Collection[str], spans: Spans
-    ) -> Iterator[tuple[Stored, "Hit | ConnectorError"]]:
-        """Read the keys of these groups; what was found, or why it could not be read, file by file."""
+        self,
+        files: Sequence[Stored],
+        groups: Mapping[str, Collection[int]] | None,
+        keys: Collection[str],
+        spans: Spans,
+    ) -> Iterator[tuple[Stored, Hit | ConnectorError]]:
+        """Read the keys of these groups, or of all; what was found, or why it could not be read, file by file."""
+        wanted = Wanted(keys, spans)
 
         def look(stored: Stored, file: DataFile) -> Hit | ConnectorError:
             try:
-                return confirming.confirm(
+                return confirm(
                     self._engine,
                     file,
                     key_column=self._hasher.key_column,
-                    keys=keys,
-                    spans=spans,
-                    groups=groups[stored.name],
+                    wanted=wanted,
+                    groups=groups[stored.name] if groups is not None else None,
                 )
             except ConnectorError as failure:
                 return failure
