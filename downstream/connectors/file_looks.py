@@ -1,7 +1,8 @@
 """Looking for people's rows in the files of a dataset: by its subject index where that costs less, else by reading.
 
 Both ways find the same rows. What the index says to be there is read before it is told, and of a file it says what is
-not there only while the file is by its fingerprint the one whose every key it has read.
+not there only while the file is by its fingerprint the one whose every key it has read. Only a file that may hold
+somebody is asked when its rows were made.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

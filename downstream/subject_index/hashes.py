@@ -55,8 +55,8 @@ class Hasher:
         return np.unique(np.concatenate([self._hash(_plain(form.values(keys))) for form in forms]))
 
     def _hash(self, values: Any) -> Hashes:
-        series: Any = pl.from_arrow(values.drop_null())
-        made: np.ndarray[Any, np.dtype[np.uint64]] = series.hash(self._seed).to_numpy()
+        series: Any = pl.from_arrow(values)
+        made: np.ndarray[Any, np.dtype[np.uint64]] = series.drop_nulls().hash(self._seed).to_numpy()
         return (made >> np.uint64(32)).astype(np.uint32)
 
     @property
