@@ -53,30 +53,34 @@ class Wanted:
 
 def confirm(engine: Grouped, file: DataFile, *, key_column: str, wanted: Wanted, groups: Collection[int] | None) -> Hit:
     """Look for the rows in these groups, or in all. Raises ConnectorError."""
-    per_key: Counter[str] = Counter()
-    rows, found = 0, set[int]()
     columns = [key_column]
     if wanted.spans:
         columns.append(wanted.spans.column)
     engine.inspect(file, key_column=key_column, created_column=wanted.spans.column)
+    leaving: dict[int, list[Any]] = {}
+    probes, found = list[_Probe](), set[int]()
     for group, table in engine.columns_by_group(file, columns=columns, groups=groups):
         if not set(columns) <= set(table.column_names):
             raise changed(file.name)
         form = form_of(file.name, key_column, table.schema.field(key_column).type)
         column = pc.cast(table.column(key_column), form.arrow)
-        for probe in wanted.probes(form):
-            leaving = _leaving(file, table, column, form, probe, wanted.spans.column)
-            if len(leaving):
-                rows += len(leaving)
+        probes = wanted.probes(form)
+        for number, probe in enumerate(probes):
+            keys = _leaving(file, table, column, form, probe, wanted.spans.column)
+            if len(keys):
+                leaving.setdefault(number, []).extend(keys.chunks)
                 found.add(group)
-                _count(leaving, probe, per_key)
+    per_key: Counter[str] = Counter()
+    for number, chunks in leaving.items():
+        _count(pa.chunked_array(chunks), probes[number], per_key)
+    rows = sum(len(chunk) for chunks in leaving.values() for chunk in chunks)
     return Hit(rows, dict(per_key), tuple(sorted(found)))
 
 
 def _probe(form: KeyForm, keys: Collection[str], part: Part | None) -> _Probe:
-    spellings: dict[Any, list[str]] = {}
-    for one in form.table(keys).to_pylist():
-        spellings.setdefault(one["probe"], []).append(one["text"])
+    table, spellings = form.table(keys), dict[Any, list[str]]()
+    for native, text in zip(table["probe"].to_pylist(), table["text"].to_pylist(), strict=True):
+        spellings.setdefault(native, []).append(text)
     return _Probe(part, form.values(keys), spellings)
 
 
@@ -90,8 +94,8 @@ def _leaving(file: DataFile, table: pa.Table, column: Any, form: KeyForm, probe:
     return column.take(theirs)
 
 
-def _count(leaving: Any, probe: _Probe, per_key: "Counter[str]") -> None:
-    for one in pc.value_counts(leaving).to_pylist():
-        value = one["values"]
+def _count(leaving: "pa.ChunkedArray[Any]", probe: _Probe, per_key: "Counter[str]") -> None:
+    counted: Any = pc.value_counts(leaving)
+    for value, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
         for text in probe.spellings[value.hex() if isinstance(value, bytes) else value]:
-            per_key[text] += one["counts"]
+            per_key[text] += count
