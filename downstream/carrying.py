@@ -47,6 +47,8 @@ def work(lease: Lease, clock: registry.Clock) -> None:
             "Looking again found rows that were written meanwhile; trying again.",
             permanent=False,
         )
+    # once more, for what a holder without its lease did meanwhile
+    _resume(lease, propagation, connector, clock)
     reach("settle.before")
     settling.settle(lease, looked_for=set(named.values()), verification=verification, at=clock())
     reach("settle.after")
@@ -72,13 +74,20 @@ def _write_down(lease: Lease, staged: StagedUnit, rows: dict[str, int], *, at: d
 
 
 def _resume(lease: Lease, propagation: Propagation, connector: Connector, clock: registry.Clock) -> None:
-    """Find out, for each file that an earlier holder had written, whether it was put in place."""
+    """Find out, for each unit that an earlier holder had written, whether it was put in place.
+
+    Where it was not, its rows will be found again. The record stays until the run is settled: on a store that cannot
+    be disarmed, a holder that lost its lease may still put it in place.
+    """
     for unit in propagation.units.filter(status=UnitStatus.STAGED):
-        if connector.unit_state(StagedUnit(**unit.record)) == "new":
+        if connector.unit_state(StagedUnit(**unit.record)) == "new" and not _is_told(unit):
             _mark_committed(lease, unit, at=clock())
-        else:
-            # the old file is in place (or changed since): its rows will be found again
-            unit.delete()
+
+
+def _is_told(unit: Unit) -> bool:
+    """Whether this run has told already of the same version's removal: two holders may have made it alike."""
+    committed = Unit.objects.filter(propagation_id=unit.propagation_id, status=UnitStatus.COMMITTED)
+    return committed.filter(name=unit.name, record__before=unit.record["before"]).exists()
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream import indexing
+from downstream import indexing, stores
 from downstream.connectors import KINDS, open_connector, resolver
 from downstream.connectors.base import Connector, Description
 from downstream.connectors.statement_columns import OPTIONS
@@ -121,7 +121,8 @@ def _resolved(registration: Registration) -> str:
     if not location.strip():
         raise RegistrationError("location_missing", "Name the place where the data is.", field="location")
     resolve = resolver(registration.kind)
-    resolved = resolve(location, registration.options) if resolve else _path(location)
+    own = resolve(location, registration.options) if resolve else stores.resolve(location)
+    resolved = own or _path(location)
     if len(resolved) > _LONGEST_LOCATION:
         raise RegistrationError(
             "invalid_location", f"A path has at most {_LONGEST_LOCATION} characters.", field="location"
@@ -146,7 +147,9 @@ def _check_free(location: str) -> None:
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether one place is the other or lies in it; only paths lie in each other."""
+    """Whether one place is the other or lies in it: only paths lie in each other, and prefixes of one bucket."""
+    if one.startswith("s3://") and other.startswith("s3://"):
+        return one.startswith(other) or other.startswith(one)
     if not (one.startswith("/") and other.startswith("/")):
         return one == other
     return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)

@@ -18,6 +18,7 @@ from portal import actors, audit
 def settle(lease: Lease, *, looked_for: set[uuid.UUID], verification: Verification, at: datetime) -> None:
     """Everything that a verified run leaves in the database, in one transaction. Raises LeaseLost."""
     propagation = leases.lock(lease)
+    propagation.units.filter(status=UnitStatus.STAGED).delete()
     counts: Counter[str] = Counter()
     files: dict[str, list[dict[str, object]]] = {}
     for unit in propagation.units.filter(status=UnitStatus.COMMITTED).order_by("pk"):

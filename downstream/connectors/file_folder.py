@@ -55,8 +55,8 @@ class FileKind:
     """Whether a file is data. Raises ConnectorError for one that forbids to go on."""
     check_place: Callable[[Collection[str]], None] = lambda names: None
     """Raises ConnectorError where the names of all files tell that this is something else."""
-    unreachable: tuple[str, ...] = ("backups",)
-    """What may hold copies and cannot be searched from here; see `Residue`."""
+    unreachable: tuple[str, ...] = ()
+    """What may hold copies and cannot be searched from here, besides what the store says; see `Residue`."""
     options: frozenset[str] = frozenset()
     """What it knows of options besides those of every kind."""
 
@@ -111,6 +111,7 @@ class FileFolder:
 
     def describe(self) -> Description:
         files, shapes = self._files(), []
+        self._store.check()
         for file in self._each(files):
             shapes.append(self._engine.inspect(file, key_column=self._key_column, created_column=self._created_column))
             self._engine.check_rewritable(file)
@@ -166,7 +167,7 @@ class FileFolder:
         spans = self._by_column(spans)
         with self._store.at_hand([finding.unit]) as (source,):
             reach("stage.before_write")
-            draft = self._store.draft(finding.unit, token=token)
+            draft, temporary = self._store.draft(finding.unit, token=token), ""
             try:
                 self._engine.rewrite(source, str(draft), key_column=self._key_column, keys=keys, spans=spans)
                 reach("stage.after_write")
@@ -175,6 +176,8 @@ class FileFolder:
                 return self._verified(source, draft, temporary, finding, keys, spans)
             except BaseException:
                 draft.unlink(missing_ok=True)
+                if temporary:
+                    self._store.discard(temporary)
                 raise
 
     def stage_each(
@@ -228,7 +231,7 @@ class FileFolder:
                 yield from map(self._statements.saying, found)
 
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
-        """Nothing old is kept: the old file went when the new one took its name."""
+        self._store.purge(retention=retention, at=at)
 
     def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
         """What readers see was found free of them; what lies beside it is searched byte for byte."""
@@ -239,7 +242,14 @@ class FileFolder:
             with self._store.stream(name) as stream:
                 if byte_search.holds_any(name, stream, keys):
                     found.append(Trace(name, "beside"))
-        return Residue(looked_at=len(data) + len(beside), found=tuple(found), unreachable=self._kind.unreachable)
+        kept = self._store.kept(retention=retention, at=at)
+        found += [Trace(name, "object_version") for name in kept.names]
+        return Residue(
+            looked_at=len(data) + len(beside) + len(kept.names),
+            found=tuple(found),
+            unreachable=tuple(dict.fromkeys((*kept.unreachable, *self._kind.unreachable))),
+            kept_until=kept.until,
+        )
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()

@@ -7,6 +7,7 @@ machine gives its own, one elsewhere brings a copy of a file here while it is lo
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -24,10 +25,23 @@ class Stored:
     """Nanoseconds since 1970 when it last changed, where the fingerprint has the resolution of a clock."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What the store keeps of old versions, and until when its retention keeps the last of it (None: for ever)."""
+
+    names: tuple[str, ...] = ()
+    until: datetime | None = None
+    unreachable: tuple[str, ...] = ("backups",)
+    """What nobody can look at from here; see `downstream.connectors.base.Residue`."""
+
+
 class Store(Protocol):
     """Every method raises ConnectorError and names the file in it. Names are relative, with slashes."""
 
     location: str
+
+    def check(self) -> None:
+        """Refuse a store on which files cannot be swapped safely: part of the connection test."""
 
     def walk(self) -> list[Stored]:
         """Every file at any depth but our own temporary ones, in the order of names."""
@@ -73,3 +87,12 @@ class Store(Protocol):
 
     def sweep(self) -> list[str]:
         """Throw away whatever drafts are left, by name."""
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Erase old versions that the store keeps by itself, when they are older than `retention`.
+
+        Without a decided retention the store's own setting stands, and nothing is erased here.
+        """
+
+    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
+        """Old versions that are still there."""

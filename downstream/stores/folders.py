@@ -47,7 +47,7 @@ def walk(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if path.is_symlink():
                 _check_link(path, folder)
-            elif name in names and path.is_file() and not _TEMPORARY.fullmatch(name):
+            elif name in names and path.is_file() and not is_temporary(name):
                 yield path
 
 
@@ -101,11 +101,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def make_temporary(beside: Path, *, token: str) -> Path:
-    """An empty file that only we may read, in the same folder. The caller fills or discards it."""
+def temporary_name(token: str) -> str:
+    """A hidden name of our own that nobody else has."""
     if not _TOKEN.fullmatch(token):
         raise ValueError("a token is letters, digits and dashes")
-    temporary = beside.with_name(f".heed-{token}-{secrets.token_hex(8)}.tmp")
+    return f".heed-{token}-{secrets.token_hex(8)}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name, without its folder, is one of those."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def make_temporary(beside: Path, *, token: str) -> Path:
+    """An empty file that only we may read, in the same folder. The caller fills or discards it."""
+    temporary = beside.with_name(temporary_name(token))
     with writing(beside.name):
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return temporary
@@ -152,5 +162,5 @@ def temporaries(folder: Path) -> list[Path]:
         Path(parent, name)
         for parent, _, names in os.walk(folder, onerror=_raise)
         for name in sorted(names)
-        if _TEMPORARY.fullmatch(name)
+        if is_temporary(name)
     ]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
 from downstream.stores import folders
-from downstream.stores.base import Stored
+from downstream.stores.base import Kept, Stored
 from portal.fault_points import reach
 
 
@@ -17,6 +18,9 @@ class LocalStore:
 
     def __init__(self, location: str) -> None:
         self.location = location
+
+    def check(self) -> None:
+        """A rename is atomic in every file system."""
 
     def walk(self) -> list[Stored]:
         place = folders.root(self.location)
@@ -100,6 +104,12 @@ class LocalStore:
             for leftover in leftovers:
                 leftover.unlink(missing_ok=True)
         return [folders.name_of(leftover, place) for leftover in leftovers]
+
+    def purge(self, *, retention: timedelta | None, at: datetime) -> None:
+        """Nothing old is kept: the old file went when the new one took its name."""
+
+    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
+        return Kept()
 
     def _path(self, name: str) -> Path:
         return folders.path_of(name, folders.root(self.location))

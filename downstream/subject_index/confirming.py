@@ -80,7 +80,7 @@ def confirm(engine: Grouped, file: DataFile, *, key_column: str, wanted: Wanted,
 def _probe(form: KeyForm, keys: Collection[str], part: Part | None) -> _Probe:
     table, spellings = form.table(keys), dict[Any, list[str]]()
     for native, text in zip(table["probe"].to_pylist(), table["text"].to_pylist(), strict=True):
-        spellings.setdefault(native, []).append(text)
+        spellings.setdefault(native, []).append(str(text))
     return _Probe(part, form.values(keys), spellings)
 
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +24,6 @@ MOST_KEYS = 200
 _AT_ONCE = 2
 _DEAD_AFTER = 3_600.0
 _SUFFIX = ".segment"
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -97,7 +97,7 @@ class Index:
         except OSError:
             return {}
         for stored, about in self._each(stale, self._build):
-            if about is not None:
+            if isinstance(about, About):
                 made[stored.name] = about
         return made
 
@@ -181,12 +181,35 @@ class Index:
         self._path(stored.name).unlink(missing_ok=True)
         return None
 
-    def _each(self, files: Iterable[Stored], act: Callable[[Stored, DataFile], R]) -> Iterator[tuple[Stored, R]]:
-        """Several files at once, in the order given."""
+    def _each(
+        self, files: Iterable[Stored], act: Callable[[Stored, DataFile], R]
+    ) -> Iterator[tuple[Stored, R | ConnectorError]]:
+        """What `act` answers for each, several at once; the error where a file cannot be brought here."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for portion in self._store.portions(list(files)):
-                with self._store.at_hand([one.name for one in portion]) as local:
-                    yield from zip(portion, pool.map(act, portion, local), strict=True)
+                for part in self._reachable(portion):
+                    if isinstance(part, tuple):
+                        yield part
+                    else:
+                        yield from zip(part, pool.map(act, part, part.values()), strict=True)
+
+    def _reachable(
+        self, portion: Sequence[Stored]
+    ) -> Iterator["dict[Stored, DataFile] | tuple[Stored, ConnectorError]"]:
+        """The files of a portion, to be read one way or the other until the next is asked for."""
+        with ExitStack() as stack:
+            try:
+                local = stack.enter_context(self._store.at_hand([one.name for one in portion]))
+            except ConnectorError as failure:
+                if len(portion) == 1:
+                    yield portion[0], failure
+                    return
+            else:
+                yield dict(zip(portion, local, strict=True))
+                return
+        # one of them keeps the others from being brought here
+        for stored in portion:
+            yield from self._reachable([stored])
 
     def _path(self, name: str) -> Path:
         return self._place.folder / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}{_SUFFIX}"

@@ -1,6 +1,8 @@
 """The places that the contract is tried on, and how they are looked at without Heed's own code."""
 
-from pathlib import Path
+import io
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -12,6 +14,7 @@ from downstream.connectors.base import Connector
 from downstream.connectors.file_folder import FileFolder
 from downstream.subject_index import Place
 from tests.downstream.connectors.contract import Ground
+from tests.downstream.stores.a_bucket import Bucket
 
 
 class FolderGround(Ground):
@@ -54,6 +57,38 @@ class IndexedGround(FolderGround):
         assert isinstance(connector, FileFolder)
         connector.use_index(Place(self.folder.with_name("index"), b"s" * 32, least_files=0))
         return connector
+
+
+class BucketGround(Ground):
+    """Parquet objects under a prefix of a bucket, read back with pyarrow from what the bucket answers."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.endpoint, self.name = endpoint, name
+
+    @cached_property
+    def bucket(self) -> Bucket:
+        """Made when something is put into it."""
+        return Bucket(self.endpoint, self.name)
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        options = {**_options(created_column), "endpoint": self.endpoint}
+        return open_connector("parquet_folder", f"s3://{self.name}/posts", key_column, options)
+
+    def put(self, unit: str, table: pa.Table) -> None:
+        sink = io.BytesIO()
+        pq.write_table(table, sink)
+        self.bucket.put(f"posts/{unit}", sink.getvalue())
+
+    def remove(self, unit: str) -> None:
+        self.bucket.delete(f"posts/{unit}")
+
+    def read(self) -> dict[str, list[dict[str, Any]]]:
+        units = [key for key in self.bucket.listed() if not PurePosixPath(key).name.startswith(".")]
+        contents = {PurePosixPath(key).name: io.BytesIO(self.bucket.get(key)) for key in sorted(units)}
+        return {unit: pq.read_table(content).to_pylist() for unit, content in contents.items()}
+
+    def leftovers(self) -> list[str]:
+        return [key for key in self.bucket.listed() if PurePosixPath(key).name.startswith(".")]
 
 
 class MemoryGround(Ground):

@@ -1,5 +1,6 @@
 """Every connector keeps the contract. Files without a suffix are Parquet by their content."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from downstream.connectors import KINDS, memory, open_connector
 from downstream.connectors.base import ConnectorError
 from tests.downstream.connectors.contract import ConnectorContract
-from tests.downstream.connectors.grounds import FolderGround, IndexedGround, MemoryGround
+from tests.downstream.connectors.grounds import BucketGround, FolderGround, IndexedGround, MemoryGround
+from tests.downstream.stores import a_bucket
 
 
 class TestParquetFolder(ConnectorContract):
@@ -21,6 +23,18 @@ class TestIndexedParquetFolder(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> IndexedGround:
         return IndexedGround(tmp_path / "posts")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with a_bucket.server() as address:
+        yield address
+
+
+class TestParquetInABucket(ConnectorContract):
+    @pytest.fixture
+    def ground(self, endpoint: str) -> BucketGround:
+        return BucketGround(endpoint, f"heed-{uuid.uuid4().hex}")
 
 
 class TestMemory(ConnectorContract):

@@ -1,0 +1,58 @@
+"""A real S3 protocol on this machine, by moto, and buckets in it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import s3fs
+from moto.server import ThreadedMotoServer
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Its address; credentials are in the environment as every S3 program takes them."""
+    credentials = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    before = {name: os.environ.get(name) for name in credentials}
+    os.environ.update(credentials)
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        moto.stop()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+class Bucket:
+    """One bucket, reached without Heed's own code."""
+
+    def __init__(self, endpoint: str, name: str, **how: Any) -> None:
+        self.endpoint, self.name = endpoint, name
+        self._s3 = s3fs.S3FileSystem(endpoint_url=endpoint, use_listings_cache=False, skip_instance_cache=True)
+        self.call("create_bucket", **how)
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        return self._s3.call_s3(method, Bucket=self.name, **arguments)
+
+    def put(self, key: str, body: bytes, **how: Any) -> Any:
+        return self.call("put_object", Key=key, Body=body, **how)
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self._s3.cat_file(f"{self.name}/{key}")
+        return content
+
+    def delete(self, key: str) -> None:
+        self.call("delete_object", Key=key)
+
+    def listed(self) -> list[str]:
+        return [one["Key"] for one in self.call("list_objects_v2").get("Contents", [])]
+
+    def versions(self) -> list[tuple[str, bool]]:
+        """Each version's key, and whether it is the object."""
+        return [(one["Key"], one["IsLatest"]) for one in self.call("list_object_versions").get("Versions", [])]
+
+    def keep_versions(self) -> None:
+        self.call("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
