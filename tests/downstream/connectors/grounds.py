@@ -53,10 +53,7 @@ class IndexedGround(FolderGround):
     """The same, looked at by its subject index however small it is."""
 
     def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
-        connector = super().connector(key_column, created_column)
-        assert isinstance(connector, FileFolder)
-        connector.use_index(Place(self.folder.with_name("index"), b"s" * 32, least_files=0))
-        return connector
+        return _indexed(super().connector(key_column, created_column), self.folder.with_name("index"))
 
 
 class BucketGround(Ground):
@@ -91,6 +88,17 @@ class BucketGround(Ground):
         return [key for key in self.bucket.listed() if PurePosixPath(key).name.startswith(".")]
 
 
+class IndexedBucketGround(BucketGround):
+    """The same by an index, which lies on this machine."""
+
+    def __init__(self, endpoint: str, name: str, index: Path) -> None:
+        super().__init__(endpoint, name)
+        self.index = index
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        return _indexed(super().connector(key_column, created_column), self.index)
+
+
 class MemoryGround(Ground):
     """The double."""
 
@@ -115,3 +123,9 @@ class MemoryGround(Ground):
 
 def _options(created_column: str) -> dict[str, str]:
     return {"created_column": created_column} if created_column else {}
+
+
+def _indexed(connector: Connector, place: Path) -> Connector:
+    assert isinstance(connector, FileFolder)
+    connector.use_index(Place(place, b"s" * 32, least_files=0))
+    return connector

@@ -9,7 +9,12 @@ import pytest
 from downstream.connectors import KINDS, memory, open_connector
 from downstream.connectors.base import ConnectorError
 from tests.downstream.connectors.contract import ConnectorContract
-from tests.downstream.connectors.grounds import BucketGround, FolderGround, IndexedGround, MemoryGround
+from tests.downstream.connectors.grounds import (
+    BucketGround,
+    FolderGround,
+    IndexedGround,
+    MemoryGround,
+)
 from tests.downstream.stores import a_bucket
 
 

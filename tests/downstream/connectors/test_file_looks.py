@@ -4,6 +4,9 @@ import itertools
 import os
 import tempfile
 import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,12 @@ from downstream.connectors import file_looks, open_connector
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Spans
 from downstream.connectors.file_folder import FileFolder
 from downstream.engines import parquet_files
+from downstream.engines.base import DataFile
+from downstream.stores.objects import ObjectStore
 from downstream.subject_index import Place
-from tests.downstream.connectors.contract import MAY, UNDERTAKEN, of, remove
+from tests.downstream.connectors.contract import ALICE, BOB, MAY, MORE, POSTS, UNDERTAKEN, of, remove
+from tests.downstream.connectors.grounds import IndexedBucketGround
+from tests.downstream.stores import a_bucket
 
 PEOPLE = ["m_alice", "m_bob", "m_eve", None]
 CLOCK = itertools.count(1)
@@ -126,7 +133,7 @@ def act(folder: Folder, what: str, name: str, how: Any) -> None:
             segment.write_bytes(content[:at] if how % 2 else content[:at] + b"\x5a" + content[at + 1 :])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ACTS, min_size=1, max_size=8), st.sets(st.sampled_from([*PEOPLE[:3], "m_nobody"]), min_size=1))
 def test_whatever_happens_to_files_and_index_both_ways_find_the_same(acts: list[Any], keys: set[str]) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -247,3 +254,67 @@ def test_really_old_files_need_no_stamp(folder: Folder, monkeypatch: pytest.Monk
         assert (folder.files / name).stat().st_ctime_ns % 1_000_000_000
     folder.connector().verify({"m_alice"})
     assert folder.connector().verify({"m_alice"}).by_index == 3
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with a_bucket.server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(endpoint: str, tmp_path: Path) -> IndexedBucketGround:
+    """Two objects of Bob's, in the first of which Alice is too."""
+    ground = IndexedBucketGround(endpoint, f"heed-{uuid.uuid4().hex}", tmp_path)
+    ground.put("a", POSTS)
+    ground.put("b", MORE)
+    return ground
+
+
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of objects that are brought here from now on."""
+    names: list[str] = []
+    original = ObjectStore.at_hand
+
+    @contextmanager
+    def watched(store: ObjectStore, wanted: Sequence[str]) -> Iterator[list[DataFile]]:
+        names.extend(wanted)
+        with original(store, wanted) as local:
+            yield local
+
+    monkeypatch.setattr(ObjectStore, "at_hand", watched)
+    return names
+
+
+def test_objects_that_have_not_changed_stay_where_they_are(
+    bucket: IndexedBucketGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bucket.connector().verify({ALICE}).rows_found == 2
+    names = fetched(monkeypatch)
+    looked = bucket.connector().verify({"m_nobody"})
+    assert (looked.by_index, looked.rows, looked.digest) == (2, 7, bucket.connector().manifest().digest)
+    assert names == []
+    assert [one.rows_per_key for one in bucket.connector().find({ALICE})] == [{ALICE: 2}]
+    assert set(names) == {"a"}
+
+
+def test_people_leave_objects_by_index(bucket: IndexedBucketGround) -> None:
+    bucket.connector().verify(set())
+    assert [one.unit for one in remove(bucket.connector(), {ALICE})] == ["a"]
+    looked = bucket.connector().verify({ALICE})
+    assert (looked.rows_found, looked.rows, looked.by_index) == (0, 5, 1)
+
+
+def test_an_object_that_cannot_be_brought_here_does_not_hide_the_others(
+    bucket: IndexedBucketGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = ObjectStore.at_hand
+
+    def failing(store: ObjectStore, wanted: Sequence[str]) -> Any:
+        if "a" in wanted:
+            raise ConnectorError("store_unreachable", "a cannot be read now.", permanent=False)
+        return original(store, wanted)
+
+    monkeypatch.setattr(ObjectStore, "at_hand", failing)
+    told, code = found(bucket.connector(), {BOB})
+    assert ([unit for unit, *_ in told], code) == (["b"], "store_unreachable")
