@@ -73,6 +73,8 @@ class Looks:
             known = [stored for stored in files if index.about(stored) is not None]
         names = {stored.name for stored in known}
         located = self.scan([stored for stored in files if stored.name not in names], keys, spans, failures)
+        # what was read tells better than what was remembered, or the next look would not find these rows either
+        index.forget([stored for stored in files if index.full_look_due or stored.name in located])
         # who was taken out of a file is in no segment from here on
         index.refresh(files)
         by_index, scanned = self._by_index(index, known, (), keys, spans, failures)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -100,6 +100,12 @@ class Index:
             if isinstance(about, About):
                 made[stored.name] = about
         return made
+
+    def forget(self, files: Iterable[Stored]) -> None:
+        """Know nothing of these files any more."""
+        with suppress(OSError):
+            for stored in files:
+                self._path(stored.name).unlink(missing_ok=True)
 
     def candidates(
         self, files: Sequence[Stored], keys: Collection[str], made: Collection[str]

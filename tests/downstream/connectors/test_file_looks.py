@@ -217,7 +217,10 @@ def test_a_changed_file_that_no_fingerprint_tells_of_is_found_by_the_full_look(
     folder.connector().verify({"m_alice"})
     folder.write("c", ["m_alice", "m_eve"])
     assert folder.connector().verify({"m_alice"}).rows_found == 1
+    assert [one.unit for one in folder.connector().find({"m_alice"})] == ["a"]
     assert folder.connector(full_look_due=True).verify({"m_alice"}).rows_found == 2
+    # so that trying again removes them
+    assert [one.unit for one in folder.connector().find({"m_alice"})] == ["a", "c"]
 
 
 def test_after_a_removal_the_index_is_that_of_the_new_files(folder: Folder) -> None:
