@@ -66,8 +66,11 @@ browser: .venv/.installed ## find a Chromium for the tests, or install one
 journeys: .venv/.installed ## run the tests with real processes, browsers and faults, one after another
 	$(say) "looking for a Chromium for the browser tests"
 	@.ci/browser >.venv/.chromium
+	$(say) "looking for a Java for the tests of Apache Spark"
+	@.ci/java >.venv/.java
 	$(say) "pytest: journeys, browser and faults, one at a time (several minutes)"
-	@HEED_CHROMIUM="$$(cat .venv/.chromium)" $(BIN)/pytest -m "$(ALONE)"
+	@export HEED_CHROMIUM="$$(cat .venv/.chromium)"; java="$$(cat .venv/.java)"; \
+		if [ -n "$$java" ]; then export JAVA_HOME="$$java"; fi; $(BIN)/pytest -m "$(ALONE)"
 
 bench: .venv/.installed ## measure, with a floor in the same run; ONLY=name, FULL=1 for full size, RECORD=1 to keep
 	@$(BIN)/python -m tests.load

@@ -12,7 +12,8 @@ from downstream.engines.errors import ConnectorError
 
 FORMATS = {"parquet": "downstream.engines.embedded"}
 """Format of files → module whose `from_options` answers the engine that works on them in the worker's own process."""
-ENGINES = frozenset({"embedded"})
+ENGINES = frozenset({"embedded", "spark"})
+_SPARK = "downstream.engines.spark"
 ENGINE_OPTIONS = frozenset({"engine", "memory_mb", "threads"})
 
 
@@ -20,5 +21,9 @@ def open_engine(name: str, options: Mapping[str, Any], *, of: str = "parquet") -
     """The engine of this name for files of a format, set up by the dataset's options. Raises ConnectorError."""
     if name not in ENGINES:
         raise ConnectorError("unknown_engine", f"An engine is one of: {', '.join(sorted(ENGINES))}.", permanent=True)
-    engine: Engine = import_module(FORMATS[of]).from_options(options)
+    engine: Engine
+    if name == "spark":
+        engine = import_module(_SPARK).from_options(FORMATS[of], options)
+    else:
+        engine = import_module(FORMATS[of]).from_options(options)
     return engine

@@ -20,11 +20,13 @@ from tests.downstream.stores.a_bucket import Bucket
 class FolderGround(Ground):
     """A folder of Parquet files, read back with DuckDB."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: str) -> None:
         self.folder = folder
+        self.options = options
 
     def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
-        return open_connector("parquet_folder", str(self.folder), key_column, _options(created_column))
+        options = {**_options(created_column), **self.options}
+        return open_connector("parquet_folder", str(self.folder), key_column, options)
 
     def put(self, unit: str, table: pa.Table) -> None:
         self.folder.mkdir(exist_ok=True)

@@ -42,6 +42,14 @@ class TestParquetInABucket(ConnectorContract):
         return BucketGround(endpoint, f"heed-{uuid.uuid4().hex}")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+class TestParquetOnSpark(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> FolderGround:
+        return FolderGround(tmp_path / "posts", engine="spark")
+
+
 class TestMemory(ConnectorContract):
     @pytest.fixture
     def ground(self) -> Iterator[MemoryGround]:
