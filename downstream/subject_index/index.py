@@ -89,7 +89,7 @@ class Index:
         stale = [stored for stored in files if self.about(stored) is None]
         made: dict[str, About] = {}
         try:
-            self._place.folder.mkdir(parents=True, exist_ok=True)
+            self._place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for stored in stale:
                 # whoever left the file meanwhile is in no segment, even where no new one can be made
                 self._path(stored.name).unlink(missing_ok=True)
