@@ -66,6 +66,9 @@ class Looks:
         """
         index = self._index_for(files)
         if index is None:
+            if self.index is not None:
+                # what was remembered when it was larger would be of people who have left since
+                self.index.clear()
             return self.scan(files, keys, spans, failures), 0
         if index.full_look_due or _are_many(keys, spans):
             known: list[Stored] = []

@@ -107,6 +107,11 @@ class Index:
             for stored in files:
                 self._path(stored.name).unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Know nothing any more."""
+        with suppress(OSError):
+            self._sweep([])
+
     def candidates(
         self, files: Sequence[Stored], keys: Collection[str], made: Collection[str]
     ) -> dict[str, list[int] | None]:
@@ -144,7 +149,7 @@ class Index:
     def holdings(self, files: Sequence[Stored], *, rebuild: bool) -> Holdings:
         """Bring the index up to date, from nothing if told so, and say what it holds."""
         if rebuild:
-            self._sweep([])
+            self.clear()
         built = self.refresh(files)
         known, groups, entries, size = 0, 0, 0, 0
         for stored in files:

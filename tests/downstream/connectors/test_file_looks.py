@@ -248,6 +248,14 @@ def test_a_small_dataset_has_no_index(folder: Folder) -> None:
     assert not folder.index.exists()
 
 
+def test_of_a_dataset_that_became_small_nothing_is_remembered(folder: Folder) -> None:
+    folder.connector(least_files=3).verify({"m_alice"})
+    assert len(folder.segments()) == 3
+    (folder.files / "c").unlink()
+    folder.connector(least_files=3).verify({"m_alice"})
+    assert folder.segments() == []
+
+
 def test_really_old_files_need_no_stamp(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     folder.connector().verify({"m_alice"})
