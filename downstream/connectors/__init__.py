@@ -10,8 +10,17 @@ from typing import Any
 
 from downstream.connectors.base import Connector, ConnectorError
 
-KINDS = {"parquet_folder": "downstream.connectors.parquet_folder"}
+KINDS = {
+    "parquet_folder": "downstream.connectors.parquet_folder",
+    "lance_table": "downstream.connectors.lance_table",
+    "pgvector_table": "downstream.connectors.pgvector_table",
+    "sql_table": "downstream.connectors.sql_table",
+}
 """What a dataset may be registered as: kind → module."""
+
+# what a kind needs that is not installed with Heed itself
+_EXTRAS = {"lance_table": "lance", "pgvector_table": "sql", "sql_table": "sql"}
+_OPTIONAL = {"lance", "lancedb", "sqlalchemy"}
 
 # kept apart: a dataset that lives in a process's memory can be opened by tests, never registered
 _DOUBLES = {"memory": "downstream.connectors.memory"}
@@ -25,7 +34,7 @@ def open_connector(kind: str, location: str, key_column: str, options: Mapping[s
     module = (KINDS | _DOUBLES).get(kind)
     if module is None:
         raise ConnectorError("unknown_kind", f"A kind is one of: {', '.join(sorted(KINDS))}.", permanent=True)
-    connector: Connector = import_module(module).connect(location, key_column, options)
+    connector: Connector = _load(kind, module).connect(location, key_column, options)
     return connector
 
 
@@ -33,5 +42,18 @@ def resolver(kind: str) -> Resolve | None:
     """The kind's own way of naming a place, or None where it is a path. It raises ConnectorError."""
     if kind not in KINDS:
         return None
-    resolve: Resolve | None = getattr(import_module(KINDS[kind]), "resolve", None)
+    resolve: Resolve | None = getattr(_load(kind, KINDS[kind]), "resolve", None)
     return resolve
+
+
+def _load(kind: str, module: str) -> Any:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if kind not in _EXTRAS or error.name not in _OPTIONAL:
+            raise
+        raise ConnectorError(
+            "extra_missing",
+            f"Datasets of the kind {kind} need more packages: pip install 'heed[{_EXTRAS[kind]}]'.",
+            permanent=True,
+        ) from None

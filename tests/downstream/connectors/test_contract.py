@@ -1,5 +1,6 @@
 """Every connector keeps the contract. Files without a suffix are Parquet by their content."""
 
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,25 @@ def test_a_dataset_in_memory_cannot_be_registered() -> None:
     assert "memory" not in KINDS
 
 
-@pytest.mark.parametrize("kind", ["memory", "parquet_folder"])
+@pytest.mark.parametrize(
+    ("kind", "library", "extra"),
+    [("lance_table", "lance", "lance"), ("pgvector_table", "sqlalchemy", "sql"), ("sql_table", "sqlalchemy", "sql")],
+)
+def test_a_kind_whose_packages_are_not_installed_says_which(
+    monkeypatch: pytest.MonkeyPatch, kind: str, library: str, extra: str
+) -> None:
+    for module in [name for name in sys.modules if name.startswith(("downstream.connectors.sql_", KINDS[kind]))]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in [name for name in sys.modules if name.startswith("downstream.connectors.lance_")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConnectorError) as refused:
+        open_connector(kind, "/nowhere", "person", {})
+    assert (refused.value.code, refused.value.permanent) == ("extra_missing", True)
+    assert f"pip install 'heed[{extra}]'" in refused.value.message
+
+
+@pytest.mark.parametrize("kind", ["memory", "parquet_folder", "lance_table"])
 def test_an_unknown_option_is_refused(kind: str) -> None:
     with pytest.raises(ConnectorError) as refused:
         open_connector(kind, "/nowhere", "person", {"colour": "red"})
