@@ -21,7 +21,7 @@ from portal.fault_points import reach
 def work(lease: Lease, clock: registry.Clock) -> None:
     """Bring the run to its end. Raises LeaseLost, ConnectorError."""
     propagation = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
-    connector = registry.connect(propagation.dataset)
+    connector = registry.connect(propagation.dataset, at=clock())
     # first: it disarms a zombie that passed its fence but did not rename yet; only then is it settled what is in place
     connector.sweep()
     _resume(lease, propagation, connector, clock)

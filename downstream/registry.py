@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
 from consents.vocabulary import Scheme
-from downstream import holders, locations, naming, versions
+from downstream import holders, indexing, locations, naming, versions
 from downstream.connectors import KINDS, open_connector
 from downstream.connectors.base import Connector, ConnectorError, Description, Manifest
 from downstream.connectors.statement_columns import OPTIONS
@@ -69,12 +69,17 @@ class Prepared:
     manifest: Manifest | None
 
 
-def connect(dataset: Dataset) -> Connector:
-    """The connector that reaches this dataset. Raises ConnectorError (`held_by_another` where none does)."""
+def connect(dataset: Dataset, *, at: datetime | None = None) -> Connector:
+    """The connector that reaches this dataset; a run says when it looks again.
+
+    Raises ConnectorError (`held_by_another` where none does).
+    """
     if is_remote(dataset):
         raise ConnectorError("held_by_another", "Somebody else holds this dataset; they are asked.", permanent=True)
     options = {**dataset.options, **_created(dataset.created_column)}
-    return open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+    connector = open_connector(dataset.kind, dataset.location, dataset.key_column, options)
+    indexing.use(connector, dataset=dataset, at=at)
+    return connector
 
 
 def is_remote(dataset: Dataset) -> bool:

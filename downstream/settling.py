@@ -51,6 +51,7 @@ def settle(
                 digest_before=propagation.digest_before,
                 digest_after=verification.digest,
                 verified_at=at,
+                files_by_index=verification.by_index,
             )
             # whoever was forgotten since it was planned has their receipt from before; nobody looked for them now
             for target in propagation.targets.filter(is_gap=False, subject_id__in=looked_for)
@@ -59,6 +60,7 @@ def settle(
     )
     propagation.status, propagation.verified_at = Status.VERIFIED, at
     propagation.rows_after, propagation.digest_after = verification.rows, verification.digest
+    propagation.files_by_index = verification.by_index
     propagation.reason_code = propagation.reason = ""
     propagation.lease_until = None
     propagation.purge = Purge.WAITING
@@ -67,6 +69,8 @@ def settle(
     propagation.save()
     dataset = Dataset.objects.filter(pk=propagation.dataset_id)
     dataset.update(verified_at=at, row_count=verification.rows, file_count=verification.files)
+    if not verification.by_index:
+        dataset.update(full_look_at=at)
     # one that was set back meanwhile (`registry.name_created_column`) has earlier entries to do again
     dataset.filter(position=propagation.from_position).update(position=propagation.to_position)
     seen = manifest or Manifest(verification.files, verification.rows, verification.digest)

@@ -354,6 +354,10 @@ LEASE = timedelta(seconds=env.int("HEED_LEASE_SECONDS", 30))
 # A PEM file of the authorities that are trusted instead of the usual ones: for TLS to webhooks and holders, and for
 # what OpenDSR processors sign with.
 OUTBOUND_TRUST = env.str("HEED_OUTBOUND_TRUST", "")
+# What says which files may hold whom: made by reading, safe to delete, one on each worker's machine.
+SUBJECT_INDEX_DIR = Path(env.str("HEED_INDEX", str(DATA_DIR / "index")))
+# How often a dataset is read whole when it is verified, whatever its index knows.
+FULL_LOOK_EVERY = timedelta(days=env.int("HEED_FULL_LOOK_DAYS", 7))
 
 # --- mail, language, files -----------------------------------------------------------------------
 MAIL_DIR = DATA_DIR / "log" / "mail"

@@ -191,6 +191,7 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
         "planned_at",
         "deadline",
         "verified_at",
+        "looked_again",
         "rows_after",
         "digest_before",
         "digest_after",
@@ -207,6 +208,7 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
         "cannot_name",
         "cannot_tell",
         "stretch",
+        "looked_again",
         "bytes_state",
         "kept",
         "residue_words",
@@ -242,6 +244,10 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("places in the log"), ordering="to_position")
     def stretch(self, run: Propagation) -> str:
         return format_html('<span class="nowrap">{} → {}</span>', run.from_position, run.to_position)
+
+    @admin.display(description=gettext_lazy("looked again at"))
+    def looked_again(self, run: Propagation) -> str:
+        return files_in_words(run.files_by_index) if run.verified_at else "–"
 
     @admin.display(description=gettext_lazy("reason"), ordering="reason_code")
     def why(self, run: Propagation) -> str:
@@ -299,13 +305,14 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
         "which_rows",
         "who_says_so",
         "verified_at",
+        "looked_again",
         "position",
         "propagation_id",
         "digest_before",
         "digest_after",
         "files",
     )
-    readonly_fields = ("person", "which_rows", "who_says_so")
+    readonly_fields = ("person", "which_rows", "who_says_so", "looked_again")
 
     @admin.display(description=gettext_lazy("who says so"))
     def who_says_so(self, receipt: RemovalReceipt) -> str:
@@ -313,6 +320,10 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
             return _("we looked again")
         words = _("%s, who holds it") if receipt.is_counted else _("%s, who holds it and did not count")
         return words % receipt.attested_by
+
+    @admin.display(description=gettext_lazy("looked again at"))
+    def looked_again(self, receipt: RemovalReceipt) -> str:
+        return "–" if receipt.attested_by else files_in_words(receipt.files_by_index)
 
     @admin.display(description=gettext_lazy("speaks of"))
     def which_rows(self, receipt: RemovalReceipt) -> str:
@@ -327,6 +338,13 @@ class RemovalReceiptAdmin(ReadOnlyAdmin):
     def person(self, receipt: Any) -> str:
         address = reverse("admin:consents_subject_change", args=[receipt.subject_id])
         return format_html('<a class="text-link" href="{}">{}</a>', address, receipt.account or receipt.subject_id)
+
+
+def files_in_words(not_read: int) -> str:
+    """What a run read when it looked again."""
+    if not not_read:
+        return str(_("every file"))
+    return str(_("every file but %d, unchanged since every key in them was last read") % not_read)
 
 
 def spans_in_words(spans: list[list[str | None]]) -> str:

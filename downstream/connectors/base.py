@@ -15,6 +15,7 @@ from downstream.connectors.statement_columns import RowsSaying
 from downstream.engines.columns import Column
 from downstream.engines.errors import ConnectorError
 from downstream.engines.spans import WHOLE, Part, Span, Spans
+from downstream.subject_index import Holdings, Place
 
 __all__ = [
     "WHOLE",
@@ -22,6 +23,7 @@ __all__ = [
     "Connector",
     "ConnectorError",
     "Description",
+    "Indexed",
     "Manifest",
     "Part",
     "Residue",
@@ -87,6 +89,8 @@ class UnitFinding:
     rows: int
     matching: int
     rows_per_key: dict[str, int] = field(repr=False)
+    groups: tuple[int, ...] | None = None
+    """The row groups that hold such rows, where the unit is a file that has some; None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class StagedUnit:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a fresh scan of everything that readers read has found."""
+    """What looking again at everything that readers read has found."""
 
     rows_found: int
     rows: int
@@ -121,6 +125,8 @@ class Verification:
     digest: str
     manifest: Manifest | None = None
     """What was there, where the look has come by it anyway; it is asked for otherwise."""
+    by_index: int = 0
+    """Of the files, how many were not read again: since the subject index was made of them they are unchanged."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,7 @@ class Connector(Protocol):
         """Which version is in place, by content; "new" is answered only when it is there to stay."""
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        """Look again at everything that readers read, from scratch."""
+        """Look again at everything that readers read; what is not read again is told in `by_index`."""
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
         """How many rows say what of their own use, and how many of those are of the keys: one look at everything.
@@ -230,6 +236,17 @@ class TellsKeys(Protocol):
 
         A key may come once for each unit. Nulls are left out. Raises ConnectorError.
         """
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A connector that looks by a subject index, where one is handed to it. It finds the same without."""
+
+    def use_index(self, place: Place) -> None:
+        """From here on, look by the index that is kept there."""
+
+    def index_holdings(self, *, rebuild: bool) -> Holdings | None:
+        """Bring the index up to date, or make it anew; None where this dataset has none. Raises ConnectorError."""
 
 
 def stage_one_by_one(

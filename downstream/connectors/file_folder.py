@@ -6,7 +6,7 @@ keep working, and the dataset does not turn into a missing one.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,14 +30,16 @@ from downstream.connectors.base import (
     Verification,
     stage_one_by_one,
 )
+from downstream.connectors.file_looks import Located, Looks
 from downstream.connectors.statement_columns import StatementColumns
 from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
-from downstream.engines.base import DataFile, Engine, Shape
+from downstream.engines.base import DataFile, Engine, Grouped
 from downstream.engines.errors import reading
 from downstream.stores import OPTIONS as STORE_OPTIONS
 from downstream.stores import folders, open_store
 from downstream.stores.base import Store, Stored
 from downstream.stores.local import changed
+from downstream.subject_index import Holdings, Index, Place
 from portal.fault_points import reach
 
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
@@ -104,6 +106,17 @@ class FileFolder:
         self._key_column = key_column
         self._created_column = created_column
         self._statements = statements
+        self._looks = Looks(store, engine, key_column)
+
+    def use_index(self, place: Place) -> None:
+        """See `base.Indexed`."""
+        if isinstance(self._engine, Grouped):
+            self._looks.index = Index(place, self._store, self._engine, self._key_column)
+
+    def index_holdings(self, *, rebuild: bool) -> Holdings | None:
+        """See `base.Indexed`."""
+        files, index = self._files(), self._looks.index
+        return index.holdings(files, rebuild=rebuild) if index is not None and index.is_worth_it(files) else None
 
     def describe(self) -> Description:
         files, shapes = self._files(), []
@@ -134,16 +147,14 @@ class FileFolder:
         columns: tuple[Column, ...] = ()
         digest = hashlib.sha256()
         files = self._files()
-        for stored in files:
-            try:
-                shape = self._inspect(stored.name)
-            except ConnectorError as error:
-                digest.update(f"{stored.name}\0{error.code}\n".encode())
-                units.append(UnitVersion(stored.name, error.code, 0, 0))
-                continue
-            columns = columns or shape.columns
-            units.append(UnitVersion(stored.name, shape.token, shape.rows, shape.size))
-            digest.update(f"{stored.name}\0{shape.size}\0{shape.token}\n".encode())
+        for name, header in self._looks.headers(files).items():
+            if isinstance(header, ConnectorError):
+                digest.update(f"{name}\0{header.code}\n".encode())
+                units.append(UnitVersion(name, header.code, 0, 0))
+            else:
+                digest.update(f"{name}\0{header.size}\0{header.token}\n".encode())
+                units.append(UnitVersion(name, header.token, header.rows, header.size))
+                columns = columns or header.columns
         return Manifest(len(files), sum(unit.rows for unit in units), digest.hexdigest(), tuple(units), columns)
 
     def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
@@ -159,7 +170,7 @@ class FileFolder:
         spans = self._by_column(spans)
         files = self._files()
         failures: list[ConnectorError] = []
-        located = self._locate(files, keys, spans, failures)
+        located = self._looks.find(files, keys, spans, failures)
         for stored in files:
             if stored.name in located:
                 try:
@@ -218,18 +229,19 @@ class FileFolder:
         spans = self._by_column(spans)
         before = self._files()
         failures: list[ConnectorError] = []
-        located = self._locate(before, keys, spans, failures)
+        located, by_index = self._looks.again(before, keys, spans, failures)
         if failures:
             raise failures[0]
         manifest = self.manifest()
         if self._files() != before:
             raise changed("The dataset")
         return Verification(
-            rows_found=sum(located.values()),
+            rows_found=sum(one.rows for one in located.values()),
             rows=manifest.rows,
             files=manifest.files,
             digest=manifest.digest,
             manifest=manifest,
+            by_index=by_index,
         )
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
@@ -297,10 +309,6 @@ class FileFolder:
             with self._store.at_hand([stored.name]) as (file,):
                 yield file
 
-    def _inspect(self, name: str) -> Shape:
-        with self._store.at_hand([name]) as (file,):
-            return self._engine.inspect(file, key_column=self._key_column)
-
     def _by_column(self, spans: Spans) -> Spans:
         if spans and not self._created_column:
             raise ConnectorError(
@@ -310,35 +318,19 @@ class FileFolder:
             )
         return replace(spans, column=self._created_column) if spans else WHOLE
 
-    def _locate(
-        self, files: Sequence[Stored], keys: Collection[str], spans: Spans, failures: list[ConnectorError]
-    ) -> dict[str, int]:
-        """Rows that have to go by file; where the look at all fails, each is looked at, to go on with the good."""
-        located: dict[str, int] = {}
-        for portion in self._store.portions(files):
-            try:
-                located |= self._locate_in(portion, keys, spans)
-            except ConnectorError:
-                for stored in portion:
-                    try:
-                        located |= self._locate_in([stored], keys, spans)
-                    except ConnectorError as failure:
-                        failures.append(failure)
-        return located
-
-    def _locate_in(self, files: Sequence[Stored], keys: Collection[str], spans: Spans) -> Mapping[str, int]:
-        with self._store.at_hand([one.name for one in files]) as local:
-            return self._engine.locate(local, key_column=self._key_column, keys=keys, spans=spans)
-
-    def _look_into(self, stored: Stored, matching: int, keys: Collection[str], spans: Spans) -> UnitFinding:
+    def _look_into(self, stored: Stored, located: Located, keys: Collection[str], spans: Spans) -> UnitFinding:
         with self._store.at_hand([stored.name]) as (file,):
             self._engine.check_rewritable(file)
+            rows_per_key = located.rows_per_key
+            if rows_per_key is None:
+                rows_per_key = self._engine.count(file, key_column=self._key_column, keys=keys, spans=spans)
             return UnitFinding(
                 unit=stored.name,
                 fingerprint=stored.fingerprint,
                 rows=self._engine.inspect(file, key_column=self._key_column).rows,
-                matching=matching,
-                rows_per_key=self._engine.count(file, key_column=self._key_column, keys=keys, spans=spans),
+                matching=located.rows,
+                rows_per_key=rows_per_key,
+                groups=located.groups,
             )
 
     def _verified(

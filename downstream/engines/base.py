@@ -7,7 +7,9 @@ engine may carry it to another machine. An engine never renames, deletes or sync
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
 
 from downstream.engines.columns import Column
 from downstream.engines.spans import WHOLE, Spans
@@ -95,3 +97,17 @@ class Engine(Protocol):
         self, files: Sequence[DataFile], *, columns: Sequence[str], key_column: str, keys: Collection[str]
     ) -> Iterator[Tally]:
         """Scan all files; rows by the values of the columns. Equal values may come more than once."""
+
+
+@runtime_checkable
+class Grouped(Engine, Protocol):
+    """An engine whose files the subject index can be made of. Other files are looked at whole."""
+
+    def columns_by_group(
+        self, file: DataFile, *, columns: Sequence[str], groups: Collection[int] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """These columns, group by group of rows that can be read by themselves, or of `groups` alone.
+
+        Groups are numbered from 0; a format without any has but the group 0. A group may come in several tables of
+        bounded length. Raises ConnectorError.
+        """

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from downstream.engines import parquet_checking, parquet_files, parquet_rewriting, parquet_statements
+import pyarrow as pa
+
+from downstream.engines import parquet_checking, parquet_files, parquet_groups, parquet_rewriting, parquet_statements
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits
 from downstream.engines.errors import ConnectorError, reading
@@ -76,6 +78,11 @@ class EmbeddedEngine:
                 keys=keys,
                 limits=self.limits,
             )
+
+    def columns_by_group(
+        self, file: DataFile, *, columns: Sequence[str], groups: Collection[int] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        return parquet_groups.columns_by_group(file, columns=columns, groups=groups)
 
     def _forms(self, file: DataFile, key_column: str, spans: Spans) -> tuple[KeyForm, TimeForm | None]:
         with parquet_files.opened(file) as parquet:

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('consents', '0028_turns_of_notices'),
-        ('downstream', '0004_versions_and_purges'),
+        ('downstream', '0005_full_looks'),
     ]
 
     operations = [

@@ -98,6 +98,12 @@ class Dataset(models.Model):
     statements_read_at = models.DateTimeField(_("statements read"), null=True, blank=True)
     registered_at = models.DateTimeField(_("registered"))
     verified_at = models.DateTimeField(_("verified"), null=True, blank=True)
+    full_look_at = models.DateTimeField(
+        _("last read whole"),
+        null=True,
+        blank=True,
+        help_text=_("When a run last read every key of every file, whatever the subject index knew."),
+    )
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
 
     # whoever has the secret can try names against the hashes

@@ -55,6 +55,11 @@ class Propagation(models.Model):
     digest_before = models.CharField(max_length=64, blank=True)
     digest_after = models.CharField(max_length=64, blank=True)
     verified_at = models.DateTimeField(_("verified"), null=True)
+    files_by_index = models.PositiveIntegerField(
+        _("files not read again"),
+        default=0,
+        help_text=_("When it was verified: they were unchanged since every key in them was last read."),
+    )
     purge = models.CharField(_("bytes"), max_length=10, choices=Purge.choices, blank=True)
     purge_deadline = models.DateTimeField(_("deadline of the bytes"), null=True)
     kept_until = models.DateTimeField(_("old versions kept until"), null=True)
@@ -248,6 +253,7 @@ class RemovalReceipt(AppendOnly):
     is_counted = models.BooleanField(
         _("counted"), default=True, help_text=_("No: the holder did not say how many rows; the counts are then 0.")
     )
+    files_by_index = models.PositiveIntegerField(_("files not read again"), default=0)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 

@@ -21,6 +21,8 @@ class Stored:
     name: str
     size: int
     fingerprint: str
+    changed_ns: int | None = None
+    """Nanoseconds since 1970 when it last changed, where the fingerprint has the resolution of a clock."""
 
 
 @dataclass(frozen=True)

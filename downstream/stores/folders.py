@@ -88,7 +88,11 @@ def path_of(name: str, folder: Path) -> Path:
 
 def fingerprint(path: Path) -> str:
     """Changes whenever somebody writes to the file, replaces it or changes who may read it."""
-    stat = path.stat()
+    return fingerprint_of(path.stat())
+
+
+def fingerprint_of(stat: os.stat_result) -> str:
+    """The same, of a file that was looked at already."""
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
 
 

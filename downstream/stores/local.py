@@ -25,10 +25,7 @@ class LocalStore:
     def walk(self) -> list[Stored]:
         place = folders.root(self.location)
         with reading(self.location):
-            return [
-                Stored(folders.name_of(path, place), path.stat().st_size, folders.fingerprint(path))
-                for path in folders.walk(place)
-            ]
+            return [_stored(path, place) for path in folders.walk(place)]
 
     def head_and_tail(self, name: str, count: int) -> tuple[bytes, bytes]:
         with reading(name), self._path(name).open("rb") as stream:
@@ -116,6 +113,11 @@ class LocalStore:
 
     def _path(self, name: str) -> Path:
         return folders.path_of(name, folders.root(self.location))
+
+
+def _stored(path: Path, place: Path) -> Stored:
+    stat = path.stat()
+    return Stored(folders.name_of(path, place), stat.st_size, folders.fingerprint_of(stat), stat.st_ctime_ns)
 
 
 def changed(name: str) -> ConnectorError:

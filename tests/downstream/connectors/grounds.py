@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from downstream.connectors import memory, open_connector
 from downstream.connectors.base import Connector
+from downstream.connectors.file_folder import FileFolder
+from downstream.subject_index import Place
 from tests.downstream.connectors.contract import Ground
 from tests.downstream.stores.a_bucket import Bucket
 
@@ -49,6 +51,13 @@ def rows(path: Path) -> list[dict[str, Any]]:
         return connection.sql("SELECT * FROM read_parquet(?)", params=[str(path)]).to_arrow_table().to_pylist()
 
 
+class IndexedGround(FolderGround):
+    """The same, looked at by its subject index however small it is."""
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        return _indexed(super().connector(key_column, created_column), self.folder.with_name("index"))
+
+
 class BucketGround(Ground):
     """Parquet objects under a prefix of a bucket, read back with pyarrow from what the bucket answers."""
 
@@ -81,6 +90,17 @@ class BucketGround(Ground):
         return [key for key in self.bucket.listed() if PurePosixPath(key).name.startswith(".")]
 
 
+class IndexedBucketGround(BucketGround):
+    """The same by an index, which lies on this machine."""
+
+    def __init__(self, endpoint: str, name: str, index: Path) -> None:
+        super().__init__(endpoint, name)
+        self.index = index
+
+    def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
+        return _indexed(super().connector(key_column, created_column), self.index)
+
+
 class MemoryGround(Ground):
     """The double."""
 
@@ -105,3 +125,9 @@ class MemoryGround(Ground):
 
 def _options(created_column: str) -> dict[str, str]:
     return {"created_column": created_column} if created_column else {}
+
+
+def _indexed(connector: Connector, place: Path) -> Connector:
+    assert isinstance(connector, FileFolder)
+    connector.use_index(Place(place, b"s" * 32, least_files=0))
+    return connector

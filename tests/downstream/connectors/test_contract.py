@@ -10,7 +10,12 @@ import pytest
 from downstream.connectors import KINDS, memory, open_connector
 from downstream.connectors.base import ConnectorError
 from tests.downstream.connectors.contract import ConnectorContract
-from tests.downstream.connectors.grounds import BucketGround, FolderGround, MemoryGround
+from tests.downstream.connectors.grounds import (
+    BucketGround,
+    FolderGround,
+    IndexedGround,
+    MemoryGround,
+)
 from tests.downstream.stores import a_bucket
 
 
@@ -18,6 +23,12 @@ class TestParquetFolder(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> FolderGround:
         return FolderGround(tmp_path / "posts")
+
+
+class TestIndexedParquetFolder(ConnectorContract):
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> IndexedGround:
+        return IndexedGround(tmp_path / "posts")
 
 
 @pytest.fixture(scope="module")

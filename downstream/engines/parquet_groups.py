@@ -1,0 +1,43 @@
+"""Single columns of Parquet files, row group by row group: what the subject index is made of and confirmed by."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+import pyarrow as pa
+
+from downstream.engines.base import DataFile
+from downstream.engines.parquet_files import opened
+
+_MOST = 1_000_000
+_AT_ONCE = 250_000
+
+
+def columns_by_group(
+    file: DataFile, *, columns: Sequence[str], groups: Collection[int] | None = None
+) -> Iterator[tuple[int, pa.Table]]:
+    """These columns of each row group, or of `groups` alone; a large one comes in several tables of bounded length.
+
+    Columns that a file does not have are left out. Raises ConnectorError.
+    """
+    with opened(file) as parquet:
+        rows = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+        for run in _runs(range(len(rows)) if groups is None else sorted(groups), rows):
+            if rows[run[0]] > _MOST:
+                for batch in parquet.iter_batches(_MOST, row_groups=run, columns=list(columns), use_threads=False):
+                    yield run[0], pa.Table.from_batches([batch])
+                continue
+            # small ones together: most of a look at one is the asking
+            table, start = parquet.read_row_groups(run, columns=list(columns), use_threads=False), 0
+            for group in run:
+                yield group, table.slice(start, rows[group])
+                start += rows[group]
+
+
+def _runs(groups: Sequence[int], rows: Sequence[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for group in groups:
+        if run and sum(rows[one] for one in run) + rows[group] > _AT_ONCE:
+            yield run
+            run = []
+        run.append(group)
+    if run:
+        yield run
