@@ -5,10 +5,10 @@ the format's structs that may hold a place in the file (parquet.thrift of format
 there might hold one too, and then the file is not understood. Unknown fields elsewhere are carried along.
 """
 
-import os
 from dataclasses import dataclass
 
 from downstream.engines import thrift_compact as thrift
+from downstream.engines.held_bytes import EndsEarlyError, Held, Range
 from downstream.engines.thrift_compact import Field, Items, Struct, ThriftError
 
 MAGIC = b"PAR1"
@@ -27,16 +27,8 @@ class NotUnderstoodError(Exception):
     """Something about the file is of a kind that is not known here; it has to be rewritten wholly."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """A stretch of bytes of the file."""
-
-    start: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        return self.start + self.length
+NOT_UNDERSTOOD = (NotUnderstoodError, ThriftError)
+"""What reading a file's structs may raise, besides OSError."""
 
 
 @dataclass(frozen=True)
@@ -76,32 +68,19 @@ class Layout:
     groups: tuple[Group, ...]
 
 
-def layout_of(handle: int) -> Layout | None:
-    """Where everything of an open file is; None where not all of that is understood. Raises OSError."""
+def layout_of(file: Held) -> Layout | None:
+    """Where everything of a file is; None where not all of that is understood. Raises OSError."""
     try:
-        size = os.fstat(handle).st_size
-        footer = _footer(handle, size)
+        footer = _footer(file)
         tree, end = thrift.read_struct(footer)
         # what does not come out as it went in was written in a form that this module would change
         if end != len(footer) or thrift.write_struct(tree) != footer:
             return None
-        layout = _layout(handle, tree)
-        _check_places(layout, size - _TAIL - len(footer))
-    except (ThriftError, NotUnderstoodError):
+        layout = _layout(file, tree)
+        _check_places(layout, file.size - _TAIL - len(footer))
+    except (*NOT_UNDERSTOOD, EndsEarlyError):
         return None
     return layout
-
-
-def read_at(handle: int, place: Range) -> bytes:
-    """The bytes there. Raises NotUnderstoodError where the file ends before."""
-    parts, position = [], place.start
-    while position < place.end:
-        part = os.pread(handle, place.end - position, position)
-        if not part:
-            raise NotUnderstoodError("the file ends early")
-        parts.append(part)
-        position += len(part)
-    return b"".join(parts)
 
 
 def relative(chunk: Chunk) -> Struct:
@@ -151,22 +130,23 @@ def _put(tree: Struct, field: int, value: int) -> None:
         tree[field] = Field(tree[field].kind, value)
 
 
-def _footer(handle: int, size: int) -> bytes:
-    tail = read_at(handle, Range(size - _TAIL, _TAIL)) if size > _TAIL else b""
+def _footer(file: Held) -> bytes:
+    size = file.size
+    tail = file.read(Range(size - _TAIL, _TAIL)) if size > _TAIL else b""
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] != MAGIC or length + _TAIL + len(MAGIC) > size:
         raise NotUnderstoodError("it does not end as a plain Parquet file does")
-    return read_at(handle, Range(size - _TAIL - length, length))
+    return file.read(Range(size - _TAIL - length, length))
 
 
-def _layout(handle: int, tree: Struct) -> Layout:
+def _layout(file: Held, tree: Struct) -> Layout:
     _check_fields(tree, _FILE_FIELDS)
     _check_orders(tree)
     groups: list[Group] = []
     rows = 0
     for found in thrift.structs(tree, 4):
         _check_fields(found, _GROUP_FIELDS)
-        chunks = tuple(_chunk(handle, one) for one in thrift.structs(found, 1))
+        chunks = tuple(_chunk(file, one) for one in thrift.structs(found, 1))
         groups.append(Group(found, chunks, thrift.number(found, 3), rows))
         rows += groups[-1].rows
     if rows != thrift.number(tree, 3) or any(group.rows < 0 for group in groups):
@@ -181,7 +161,7 @@ def _check_orders(tree: Struct) -> None:
             raise NotUnderstoodError("a column is in an unknown order")
 
 
-def _chunk(handle: int, tree: Struct) -> Chunk:
+def _chunk(file: Held, tree: Struct) -> Chunk:
     _check_fields(tree, _CHUNK_FIELDS)
     if 1 in tree:
         raise NotUnderstoodError("a column lies in another file")
@@ -194,7 +174,7 @@ def _chunk(handle: int, tree: Struct) -> Chunk:
     return Chunk(
         tree=tree,
         pages=Range(start, thrift.number(meta, 7)),
-        bloom=_bloom(handle, meta),
+        bloom=_bloom(file, meta),
         column_index=_range(tree, 6, 7),
         offset_index=_range(tree, 4, 5),
     )
@@ -208,15 +188,15 @@ def _range(tree: Struct, place: int, length: int) -> Range | None:
     return Range(thrift.number(tree, place), thrift.number(tree, length))
 
 
-def _bloom(handle: int, meta: Struct) -> Range | None:
+def _bloom(file: Held, meta: Struct) -> Range | None:
     """The Bloom filter; older writers do not say how long it is, but its header does."""
     if 14 not in meta:
         return None
     start = thrift.number(meta, 14)
-    room = os.fstat(handle).st_size - start
+    room = file.size - start
     if start <= 0 or room <= 0:
         raise NotUnderstoodError("a Bloom filter lies outside the file")
-    header, end = thrift.read_struct(read_at(handle, Range(start, min(room, _FILTER_HEADER))))
+    header, end = thrift.read_struct(file.read(Range(start, min(room, _FILTER_HEADER))))
     length = end + thrift.number(header, 1)
     if thrift.number(header, 1) <= 0 or thrift.number(meta, 15, length) != length:
         raise NotUnderstoodError("a Bloom filter is not as long as is said")

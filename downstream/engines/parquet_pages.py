@@ -4,21 +4,26 @@ A dictionary page may hold values that no row uses: pyarrow writes an Arrow dict
 DuckDB an ENUM. A removed person's values could so stay readable in row groups that hold none of their rows.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
 from downstream.engines import thrift_compact as thrift
-from downstream.engines.parquet_footers import Chunk, NotUnderstoodError, Range
+from downstream.engines.held_bytes import Held, Range
+from downstream.engines.parquet_footers import Chunk, NotUnderstoodError
 from downstream.engines.thrift_compact import Struct, ThriftError
-
-Read = Callable[[Range], bytes]
-"""The bytes of a stretch of the file."""
 
 BYTE_ARRAY, FIXED_LENGTH = 6, 7
 _WIDTHS = {1: 4, 2: 8}
-_CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
+_CODECS: dict[int, Literal["snappy", "gzip", "brotli", "zstd", "lz4_raw"]] = {
+    1: "snappy",
+    2: "gzip",
+    4: "brotli",
+    6: "zstd",
+    7: "lz4_raw",
+}
 _DICTIONARY_PAGE = 2
 _PAGE_KINDS = {0, 2, 3}
 _PLAIN_ENCODINGS = {0, 2}
@@ -39,11 +44,11 @@ class Page:
         return thrift.number(self.header, 1) == _DICTIONARY_PAGE
 
 
-def pages_of(read: Read, chunk: Chunk) -> Iterator[Page]:
+def pages_of(file: Held, chunk: Chunk) -> Iterator[Page]:
     """Every page of the chunk. Raises NotUnderstoodError unless they fill it exactly."""
     position = chunk.pages.start
     while position < chunk.pages.end:
-        header, length = _header(read, position, chunk.pages.end)
+        header, length = _header(file, position, chunk.pages.end)
         size = thrift.number(header, 3, -1)
         kind = thrift.number(header, 1, -1)
         page = Page(header, Range(position + length, size))
@@ -55,10 +60,10 @@ def pages_of(read: Read, chunk: Chunk) -> Iterator[Page]:
         position = page.body.end
 
 
-def dictionary_of(read: Read, chunk: Chunk) -> bytes:
+def dictionary_of(file: Held, chunk: Chunk) -> bytes:
     """The chunk's dictionary as it was before compression; empty where there is none. Raises NotUnderstoodError."""
-    for page in pages_of(read, chunk):
-        return _unpacked(read, chunk, page) if page.is_dictionary else b""
+    for page in pages_of(file, chunk):
+        return _unpacked(file, chunk, page) if page.is_dictionary else b""
     return b""
 
 
@@ -85,10 +90,10 @@ def found_in(chunk: Chunk, dictionary: bytes, width: int, wanted: Collection[byt
     return values_in(chunk, dictionary, width).intersection(likely) if likely else set()
 
 
-def _header(read: Read, position: int, end: int) -> tuple[Struct, int]:
+def _header(file: Held, position: int, end: int) -> tuple[Struct, int]:
     look = _FIRST_LOOK
     while True:
-        data = read(Range(position, min(look, end - position)))
+        data = file.read(Range(position, min(look, end - position)))
         try:
             return thrift.read_struct(data)
         except ThriftError:
@@ -97,12 +102,12 @@ def _header(read: Read, position: int, end: int) -> tuple[Struct, int]:
             look *= 16
 
 
-def _unpacked(read: Read, chunk: Chunk, page: Page) -> bytes:
+def _unpacked(file: Held, chunk: Chunk, page: Page) -> bytes:
     size = thrift.number(page.header, 2, -1)
     about = thrift.struct_of(page.header, 7)
     if thrift.number(about, 2, -1) not in _PLAIN_ENCODINGS or not 0 <= size <= _LARGEST_DICTIONARY:
         raise NotUnderstoodError("a dictionary is of an unknown form")
-    body = read(page.body)
+    body = file.read(page.body)
     codec = thrift.number(chunk.meta, 4)
     if codec == 0:
         return body

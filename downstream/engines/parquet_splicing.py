@@ -1,0 +1,171 @@
+"""Writing a Parquet file again without some rows, where only the row groups that hold them are written anew.
+
+Encoding is what a rewrite costs, so the compressed bytes of all other row groups are carried over as they are, with
+their Bloom filters and page indexes, under a footer in which every place is moved. Schema, metadata and everything
+else that the old footer said is carried over too. What is not understood is left to `parquet_rewriting`.
+"""
+
+import os
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from downstream.engines.base import DataFile
+from downstream.engines.errors import reading, writing
+from downstream.engines.held_bytes import Held, InFile, InMemory
+from downstream.engines.parquet_assembly import Assembly
+from downstream.engines.parquet_files import opened
+from downstream.engines.parquet_footers import NOT_UNDERSTOOD, Group, Layout, NotUnderstoodError, layout_of
+from downstream.engines.parquet_pages import pages_of
+from downstream.engines.parquet_residue import RemovedValues
+from downstream.engines.parquet_rewriting import LeavingRows, Plan, plan_of
+from downstream.engines.room import room_for
+from downstream.engines.spans import WHOLE, Spans
+
+_IN_MEMORY = 32 * 2**20
+
+Part = tuple[Held, Group]
+
+
+def splice(
+    source: DataFile,
+    target: str,
+    *,
+    key_column: str,
+    keys: Collection[str],
+    spans: Spans = WHOLE,
+    groups: Collection[int] | None = None,
+) -> bool:
+    """Write `source` without the rows that have to go to `target`, unless it has to be rewritten wholly: then False.
+
+    `groups` are the numbers of the row groups that hold such rows, where the caller knows; None looks for them.
+    Nothing is written where the answer is False. Raises ConnectorError.
+    """
+    with opened(source) as parquet, _held(source) as old:
+        layout = _carriable(old, parquet)
+        if layout is None:
+            return False
+        leaving = LeavingRows.of(source, parquet, key_column, keys, spans)
+        hit = set(_hit(parquet, leaving) if groups is None else groups)
+        if len(hit.intersection(range(len(layout.groups)))) == len(layout.groups):
+            return False
+        with ExitStack() as stack:
+            job = _Job(source, parquet, old, layout, plan_of(source, parquet), leaving, _Shelf(target, stack))
+            try:
+                parts = job.parts(hit)
+            except NOT_UNDERSTOOD:
+                return False
+            with writing(source.name), Path(target).open("wb", buffering=0) as out:
+                assembly = Assembly(out.fileno())
+                for held, group in parts:
+                    assembly.add(held, group)
+                assembly.finish(layout.tree)
+        return True
+
+
+@contextmanager
+def _held(file: DataFile) -> Iterator[InFile]:
+    with reading(file.name):
+        handle = os.open(file.path, os.O_RDONLY)
+    try:
+        yield InFile.all_of(handle)
+    finally:
+        os.close(handle)
+
+
+def _carriable(old: InFile, parquet: pq.ParquetFile) -> Layout | None:
+    """The file's layout where its row groups can be carried over; None where it has to be rewritten wholly."""
+    layout = layout_of(old)
+    if layout is None or len(layout.groups) != parquet.num_row_groups:
+        return None
+    try:
+        # the pages of each column fill their place exactly, so that nothing is cut off or carried along unseen
+        for group in layout.groups:
+            for chunk in group.chunks:
+                for _ in pages_of(old, chunk):
+                    pass
+    except NOT_UNDERSTOOD:
+        return None
+    return layout
+
+
+def _hit(parquet: pq.ParquetFile, leaving: LeavingRows) -> Iterator[int]:
+    """The numbers of the row groups that hold rows that have to go."""
+    columns = [leaving.key_column, *([leaving.spans.column] if leaving.spans else [])]
+    for number in range(parquet.num_row_groups):
+        if pc.any(leaving.rows(parquet.read_row_group(number, columns=columns))).as_py():
+            yield number
+
+
+@dataclass
+class _Shelf:
+    """Where row groups written anew wait until all are: in memory, and beyond that in a file without a name."""
+
+    target: str
+    stack: ExitStack
+    _used: int = 0
+    _file: IO[bytes] | None = field(default=None, repr=False)
+
+    def put(self, data: memoryview) -> Held:
+        self._used += len(data)
+        if self._used <= _IN_MEMORY:
+            return InMemory(data)
+        if self._file is None:
+            folder = Path(self.target).parent
+            self._file = self.stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
+        base = self._file.tell()
+        InMemory(data).copy(InMemory(data).everything, self._file.fileno())
+        return InFile(self._file.fileno(), len(data), base)
+
+
+@dataclass
+class _Job:
+    source: DataFile
+    parquet: pq.ParquetFile
+    old: Held
+    layout: Layout
+    plan: Plan
+    leaving: LeavingRows
+    shelf: _Shelf
+
+    def parts(self, hit: Collection[int]) -> list[Part]:
+        """The new file's row groups in order, carried or written anew. Raises NotUnderstoodError, ConnectorError."""
+        removed = RemovedValues(self.parquet, self.plan, self.leaving.key_column)
+        anew = {number: self._anew(number, removed) for number in sorted(hit)}
+        for part in anew.values():
+            if part:
+                removed.forgive(*part)
+        for number, group in enumerate(self.layout.groups):
+            if number not in anew and removed.remain_in(self.old, group, number):
+                anew[number] = self._anew(number, removed)
+        carried = {number: (self.old, group) for number, group in enumerate(self.layout.groups)}
+        return [part for part in (carried | anew).values() if part]
+
+    def _anew(self, number: int, removed: RemovedValues) -> Part | None:
+        """The row group without the rows that have to go; None where no row is left."""
+        with room_for(self.parquet.metadata.row_group(number).total_byte_size):
+            with reading(self.source.name):
+                group = self.parquet.read_row_group(number).cast(self.plan.schema)
+                leaving = self.leaving.rows(group)
+                removed.add(group.filter(leaving))
+                kept = group.filter(pc.invert(leaving))
+            del group
+            return self._written(kept) if kept.num_rows else None
+
+    def _written(self, rows: pa.Table) -> Part:
+        sink = pa.BufferOutputStream()
+        with writing(self.source.name):
+            with pq.ParquetWriter(sink, self.plan.schema, store_schema=False, **self.plan.options) as writer:
+                writer.write_table(rows, row_group_size=rows.num_rows)
+            held = self.shelf.put(memoryview(sink.getvalue()))
+            layout = layout_of(held)
+        if layout is None or len(layout.groups) != 1:
+            raise NotUnderstoodError("what pyarrow has written")
+        return held, layout.groups[0]
