@@ -91,10 +91,6 @@ class InMemory:
     def size(self) -> int:
         return len(self.data)
 
-    @property
-    def everything(self) -> Range:
-        return Range(0, len(self.data))
-
     def read(self, place: Range) -> bytes:
         if place.end > len(self.data):
             raise EndsEarlyError(errno.EIO, "the data end early")

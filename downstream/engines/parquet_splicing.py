@@ -6,12 +6,10 @@ else that the old footer said is carried over too. What is not understood is lef
 """
 
 import os
-import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +17,9 @@ import pyarrow.parquet as pq
 
 from downstream.engines.base import DataFile
 from downstream.engines.errors import reading, writing
-from downstream.engines.held_bytes import Held, InFile, InMemory
+from downstream.engines.held_bytes import Held, InFile, InMemory, write_all
 from downstream.engines.parquet_assembly import Assembly
-from downstream.engines.parquet_files import opened
+from downstream.engines.parquet_files import held, opened
 from downstream.engines.parquet_footers import NOT_UNDERSTOOD, Group, Layout, NotUnderstoodError, layout_of
 from downstream.engines.parquet_pages import pages_of
 from downstream.engines.parquet_residue import RemovedValues
@@ -48,7 +46,7 @@ def splice(
     `groups` are the numbers of the row groups that hold such rows, where the caller knows; None looks for them.
     Nothing is written where the answer is False. Raises ConnectorError.
     """
-    with opened(source) as parquet, _held(source) as old:
+    with opened(source) as parquet, held(source) as old:
         layout = _carriable(old, parquet)
         if layout is None:
             return False
@@ -57,27 +55,18 @@ def splice(
         if len(hit.intersection(range(len(layout.groups)))) == len(layout.groups):
             return False
         with ExitStack() as stack:
-            job = _Job(source, parquet, old, layout, plan_of(source, parquet), leaving, _Shelf(target, stack))
+            shelf = _Shelf(Path(target).parent, stack)
+            job = _Job(source, parquet, old, layout, plan_of(source, parquet), leaving, shelf)
             try:
                 parts = job.parts(hit)
             except NOT_UNDERSTOOD:
                 return False
             with writing(source.name), Path(target).open("wb", buffering=0) as out:
                 assembly = Assembly(out.fileno())
-                for held, group in parts:
-                    assembly.add(held, group)
+                for place, group in parts:
+                    assembly.add(place, group)
                 assembly.finish(layout.tree)
         return True
-
-
-@contextmanager
-def _held(file: DataFile) -> Iterator[InFile]:
-    with reading(file.name):
-        handle = os.open(file.path, os.O_RDONLY)
-    try:
-        yield InFile.all_of(handle)
-    finally:
-        os.close(handle)
 
 
 def _carriable(old: InFile, parquet: pq.ParquetFile) -> Layout | None:
@@ -104,25 +93,38 @@ def _hit(parquet: pq.ParquetFile, leaving: LeavingRows) -> Iterator[int]:
             yield number
 
 
-@dataclass
 class _Shelf:
-    """Where row groups written anew wait until all are: in memory, and beyond that in a file without a name."""
+    """Where row groups written anew wait until all are: in memory, and beyond that in a file without a name.
 
-    target: str
-    stack: ExitStack
-    _used: int = 0
-    _file: IO[bytes] | None = field(default=None, repr=False)
+    A file without a name is gone with the process that made it. Where the file system knows none, the file has to be
+    rewritten wholly, which needs no such place.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._in_memory = 0
+        self._in_file = 0
+        self._handle: int | None = None
 
     def put(self, data: memoryview) -> Held:
-        self._used += len(data)
-        if self._used <= _IN_MEMORY:
+        """Raises NotUnderstoodError where there is no room, and OSError."""
+        if self._in_memory + len(data) <= _IN_MEMORY:
+            self._in_memory += len(data)
             return InMemory(data)
-        if self._file is None:
-            folder = Path(self.target).parent
-            self._file = self.stack.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
-        base = self._file.tell()
-        InMemory(data).copy(InMemory(data).everything, self._file.fileno())
-        return InFile(self._file.fileno(), len(data), base)
+        handle = self._opened()
+        write_all(handle, data)
+        self._in_file += len(data)
+        return InFile(handle, len(data), self._in_file - len(data))
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            try:
+                self._handle = os.open(self._folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+            except (AttributeError, OSError):
+                raise NotUnderstoodError("the file system knows no files without a name") from None
+            self._stack.callback(os.close, self._handle)
+        return self._handle
 
 
 @dataclass
@@ -164,8 +166,8 @@ class _Job:
         with writing(self.source.name):
             with pq.ParquetWriter(sink, self.plan.schema, store_schema=False, **self.plan.options) as writer:
                 writer.write_table(rows, row_group_size=rows.num_rows)
-            held = self.shelf.put(memoryview(sink.getvalue()))
-            layout = layout_of(held)
+            place = self.shelf.put(memoryview(sink.getvalue()))
+            layout = layout_of(place)
         if layout is None or len(layout.groups) != 1:
             raise NotUnderstoodError("what pyarrow has written")
-        return held, layout.groups[0]
+        return place, layout.groups[0]
