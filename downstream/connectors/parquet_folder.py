@@ -25,8 +25,8 @@ from downstream.connectors.base import (
     UnitFinding,
     UnitState,
     Verification,
-    stage_one_by_one,
 )
+from downstream.connectors.side_by_side import staged_side_by_side
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines import open_engine
 from downstream.engines.base import DataFile, Engine, Shape
@@ -161,7 +161,9 @@ class ParquetFolder:
     def stage_each(
         self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
     ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
-        return stage_one_by_one(self, findings, keys, spans, token=token)
+        return staged_side_by_side(
+            lambda finding: self.stage(finding, keys, spans, token=token), findings, discard=self._discard
+        )
 
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
         source, temporary = Path(self._file(staged.unit).path), Path(self._file(staged.temporary).path)
@@ -323,6 +325,9 @@ class ParquetFolder:
         if removed != finding.matching:
             raise _changed(source.name)
         return staged
+
+    def _discard(self, staged: StagedUnit) -> None:
+        Path(self._file(staged.temporary).path).unlink(missing_ok=True)
 
     def _check_unchanged(self, path: Path, name: str, fingerprint: str) -> None:
         with reading(name):
