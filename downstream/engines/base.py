@@ -42,8 +42,8 @@ class Comparison:
     digest: str
     """Over all rows that stay, and equal in both: their number, and two sums over them.
 
-    It does not depend on the order of rows, or of row groups: every row adds its hashes. Only where a row group of
-    the new file is byte for byte one of the old file's, its bytes' hash is added in place of its rows'.
+    It does not depend on the order of rows: every row adds its hashes. Only where a row group of the new file is byte
+    for byte one of the old file's, the hash of its bytes is added in place of its rows'.
     """
 
 

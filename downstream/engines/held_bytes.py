@@ -25,6 +25,9 @@ class Range:
         return self.start + self.length
 
 
+NOWHERE = Range(0, 0)
+
+
 class Held(Protocol):
     """What can be read at any place and copied to the end of an open file. Both raise OSError."""
 

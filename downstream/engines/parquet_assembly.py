@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from downstream.engines import thrift_compact as thrift
-from downstream.engines.held_bytes import Held, Range, write_all
+from downstream.engines.held_bytes import NOWHERE, Held, Range, write_all
 from downstream.engines.parquet_footers import MAGIC, Chunk, Group, moved, moved_locations
 from downstream.engines.thrift_compact import Field, Items, Struct
 
@@ -17,7 +17,7 @@ class _Placed:
     pages: int
     bloom: int = 0
     column_index: int = 0
-    offset_index: int = 0
+    offset_index: Range = NOWHERE
 
     @property
     def tree(self) -> Struct:
@@ -63,7 +63,8 @@ class Assembly:
         for one in every:
             if one.chunk.offset_index:
                 index = one.held.read(one.chunk.offset_index)
-                one.offset_index = self._write(moved_locations(index, one.pages - one.chunk.pages.start))
+                index = moved_locations(index, one.pages - one.chunk.pages.start)
+                one.offset_index = Range(self._write(index), len(index))
         footer = thrift.write_struct(self._footer(tree))
         self._write(footer + len(footer).to_bytes(4, "little") + MAGIC)
 
@@ -75,7 +76,11 @@ class Assembly:
         return start
 
     def _footer(self, tree: Struct) -> Struct:
-        groups = [_group(group, placed, number) for number, (group, placed) in enumerate(self._groups)]
+        numbered = any(7 in group.tree for group, _ in self._groups)
+        groups = [
+            _group(group, placed) | ({7: Field(thrift.I16, number)} if numbered else {})
+            for number, (group, placed) in enumerate(self._groups)
+        ]
         rows = sum(group.rows for group, _ in self._groups)
         return tree | {3: Field(thrift.I64, rows), 4: Field(thrift.LIST, Items(thrift.STRUCT, groups))}
 
@@ -91,11 +96,9 @@ def _stretches(group: Group) -> list[Range]:
     return stretches
 
 
-def _group(group: Group, placed: list[_Placed], number: int) -> Struct:
+def _group(group: Group, placed: list[_Placed]) -> Struct:
     tree = dict(group.tree)
     tree[1] = Field(thrift.LIST, Items(thrift.STRUCT, [one.tree for one in placed]))
     if 5 in tree:
         tree[5] = Field(thrift.I64, placed[0].pages if placed else 0)
-    if 7 in tree:
-        tree[7] = Field(thrift.I16, number)
     return tree

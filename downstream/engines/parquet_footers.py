@@ -8,7 +8,7 @@ there might hold one too, and then the file is not understood. Unknown fields el
 from dataclasses import dataclass
 
 from downstream.engines import thrift_compact as thrift
-from downstream.engines.held_bytes import EndsEarlyError, Held, Range
+from downstream.engines.held_bytes import NOWHERE, EndsEarlyError, Held, Range
 from downstream.engines.thrift_compact import Field, Items, Struct, ThriftError
 
 MAGIC = b"PAR1"
@@ -73,8 +73,7 @@ def layout_of(file: Held) -> Layout | None:
     try:
         footer = _footer(file)
         tree, end = thrift.read_struct(footer)
-        # what does not come out as it went in was written in a form that this module would change
-        if end != len(footer) or thrift.write_struct(tree) != footer:
+        if end != len(footer):
             return None
         layout = _layout(file, tree)
         _check_places(layout, file.size - _TAIL - len(footer))
@@ -83,12 +82,21 @@ def layout_of(file: Held) -> Layout | None:
     return layout
 
 
+def comes_out_as_it_went_in(file: Held) -> bool:
+    """Whether the footer is in the form in which it would be written again; else a rewrite would change that."""
+    footer = _footer(file)
+    return thrift.write_struct(thrift.read_struct(footer)[0]) == footer
+
+
 def relative(chunk: Chunk) -> Struct:
-    """The chunk's entry with every place counted from where its pages begin, or left out where it lies elsewhere."""
-    return moved(chunk, pages=0, bloom=0, column_index=0, offset_index=0)
+    """The chunk's entry with the places of pages counted from where they begin, and nothing said about other places.
+
+    The offset index has another length where its numbers are smaller or larger, so that is left out too.
+    """
+    return moved(chunk, pages=0, bloom=0, column_index=0, offset_index=NOWHERE)
 
 
-def moved(chunk: Chunk, *, pages: int, bloom: int, column_index: int, offset_index: int) -> Struct:
+def moved(chunk: Chunk, *, pages: int, bloom: int, column_index: int, offset_index: Range) -> Struct:
     """The chunk's entry as it has to read when its parts begin at these places."""
     shift = pages - chunk.pages.start
     meta = dict(chunk.meta)
@@ -102,7 +110,8 @@ def moved(chunk: Chunk, *, pages: int, bloom: int, column_index: int, offset_ind
     _put(tree, 2, thrift.number(tree, 2) + shift if begins else 0)
     for owner, field, there, place in (
         (meta, 14, chunk.bloom, bloom),
-        (tree, 4, chunk.offset_index, offset_index),
+        (tree, 4, chunk.offset_index, offset_index.start),
+        (tree, 5, chunk.offset_index, offset_index.length),
         (tree, 6, chunk.column_index, column_index),
     ):
         if there:

@@ -20,7 +20,14 @@ from downstream.engines.errors import reading, writing
 from downstream.engines.held_bytes import Held, InFile, InMemory, write_all
 from downstream.engines.parquet_assembly import Assembly
 from downstream.engines.parquet_files import held, opened
-from downstream.engines.parquet_footers import NOT_UNDERSTOOD, Group, Layout, NotUnderstoodError, layout_of
+from downstream.engines.parquet_footers import (
+    NOT_UNDERSTOOD,
+    Group,
+    Layout,
+    NotUnderstoodError,
+    comes_out_as_it_went_in,
+    layout_of,
+)
 from downstream.engines.parquet_pages import pages_of
 from downstream.engines.parquet_residue import RemovedValues
 from downstream.engines.parquet_rewriting import LeavingRows, Plan, plan_of
@@ -51,8 +58,9 @@ def splice(
         if layout is None:
             return False
         leaving = LeavingRows.of(source, parquet, key_column, keys, spans)
-        hit = set(_hit(parquet, leaving) if groups is None else groups)
-        if len(hit.intersection(range(len(layout.groups)))) == len(layout.groups):
+        known = range(len(layout.groups))
+        hit = set(_hit(parquet, leaving) if groups is None else groups).intersection(known)
+        if len(hit) == len(known):
             return False
         with ExitStack() as stack:
             shelf = _Shelf(Path(target).parent, stack)
@@ -74,15 +82,14 @@ def _carriable(old: InFile, parquet: pq.ParquetFile) -> Layout | None:
     layout = layout_of(old)
     if layout is None or len(layout.groups) != parquet.num_row_groups:
         return None
-    try:
-        # the pages of each column fill their place exactly, so that nothing is cut off or carried along unseen
-        for group in layout.groups:
-            for chunk in group.chunks:
-                for _ in pages_of(old, chunk):
-                    pass
-    except NOT_UNDERSTOOD:
-        return None
-    return layout
+    return layout if comes_out_as_it_went_in(old) else None
+
+
+def _check_pages(old: Held, group: Group) -> None:
+    """The pages of each column fill their place exactly: nothing is cut off, nothing is carried along unseen."""
+    for chunk in group.chunks:
+        for _ in pages_of(old, chunk):
+            pass
 
 
 def _hit(parquet: pq.ParquetFile, leaving: LeavingRows) -> Iterator[int]:
@@ -139,6 +146,9 @@ class _Job:
 
     def parts(self, hit: Collection[int]) -> list[Part]:
         """The new file's row groups in order, carried or written anew. Raises NotUnderstoodError, ConnectorError."""
+        for number, group in enumerate(self.layout.groups):
+            if number not in hit:
+                _check_pages(self.old, group)
         removed = RemovedValues(self.parquet, self.plan, self.leaving.key_column)
         anew = {number: self._anew(number, removed) for number in sorted(hit)}
         for part in anew.values():

@@ -1,5 +1,6 @@
 """Trees come back as they were, and what is no Thrift is said to be none."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -68,10 +69,8 @@ def test_a_tree_cut_short_is_an_error(tree: Struct, cut: int) -> None:
 
 @given(data=st.binary(max_size=60))
 def test_anything_else_is_read_or_an_error(data: bytes) -> None:
-    try:
+    with suppress(ThriftError):
         thrift.read_struct(data)
-    except ThriftError:
-        pass
 
 
 @pytest.mark.parametrize(
