@@ -17,6 +17,7 @@ from downstream.engines.key_columns import KeyForm
 from downstream.engines.parquet_carried import RowRange
 from downstream.engines.parquet_files import opened
 from downstream.engines.parquet_rewriting import leaves
+from downstream.engines.room import room_for
 from downstream.engines.spans import WHOLE, Part, Spans, TimeForm
 
 _SCAN = "read_parquet($files, hive_partitioning=false, filename='__heed_file')"
@@ -95,11 +96,13 @@ def compare(source: DataFile, target: str, *, leaving: Leaving, limits: Limits) 
             and leaves(before.schema) == leaves(after.schema)
         )
         rows_before, rows_after = before.metadata.num_rows, after.metadata.num_rows
+        groups = [before.metadata.row_group(number) for number in range(before.num_row_groups)]
+        largest = max((group.total_byte_size for group in groups), default=0)
     if not alike:
         raise _failed(source, "its schema or metadata differ")
     # what is carried over was proven equal by its bytes, whoever wrote the file; all else is decoded and compared
     carried = parquet_carried.carried(source, new)
-    with session(limits) as connection:
+    with room_for(largest), session(limits) as connection:
         condition = leaving.put_into(connection)
         readable, still_there = _leaving_anywhere(connection, new, condition)
         before_anew = _look(connection, source, condition, carried.old_rows)

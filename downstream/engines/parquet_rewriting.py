@@ -99,6 +99,7 @@ def _rewrite_group(
         with reading(source.name):
             group = parquet.read_row_group(index).cast(plan.schema)
             kept = group.filter(pc.invert(leaving.rows(group)))
+            del group
         # a row group that is emptied is left out
         if kept.num_rows:
             with writing(source.name):

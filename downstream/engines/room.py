@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
+
 _CAPACITY = 96 * 2**20
 _DOOR = threading.Condition()
 _taken: list[int] = []
@@ -18,6 +20,8 @@ def room_for(size: int) -> Iterator[None]:
     try:
         yield
     finally:
+        # the allocator would keep what was used for the largest, beside what others use
+        pa.default_memory_pool().release_unused()
         with _DOOR:
             _taken.remove(size)
             _DOOR.notify_all()
