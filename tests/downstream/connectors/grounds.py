@@ -15,15 +15,16 @@ from tests.downstream.connectors.contract import Ground
 class FolderGround(Ground):
     """A folder of Parquet files, read back with DuckDB."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, row_group_size: int | None = None) -> None:
         self.folder = folder
+        self.row_group_size = row_group_size
 
     def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
         return open_connector("parquet_folder", str(self.folder), key_column, _options(created_column))
 
     def put(self, unit: str, table: pa.Table) -> None:
         self.folder.mkdir(exist_ok=True)
-        pq.write_table(table, self._path(unit))
+        pq.write_table(table, self._path(unit), row_group_size=self.row_group_size)
 
     def remove(self, unit: str) -> None:
         self._path(unit).unlink()

@@ -1,5 +1,6 @@
 """Row groups that are carried over keep their bytes, and every reader sees what a whole rewrite would give."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,7 @@ from downstream.engines.errors import ConnectorError
 from downstream.engines.parquet_carried import carried
 from downstream.engines.parquet_rewriting import dense
 from downstream.engines.parquet_splicing import splice
+from downstream.engines.spans import Part, Span, Spans
 from tests.downstream.engines.looking import covered, everything_in, layout
 from tests.downstream.engines.making import ENGINE, GO, KEEP, make_of, write
 from tests.downstream.engines.test_any_table import PEOPLE, ROWS, tabled
@@ -164,6 +166,19 @@ def test_who_knows_them_wrongly_is_told(tmp_path: Path) -> None:
     ENGINE.rewrite(source, target, key_column="person", keys={GO}, groups=[1])
     with pytest.raises(ConnectorError, match="still holds"):
         ENGINE.compare(source, target, key_column="person", keys={GO}, groups=[1])
+
+
+def test_only_row_groups_with_rows_of_the_span_are_hit(tmp_path: Path) -> None:
+    made = pa.array([datetime(2024, month, 1, tzinfo=UTC) for month in range(1, 9)], pa.timestamp("us", "UTC"))
+    source = write(tmp_path / "a.parquet", pa.table({"person": [GO] * 8, "n": range(8), "made": made}))
+    span = Span(datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
+    spans = Spans((Part((span,), frozenset({GO})),), "made")
+    target = tmp_path / "new.parquet"
+    assert splice(source, str(target), key_column="person", keys=set(), spans=spans)
+    compared = ENGINE.compare(source, str(target), key_column="person", keys=set(), spans=spans)
+    assert (compared.rows_before, compared.rows_after) == (8, 7)
+    assert carried_groups(source, target) == 3
+    assert pq.read_table(target).column("n").to_pylist() == [0, 1, 3, 4, 5, 6, 7]
 
 
 def test_where_every_row_group_is_hit_there_is_nothing_to_carry(tmp_path: Path) -> None:
