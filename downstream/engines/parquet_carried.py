@@ -22,7 +22,7 @@ from downstream.engines.parquet_footers import (
     moved_locations,
     relative,
 )
-from downstream.engines.thrift_compact import Field, Items
+from downstream.engines.thrift_compact import Struct
 
 _64_BITS = 2**64
 _AT_ONCE = 4 * 2**20
@@ -74,24 +74,31 @@ def carried(source: DataFile, new: DataFile) -> Carried:
 
 def _pairs(old: Held, before: Layout, new: Held, after: Layout) -> list[tuple[int, int]]:
     """Numbers of row groups that are the same; order stays, so each is looked for behind the one before."""
-    alike: dict[bytes, list[int]] = {}
+    entries = [_entry(group) for group in before.groups]
+    alike: dict[tuple[int, int], list[int]] = {}
     for number, group in enumerate(before.groups):
-        alike.setdefault(_entry(group), []).append(number)
+        alike.setdefault(_size(group), []).append(number)
     pairs, start = [], 0
     for number, group in enumerate(after.groups):
-        for candidate in alike.get(_entry(group), ()):
-            if candidate >= start and _same_bytes(old, before.groups[candidate], new, group):
+        entry = _entry(group)
+        for candidate in alike.get(_size(group), ()):
+            if candidate < start or entries[candidate] != entry:
+                continue
+            if _same_bytes(old, before.groups[candidate], new, group):
                 pairs.append((candidate, number))
                 start = candidate + 1
                 break
     return pairs
 
 
-def _entry(group: Group) -> bytes:
+def _size(group: Group) -> tuple[int, int]:
+    return group.rows, thrift.number(group.tree, 2)
+
+
+def _entry(group: Group) -> tuple[Struct, list[Struct]]:
     """What the footer says about the row group, but for where it is."""
-    tree = {name: value for name, value in group.tree.items() if name not in (5, 7)}
-    tree[1] = Field(thrift.LIST, Items(thrift.STRUCT, [relative(chunk) for chunk in group.chunks]))
-    return thrift.write_struct(tree)
+    tree = {field: value for field, value in group.tree.items() if field not in (1, 5, 7)}
+    return tree, [relative(chunk) for chunk in group.chunks]
 
 
 def _same_bytes(old: Held, before: Group, new: Held, after: Group) -> bool:

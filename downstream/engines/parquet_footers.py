@@ -64,6 +64,7 @@ class Group:
 class Layout:
     """A file's footer, and its row groups in order."""
 
+    footer: bytes
     tree: Struct
     groups: tuple[Group, ...]
 
@@ -75,17 +76,16 @@ def layout_of(file: Held) -> Layout | None:
         tree, end = thrift.read_struct(footer)
         if end != len(footer):
             return None
-        layout = _layout(file, tree)
+        layout = _layout(file, footer, tree)
         _check_places(layout, file.size - _TAIL - len(footer))
     except (*NOT_UNDERSTOOD, EndsEarlyError):
         return None
     return layout
 
 
-def comes_out_as_it_went_in(file: Held) -> bool:
+def comes_out_as_it_went_in(layout: Layout) -> bool:
     """Whether the footer is in the form in which it would be written again; else a rewrite would change that."""
-    footer = _footer(file)
-    return thrift.write_struct(thrift.read_struct(footer)[0]) == footer
+    return thrift.write_struct(layout.tree) == layout.footer
 
 
 def relative(chunk: Chunk) -> Struct:
@@ -148,7 +148,7 @@ def _footer(file: Held) -> bytes:
     return file.read(Range(size - _TAIL - length, length))
 
 
-def _layout(file: Held, tree: Struct) -> Layout:
+def _layout(file: Held, footer: bytes, tree: Struct) -> Layout:
     _check_fields(tree, _FILE_FIELDS)
     _check_orders(tree)
     groups: list[Group] = []
@@ -160,7 +160,7 @@ def _layout(file: Held, tree: Struct) -> Layout:
         rows += groups[-1].rows
     if rows != thrift.number(tree, 3) or any(group.rows < 0 for group in groups):
         raise NotUnderstoodError("the row groups do not hold as many rows as the file")
-    return Layout(tree, tuple(groups))
+    return Layout(footer, tree, tuple(groups))
 
 
 def _check_orders(tree: Struct) -> None:

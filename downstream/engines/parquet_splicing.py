@@ -82,7 +82,7 @@ def _carriable(old: InFile, parquet: pq.ParquetFile) -> Layout | None:
     layout = layout_of(old)
     if layout is None or len(layout.groups) != parquet.num_row_groups:
         return None
-    return layout if comes_out_as_it_went_in(old) else None
+    return layout if comes_out_as_it_went_in(layout) else None
 
 
 def _check_pages(old: Held, group: Group) -> None:

@@ -90,6 +90,10 @@ class _Reader:
         self.position = position
 
     def varint(self) -> int:
+        byte = self.data[self.position]
+        if byte < 0x80:
+            self.position += 1
+            return byte
         result = shift = 0
         while True:
             byte = self.data[self.position]
@@ -127,7 +131,11 @@ class _Reader:
             last = last + step if step else self.zigzag()
             if last in tree:
                 raise ThriftError("a field is there twice")
-            tree[last] = Field(kind, kind == TRUE if kind in (TRUE, FALSE) else self.value(kind, depth))
+            if kind in _INTEGERS:
+                raw = self.varint()
+                tree[last] = Field(kind, (raw >> 1) ^ -(raw & 1))
+            else:
+                tree[last] = Field(kind, kind == TRUE if kind in (TRUE, FALSE) else self.value(kind, depth))
 
     def value(self, kind: int, depth: int) -> Any:
         if kind in _INTEGERS:

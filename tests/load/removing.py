@@ -43,7 +43,9 @@ def make(folder: Path, layout: str, rows: int) -> None:
     owners = np.repeat(np.arange(subjects(rows), dtype=np.int64), ROWS_PER_SUBJECT)
     if layout == "random":
         random.shuffle(owners)
-    words = np.array(["".join(chr(97 + one) for one in random.integers(0, 26, 6)) for _ in range(_WORDS)])
+    words = np.array(
+        ["".join(chr(97 + one) for one in random.integers(0, 26, random.integers(2, 10))) for _ in range(_WORDS)]
+    )
     step = rows // (FILES * GROUPS)
     for number in range(FILES):
         path = folder / f"part-{number:03d}.parquet"
@@ -59,7 +61,8 @@ def make(folder: Path, layout: str, rows: int) -> None:
 
 def _rows(owners: "np.ndarray[Any, Any]", start: int, words: "np.ndarray[Any, Any]", random: Any) -> pa.Table:
     count = len(owners)
-    picked = words[random.integers(0, _WORDS, (count, 24))]
+    # some words come far more often than others, as they do in what people write
+    picked = words[(_WORDS ** random.random((count, 40))).astype(np.int64) - 1]
     return pa.table(
         {
             "person": [name_of(int(owner)) for owner in owners],
