@@ -36,13 +36,13 @@ class Ground:
     folder: Path
     layout: str
     rows: int
-    floor: float
+    floor: removing.Taken
     floor_is: str
 
     def row(self, what: str, seconds: float, *, count: int, target: str = "–", note: str = "") -> Row:
         size = f"{self.rows:,} rows, {self.layout}, {count:,} subject{'s' if count > 1 else ''}"
         floor_is = f"full rewrite, fastest: {self.floor_is}"
-        return Row(what, size, "s", seconds, self.floor, floor_is, False, target, note)
+        return Row(what, size, "s", seconds, self.floor.seconds, floor_is, False, target, note)
 
 
 def run(scale: Scale) -> Iterator[Row]:
@@ -64,8 +64,8 @@ def _ground(folder: Path, layout: str, rows: int) -> Ground:
     for way in _FLOORS:
         with TemporaryDirectory(dir=folder.parent) as target:
             taken[way] = removing.elsewhere(way, folder, target)
-    fastest = min(taken, key=lambda way: taken[way])
-    named = ", ".join(f"{way} {seconds:.1f} s" for way, seconds in taken.items())
+    fastest = min(taken, key=lambda way: taken[way].seconds)
+    named = ", ".join(f"{way} {one.seconds:.1f} s" for way, one in taken.items())
     return Ground(folder, layout, rows, taken[fastest], f"{fastest} ({named})")
 
 
@@ -76,6 +76,7 @@ def _ours(ground: Ground, count: int) -> Row:
     with _linked(ground) as place:
         connector = open_connector("parquet_folder", place, "person", {})
         _forget_peak()
+        processor = time.process_time()
         times = [time.perf_counter()]
         found = list(connector.find(keys))
         times.append(time.perf_counter())
@@ -86,10 +87,12 @@ def _ours(ground: Ground, count: int) -> Row:
         times.append(time.perf_counter())
         seen = connector.verify(keys)
         times.append(time.perf_counter())
+        processor = time.process_time() - processor
     assert (seen.rows_found, removed) == (0, count * removing.ROWS_PER_SUBJECT), (seen.rows_found, removed)
     find, write, look = np.diff(times)
     note = (
-        f"find {find:.2f} s, write and compare {len(found)} files {write:.2f} s ({write / ground.floor:.2f}), "
+        f"find {find:.2f} s, write and compare {len(found)} files {write:.2f} s "
+        f"({write / ground.floor.seconds:.2f}), processors {processor / ground.floor.processor:.2f} of the floor's, "
         f"last look {look:.2f} s; peak {peak_mib():,.0f} MiB"
     )
     target = f"≤ {_TARGETS[ground.layout][count]}"
@@ -102,9 +105,11 @@ def _others(ground: Ground) -> Iterator[Row]:
             keys = Path(target, "keys.json")
             keys.write_text(json.dumps(_keys(ground, count)))
             note = "leaves the old files, and the keys in its log"
-            yield ground.row("deltalake DELETE", removing.elsewhere("deltalake", place, keys), count=count, note=note)
+            yield ground.row(
+                "deltalake DELETE", removing.elsewhere("deltalake", place, keys).seconds, count=count, note=note
+            )
             if count == max(_COUNTS):
-                seconds = removing.elsewhere("Spark", place, target, keys)
+                seconds = removing.elsewhere("Spark", place, target, keys).seconds
                 note = "other files than before" if seconds == seconds else "not measured: it needs pyspark and Java"
                 yield ground.row("Spark anti-join", seconds, count=count, note=note)
 
