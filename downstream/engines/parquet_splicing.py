@@ -54,13 +54,11 @@ def splice(
     Nothing is written where the answer is False. Raises ConnectorError.
     """
     with opened(source) as parquet, held(source) as old:
-        layout = _carriable(old, parquet)
-        if layout is None:
-            return False
         leaving = LeavingRows.of(source, parquet, key_column, keys, spans)
-        known = range(len(layout.groups))
+        known = range(parquet.num_row_groups)
         hit = set(_hit(parquet, leaving) if groups is None else groups).intersection(known)
-        if len(hit) == len(known):
+        layout = _carriable(old, parquet) if len(hit) < len(known) else None
+        if layout is None:
             return False
         with ExitStack() as stack:
             shelf = _Shelf(Path(target).parent, stack)
