@@ -28,9 +28,9 @@ from downstream.connectors.base import (
     UnitState,
     UnitVersion,
     Verification,
-    stage_one_by_one,
 )
 from downstream.connectors.file_looks import Located, Looks
+from downstream.connectors.side_by_side import staged_side_by_side
 from downstream.connectors.statement_columns import StatementColumns
 from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
 from downstream.engines.base import DataFile, Engine, Grouped
@@ -189,7 +189,9 @@ class FileFolder:
             reach("stage.before_write")
             draft, temporary = self._store.draft(finding.unit, token=token), ""
             try:
-                self._engine.rewrite(source, str(draft), key_column=self._key_column, keys=keys, spans=spans)
+                self._engine.rewrite(
+                    source, str(draft), key_column=self._key_column, keys=keys, spans=spans, groups=finding.groups
+                )
                 reach("stage.after_write")
                 temporary = self._store.settle(draft, like=finding.unit)
                 reach("stage.after_fsync")
@@ -203,7 +205,11 @@ class FileFolder:
     def stage_each(
         self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
     ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
-        return stage_one_by_one(self, findings, keys, spans, token=token)
+        return staged_side_by_side(
+            lambda finding: self.stage(finding, keys, spans, token=token),
+            findings,
+            discard=lambda staged: self._store.discard(staged.temporary),
+        )
 
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
         try:
@@ -343,7 +349,9 @@ class FileFolder:
         spans: Spans,
     ) -> StagedUnit:
         try:
-            compared = self._engine.compare(source, str(draft), key_column=self._key_column, keys=keys, spans=spans)
+            compared = self._engine.compare(
+                source, str(draft), key_column=self._key_column, keys=keys, spans=spans, groups=finding.groups
+            )
         except ConnectorError:
             # two versions differ also where somebody replaced the old one meanwhile: then try again
             self._check_unchanged(finding)

@@ -96,7 +96,14 @@ class ArrowStreams:
         return {pair["text"]: rows[pair["probe"]] for pair in pairs if rows[pair["probe"]]}
 
     def rewrite(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> None:
         with opened(source) as stream:
             schema, codec = stream.schema, _codec(source)
@@ -112,7 +119,14 @@ class ArrowStreams:
                         writer.write_batch(_with_new_dictionaries(kept), metadata)
 
     def compare(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> Comparison:
         new = DataFile(f"the new version of {source.name}", target)
         with opened(source) as before, opened(new) as after:

@@ -44,7 +44,11 @@ class Comparison:
     rows_before: int
     rows_after: int
     digest: str
-    """Order-independent, over all rows that are not of the keys; it was equal in both."""
+    """Over all rows that stay, and equal in both: their number, and two sums over them.
+
+    It does not depend on the order of rows: every row adds its hashes. Only where a row group of the new file is byte
+    for byte one of the old file's, the hash of its bytes is added in place of its rows'.
+    """
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,35 @@ class Engine(Protocol):
         """Rows that have to go of each key that is in this file."""
 
     def rewrite(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> None:
-        """Write `source` without the rows that have to go to `target`, and change nothing else."""
+        """Write `source` without the rows that have to go to `target`, and change nothing else.
+
+        `groups` are the numbers of the row groups that hold such rows, where the caller knows; None looks for them.
+        Where they are not all, rows that have to go stay in `target`, and `compare` says so.
+        """
 
     def compare(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> Comparison:
-        """Read both afresh, by another reader than the writer's; raises `verification_failed`."""
+        """Read both afresh, by another reader than the writer's; raises `verification_failed`.
+
+        `groups` may be what `rewrite` was given; nothing is taken for true because of it.
+        """
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         """Refuse a file without these columns, or in which they cannot be read as text."""

@@ -6,7 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from downstream.engines import parquet_checking, parquet_files, parquet_groups, parquet_rewriting, parquet_statements
+from downstream.engines import (
+    parquet_checking,
+    parquet_files,
+    parquet_groups,
+    parquet_rewriting,
+    parquet_splicing,
+    parquet_statements,
+)
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits
 from downstream.engines.errors import ConnectorError, reading
@@ -47,12 +54,27 @@ class EmbeddedEngine:
         return parquet_checking.count(file, leaving=leaving, limits=self.limits)
 
     def rewrite(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> None:
-        parquet_rewriting.rewrite(source, target, key_column=key_column, keys=keys, spans=spans)
+        if not parquet_splicing.splice(source, target, key_column=key_column, keys=keys, spans=spans, groups=groups):
+            parquet_rewriting.rewrite(source, target, key_column=key_column, keys=keys, spans=spans)
 
     def compare(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> Comparison:
         form, time = self._forms(source, key_column, spans)
         leaving = Leaving(key_column, form, keys, time, spans)

@@ -58,6 +58,8 @@ class KeyForm:
         return pa.table({"probe": probes, "text": texts})
 
     def _pairs(self, keys: Iterable[str]) -> list[tuple[Any, str]]:
+        if self.family == "text":
+            return [(text, text) for text in keys]
         parse = _PARSERS[self.family]
         pairs = [(native, text) for text in keys if (native := parse(text)) is not None]
         if self.family == "integer":
@@ -109,11 +111,7 @@ def _as_uuid(text: str) -> bytes | None:
     return parsed.bytes if str(parsed) == text.lower() else None
 
 
-def _as_text(text: str) -> str | None:
-    return text
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {"text": _as_text, "integer": _as_integer, "uuid": _as_uuid}
+_PARSERS: dict[str, Callable[[str], Any]] = {"integer": _as_integer, "uuid": _as_uuid}
 
 
 def _bounds(integer: pa.DataType) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from downstream.engines import columns
 from downstream.engines.arrow_columns import column_at, path_of, type_at
 from downstream.engines.base import DataFile, Shape
 from downstream.engines.errors import ConnectorError, reading
+from downstream.engines.held_bytes import InFile
 from downstream.engines.key_columns import KeyForm, form_of
 from downstream.engines.spans import TimeForm, time_form
 
@@ -47,6 +48,17 @@ def opened(file: DataFile) -> Iterator[pq.ParquetFile]:
     """The file's reader. Raises ConnectorError for whatever goes wrong while it is open."""
     with _opened(file) as (parquet, _):
         yield parquet
+
+
+@contextmanager
+def held(file: DataFile) -> Iterator[InFile]:
+    """The file's bytes. Raises ConnectorError where it cannot be opened."""
+    with reading(file.name):
+        handle = os.open(file.path, os.O_RDONLY)
+    try:
+        yield InFile.all_of(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

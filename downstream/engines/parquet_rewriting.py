@@ -22,6 +22,7 @@ from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
 from downstream.engines.key_columns import KeyForm
 from downstream.engines.parquet_files import form_of_times, key_form, opened
+from downstream.engines.room import room_for
 from downstream.engines.spans import WHOLE, Spans, TimeForm
 
 _PLAIN_ALTERNATIVES = ("DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT")
@@ -29,7 +30,7 @@ _CONVERSION_FLAGS = re.compile(r", (is_from_converted_type|force_set_converted_t
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """How to ask pyarrow for a file of the same make."""
 
     schema: pa.Schema
@@ -37,7 +38,7 @@ class _Plan:
 
 
 @dataclass(frozen=True)
-class _Leaving:
+class LeavingRows:
     """Which rows have to go, in the form of one file."""
 
     key_column: str
@@ -50,7 +51,7 @@ class _Leaving:
     @classmethod
     def of(
         cls, source: DataFile, parquet: pq.ParquetFile, key_column: str, keys: Collection[str], spans: Spans
-    ) -> "_Leaving":
+    ) -> "LeavingRows":
         form = key_form(source, parquet, key_column)
         time = form_of_times(source, parquet, spans.column) if spans else None
         return cls(
@@ -76,20 +77,14 @@ class _Leaving:
 def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> None:
     """Write `source` without the rows that have to go to `target`, one row group at a time."""
     with opened(source) as parquet:
-        plan = _plan(source, parquet)
-        leaving = _Leaving.of(source, parquet, key_column, keys, spans)
+        plan = plan_of(source, parquet)
+        leaving = LeavingRows.of(source, parquet, key_column, keys, spans)
         # metadata is carried over byte for byte, the embedded Arrow schema included, so it is not made anew
         with writing(source.name):
             writer = pq.ParquetWriter(target, plan.schema, store_schema=False, **plan.options)
         try:
             for index in range(parquet.num_row_groups):
-                with reading(source.name):
-                    group = parquet.read_row_group(index).cast(plan.schema)
-                    kept = group.filter(pc.invert(leaving.rows(group)))
-                # a row group that is emptied is left out
-                if kept.num_rows:
-                    with writing(source.name):
-                        writer.write_table(kept, row_group_size=kept.num_rows)
+                _rewrite_group(source, parquet, index, plan, leaving, writer)
             metadata: Any = parquet.metadata.metadata
             if metadata:
                 writer.add_key_value_metadata(metadata)
@@ -98,13 +93,28 @@ def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[
                 writer.close()
 
 
+def _rewrite_group(
+    source: DataFile, parquet: pq.ParquetFile, index: int, plan: Plan, leaving: LeavingRows, writer: pq.ParquetWriter
+) -> None:
+    with room_for(parquet.metadata.row_group(index).total_byte_size):
+        with reading(source.name):
+            group = parquet.read_row_group(index).cast(plan.schema)
+            kept = group.filter(pc.invert(leaving.rows(group)))
+            del group
+        # a row group that is emptied is left out
+        if kept.num_rows:
+            with writing(source.name):
+                writer.write_table(kept, row_group_size=kept.num_rows)
+
+
 def check_rewritable(file: DataFile) -> None:
     """Raises ConnectorError for a file that cannot be written the same."""
     with opened(file) as parquet:
-        _plan(file, parquet)
+        plan_of(file, parquet)
 
 
-def _plan(file: DataFile, parquet: pq.ParquetFile) -> _Plan:
+def plan_of(file: DataFile, parquet: pq.ParquetFile) -> Plan:
+    """How to write the file's rows in the form they have. Raises ConnectorError where pyarrow has no way."""
     _refuse_int96(file, parquet)
     schema = dense(parquet.schema_arrow)
     wanted = leaves(parquet.schema)
@@ -112,7 +122,7 @@ def _plan(file: DataFile, parquet: pq.ParquetFile) -> _Plan:
     for choice in _choices(parquet.metadata.format_version):
         made = _leaves_when_written(schema, choice)
         if made == wanted:
-            return _Plan(schema, choice | _same_make(parquet.metadata))
+            return Plan(schema, choice | _same_make(parquet.metadata))
         nearest = min(nearest, {leaf[0] for leaf in wanted if leaf not in made}, key=len)
     raise ConnectorError(
         "unfaithful_rewrite",

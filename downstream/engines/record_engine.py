@@ -97,7 +97,14 @@ class RecordEngine:
         return dict(self._look(file, key_column, keys, spans)[1])
 
     def rewrite(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> None:
         look = _Look(self, source, key_column, keys, spans)
         with _one_key_each(source, key_column):
@@ -105,7 +112,14 @@ class RecordEngine:
         look.check()
 
     def compare(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> Comparison:
         leaving = Leaving.of(keys, spans, lists=self.lists)
         columns = _columns(key_column, spans.column)

@@ -24,7 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from downstream.engines.base import Comparison, DataFile, Engine, Shape, Tally
+from downstream.engines.base import Comparison, DataFile, Engine, Grouped, Shape, Tally
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.spans import WHOLE, Spans
 
@@ -57,6 +57,14 @@ class SparkEngine:
         # headers alone are read: nothing to spread
         return self._near.inspect(file, key_column=key_column, created_column=created_column)
 
+    def columns_by_group(
+        self, file: DataFile, *, columns: Sequence[str], groups: Collection[int] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """The index is kept here, and reads one column of what has changed."""
+        if not isinstance(self._near, Grouped):
+            raise TypeError("this format tells no groups")
+        return self._near.columns_by_group(file, columns=columns, groups=groups)
+
     def check_rewritable(self, file: DataFile) -> None:
         self._near.check_rewritable(file)
 
@@ -80,14 +88,34 @@ class SparkEngine:
         return dict(counts)
 
     def rewrite(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> None:
-        list(self._run([_Call("rewrite", (source,), {"target": target, "key_column": key_column})], keys, spans))
+        list(
+            self._run(
+                [_Call("rewrite", (source,), {"target": target, "key_column": key_column, "groups": groups})],
+                keys,
+                spans,
+            )
+        )
 
     def compare(
-        self, source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE
+        self,
+        source: DataFile,
+        target: str,
+        *,
+        key_column: str,
+        keys: Collection[str],
+        spans: Spans = WHOLE,
+        groups: Collection[int] | None = None,
     ) -> Comparison:
-        call = _Call("compare", (source,), {"target": target, "key_column": key_column})
+        call = _Call("compare", (source,), {"target": target, "key_column": key_column, "groups": groups})
         (compared,) = self._run([call], keys, spans)
         return Comparison(**compared.__dict__)
 

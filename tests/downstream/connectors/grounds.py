@@ -20,8 +20,9 @@ from tests.downstream.stores.a_bucket import Bucket
 class FolderGround(Ground):
     """A folder of Parquet files, read back with DuckDB."""
 
-    def __init__(self, folder: Path, **options: str) -> None:
+    def __init__(self, folder: Path, *, row_group_size: int | None = None, **options: str) -> None:
         self.folder = folder
+        self.row_group_size = row_group_size
         self.options = options
 
     def connector(self, key_column: str = "person", created_column: str = "") -> Connector:
@@ -30,7 +31,7 @@ class FolderGround(Ground):
 
     def put(self, unit: str, table: pa.Table) -> None:
         self.folder.mkdir(exist_ok=True)
-        pq.write_table(table, self._path(unit))
+        pq.write_table(table, self._path(unit), row_group_size=self.row_group_size)
 
     def remove(self, unit: str) -> None:
         self._path(unit).unlink()

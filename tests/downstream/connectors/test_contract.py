@@ -51,6 +51,14 @@ class TestParquetOnSpark(ConnectorContract):
         return FolderGround(tmp_path / "posts", engine="spark")
 
 
+class TestParquetFolderOfSmallRowGroups(ConnectorContract):
+    """Where most of a file is carried over, not written anew."""
+
+    @pytest.fixture
+    def ground(self, tmp_path: Path) -> FolderGround:
+        return FolderGround(tmp_path / "posts", row_group_size=1)
+
+
 class TestMemory(ConnectorContract):
     @pytest.fixture
     def ground(self) -> Iterator[MemoryGround]:

@@ -117,7 +117,9 @@ def test_a_holder_that_slept_through_a_sweep_changes_nothing(folder: Path, recor
     assert people(folder) == PEOPLE
 
 
-def test_a_full_disk_leaves_the_old_version_and_nothing_else(folder: Path, record: Path) -> None:
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_full_disk_leaves_the_old_version_and_nothing_else(folder: Path, record: Path, carried: bool) -> None:
+    pq.write_table(pq.read_table(folder / "a.parquet"), folder / "a.parquet", row_group_size=1 if carried else 4)
     answer = refusal(folder, record, "full")
     assert (answer["code"], answer["permanent"]) == ("disk_full", False)
     assert "a.parquet" in answer["message"]
