@@ -92,7 +92,7 @@ def test_a_zombie_that_wakes_while_the_next_holder_works_changes_nothing(
                 wake()
                 return staged
 
-        monkeypatch.setattr(registry, "connect", lambda one: _as(Waking, one))
+        monkeypatch.setattr(registry, "connect", lambda one, **_: _as(Waking, one))
         carry_out(run, holder="next")
     monkeypatch.undo()
     while Propagation.objects.get(pk=run.pk).status != Status.VERIFIED:
@@ -115,7 +115,7 @@ def test_a_zombie_that_renames_while_the_next_holder_begins_is_counted(
                 assert wake() is False
                 return super().sweep()
 
-        monkeypatch.setattr(registry, "connect", lambda one: _as(Waking, one))
+        monkeypatch.setattr(registry, "connect", lambda one, **_: _as(Waking, one))
         assert carry_out(run, holder="next")
     all_is_well(posts, alice)
 

@@ -173,7 +173,7 @@ def test_what_is_said_of_an_unexpected_error_holds_nothing_personal(
 ) -> None:
     names = ["m_alice", "alice@example.org"]
 
-    def explode(dataset: Dataset) -> Any:
+    def explode(dataset: Dataset, **_: Any) -> Any:
         raise pa.ArrowInvalid(f"could not parse {' '.join(names)}")
 
     monkeypatch.setattr(registry, "connect", explode)
