@@ -170,8 +170,10 @@ def look_again(*, propagation: Propagation, links_are_gone: bool = False, by: st
 def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: str, at: datetime) -> None:
     """Staff decide how long old versions are kept here; None leaves it to the store. Looked at again at once.
 
-    Raises RetentionError(`reason_missing` | `invalid_retention`).
+    Raises RetentionError(`held_by_another` | `reason_missing` | `invalid_retention`).
     """
+    if registry.is_remote(dataset):
+        raise RetentionError("held_by_another", "Whoever holds this dataset decides how long old versions are kept.")
     if not reason.strip():
         raise RetentionError("reason_missing", "Say why: who reads old versions, and who agreed.", field="reason")
     if hours is not None and not 0 <= hours <= _LONGEST_RETENTION:

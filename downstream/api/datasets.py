@@ -13,6 +13,7 @@ from consents.api.serializers import Problem
 from consents.models import Partner
 from downstream import locations, registry, statements, versions
 from downstream.api import caching, shapes, visible
+from downstream.holders import HOLDERS
 from downstream.locations import RegistrationError
 from downstream.models import Dataset
 from downstream.registry import Prepared, Registration
@@ -104,7 +105,7 @@ def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, A
 def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registration:
     partners.check_recipient(partner, sent["owner"])
     partners.check_scheme_name(partner, sent["key_scheme"], field="key_scheme")
-    _check_place(sent["location"])
+    _check_place(sent["kind"], sent["location"])
     for slug in sent["purposes"]:
         purposes.get(slug)
     known = {"name": sent["slug"], **sent, "purposes": tuple(sent["purposes"])}
@@ -113,9 +114,12 @@ def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registra
     return Registration(**known)
 
 
-def _check_place(location: str) -> None:
-    """Partners register where the operator lets them. Raises RegistrationError(`location_not_allowed`)."""
-    if not locations.is_below(location, settings.DATASET_ROOTS):
+def _check_place(kind: str, location: str) -> None:
+    """Partners register where the operator lets them, and nothing that we would have to ask others about.
+
+    Raises RegistrationError(`location_not_allowed`).
+    """
+    if kind in HOLDERS or not locations.is_below(location, settings.DATASET_ROOTS):
         raise RegistrationError("location_not_allowed", "Datasets are registered elsewhere; ask us.", field="location")
 
 

@@ -19,7 +19,9 @@ from portal import audit
 from portal.errors import Conflict
 from portal.models import AuditEntry
 from tests.downstream.acting import LATER, carry_out, expire_leases, planned, say
+from tests.downstream.api.conftest import copy, northlight
 
+__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 BY = "staff:petra"
 WEEK = timedelta(days=7)
@@ -132,6 +134,12 @@ def test_a_retention_needs_a_reason_and_a_length(posts: Dataset, hours: int, rea
     with pytest.raises(purging.RetentionError) as refused:
         purging.decide_retention(dataset=posts, hours=hours, reason=reason, by=BY, at=LATER)
     assert refused.value.code == code
+
+
+def test_how_long_others_keep_old_versions_is_theirs_to_decide(copy: Dataset) -> None:
+    with pytest.raises(purging.RetentionError) as caught:
+        purging.decide_retention(dataset=copy, hours=1, reason="agreed", by=BY, at=LATER)
+    assert caught.value.code == "held_by_another"
 
 
 def test_no_retention_is_decided_when_the_audit_entry_fails(posts: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
