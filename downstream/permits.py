@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from consents import checkpoints, holds, purposes, sequencer
 from consents.holds import HoldScope
 from consents.models import Hold
-from downstream import readiness, registry, training_runs, webhooks
+from downstream import readiness, training_runs
 from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, RunInput
 from downstream.readiness import Pause, Reason, Use
 from portal import actors, audit, signing
@@ -181,7 +181,6 @@ def _mark(permit: Permit, found: Standing, *, at: datetime) -> PermitEvent:
     event = PermitEvent.objects.create(
         permit=permit, kind=PermitEvent.VOID, partner=permit.run.partner, payload=payload, at=at
     )
-    webhooks.announce(event=PermitEvent.VOID, payload=payload, partner=permit.run.partner, at=at)
     details = {"hold": str(found.hold.pk)}
     audit.record(at=at, by=actors.SYSTEM, action="permit.void", of=("permit", permit.pk), details=details)
     return event
@@ -228,7 +227,7 @@ def _look(
         reasons += readiness.of_dataset(dataset, asked.use)
         version = _version(dataset, number)
         if version is None:
-            code, text = _no_version(dataset, number)
+            code, text = _no_version(number)
             reasons.append(Reason(code, text, slug))
             continue
         reasons += readiness.of_version(version, asked.use, paused, at=at)
@@ -241,9 +240,7 @@ def _version(dataset: Dataset, number: int | None) -> DatasetVersion | None:
     return of_number.order_by("-number").first() if number is None else of_number.filter(number=number).first()
 
 
-def _no_version(dataset: Dataset, number: int | None) -> tuple[str, str]:
-    if registry.is_remote(dataset):
-        return "held_by_another", "Somebody else holds it, so nobody here can tell what is in it."
+def _no_version(number: int | None) -> tuple[str, str]:
     if number is None:
         return "no_version", "It has no version yet: nothing of it is verified."
     return "unknown_version", f"It has no version {number}."

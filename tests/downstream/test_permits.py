@@ -14,17 +14,8 @@ from joserfc.jwk import KeySet, OKPKey
 from consents import holds, notices, rules
 from consents.models import Hold, Partner, Purpose, Subject
 from consents.vocabulary import Action
-from downstream import permits, readiness, webhooks
-from downstream.models import (
-    Dataset,
-    DatasetVersion,
-    Permit,
-    PermitEvent,
-    PermitRefusal,
-    Propagation,
-    TrainingRun,
-    WebhookDelivery,
-)
+from downstream import permits, readiness
+from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, Propagation, TrainingRun
 from downstream.propagation_states import Status
 from portal import signing
 from portal.errors import DomainError, NotFound
@@ -331,17 +322,12 @@ class TestTheTurn:
         trained(posts, partner=acme, at=LATER)
         assert permits.mark_void(at=LATER) == []
         hold = holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=NOW)
-        for one in (acme, partner("other", recipients=["linkwell"], schemes=["account"])):
-            webhooks.subscribe(partner=one, url=f"https://{one.slug}.example/h", events=["permit.void"], by=BY, at=NOW)
         (event,) = permits.mark_void(at=NOW)
         assert permits.mark_void(at=NOW) == []
         assert PermitEvent.objects.get() == event
         assert (event.permit, event.kind, event.partner) == (permit, "permit.void", "acme")
         assert (event.payload["permit"], event.payload["reason"]["hold"]) == (str(permit.pk), str(hold.pk))
         assert "ICO" not in json.dumps(event.payload)
-        # whose run it is hears of it, once and nobody else
-        message = WebhookDelivery.objects.get()
-        assert (message.subscription.partner, message.event, message.payload) == (acme, event.kind, event.payload)
         assert AuditEntry.objects.filter(action="permit.void", object_id=str(permit.pk)).count() == 1
 
     def test_many_permits_cost_no_query_more(
