@@ -28,7 +28,7 @@ from tests.downstream.connectors import running
 assert parquet_folder
 assert embedded
 
-_SPARE = 160 * 2**20
+_SPARE = 512 * 2**20
 
 
 def _starve() -> None:
