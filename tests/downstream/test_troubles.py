@@ -18,7 +18,7 @@ import pytest
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import leases, propagation, registry, retry
-from downstream.models import Dataset, Propagation, RemovalReceipt
+from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status
 from portal.models import AuditEntry
 from tests.conftest import BY, dataset_of, write_parquet
@@ -71,6 +71,33 @@ def test_a_file_that_changed_since_it_was_found_is_tried_again_by_itself(
     assert run_all(at=LATER + timedelta(minutes=1)) == [True]
     assert authors(posts) == ["m_charlie", "m_dave"]
     assert removed(alice) == [1]
+
+
+def test_of_two_files_side_by_side_the_changed_one_alone_is_tried_again(
+    posts: Dataset, alice: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner replaces it while it lies staged; of both, the row groups without Alice would be carried over."""
+    others = [f"m_{number}" for number in range(40)]
+    for number in range(2):
+        add(posts, "m_alice", *others, file=f"part-{number}.parquet")
+    say(alice, Action.DENY)
+    run = planned()
+    point = held_at("commit.before_rename", lambda: carry_out(run), gate=tmp_path / "gate", monkeypatch=monkeypatch)
+    with point as (_, wake):
+        first = Unit.objects.get().name
+        (second,) = {"part-0.parquet", "part-1.parquet"} - {first}
+        add(posts, "m_alice", "m_owner", file=second)
+        assert wake() is False
+    assert outcome(run) == (Status.FAILED, "source_changed")
+    assert second in run.reason
+    assert pq.read_table(Path(posts.location, first))["author"].to_pylist() == others
+    assert pq.read_table(Path(posts.location, second))["author"].to_pylist() == ["m_alice", "m_owner"]
+    assert leftovers(posts) == []
+    inode = Path(posts.location, first).stat().st_ino
+    assert run_all(at=LATER + timedelta(minutes=1)) == [True]
+    assert Path(posts.location, first).stat().st_ino == inode
+    assert sorted(authors(posts)) == sorted([*others, "m_owner"])  # type: ignore[type-var]
+    assert removed(alice) == [2]
 
 
 def test_a_file_that_is_deleted_meanwhile_is_done_with(
@@ -175,6 +202,7 @@ def test_a_file_system_without_room_leaves_everything_as_it_was_and_is_tried_aga
     assert authors(dataset) == ["m_bob"] * 99
 
 
+@pytest.mark.fault
 def test_a_worker_out_of_memory_leaves_everything_as_it_was_and_is_tried_again(
     posts: Dataset, alice: Subject, tmp_path: Path
 ) -> None:
