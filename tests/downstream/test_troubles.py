@@ -182,9 +182,7 @@ def mount(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_file_system_without_room_leaves_everything_as_it_was_and_is_tried_again(
-    alice: Subject, mount: Path
-) -> None:
+def test_a_file_system_without_room_leaves_everything_as_it_was_and_is_tried_again(alice: Subject, mount: Path) -> None:
     noise: list[object] = [os.urandom(4_000) for _ in range(100)]
     write_parquet(mount / "posts", {"author": ["m_alice", *["m_bob"] * 99], "noise": noise})
     ballast = shutil.disk_usage(mount).free - (mount / "posts" / "part-0.parquet").stat().st_size // 2

@@ -47,7 +47,7 @@ def seen(folder: Path, *left: str) -> dict[str, Any]:
 def _file(path: Path, left: tuple[str, ...]) -> dict[str, Any]:
     stays = "WHERE author::VARCHAR <> ALL ($2)"
     rest = f"SELECT count(*), sum(hash(t)::HUGEINT) FROM (SELECT * FROM read_parquet($1) {stays}) AS t"
-    order = f"SELECT \"at\" FROM read_parquet($1, file_row_number = true) {stays} ORDER BY file_row_number"
+    order = f'SELECT "at" FROM read_parquet($1, file_row_number = true) {stays} ORDER BY file_row_number'
     columns = "SELECT DISTINCT path_in_schema, type, compression FROM parquet_metadata($1) ORDER BY ALL"
 
     def ask(query: str, *also: object) -> list[Any]:
