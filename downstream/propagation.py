@@ -141,7 +141,10 @@ def hand_over(*, at: datetime) -> list[uuid.UUID]:
         Q(status__in=DUE, next_try_at__lte=at) | purging.due(at=at),
     )
     with transaction.atomic():
-        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        # a no that has to arrive comes before bytes that have to go
+        ids = list(
+            due.order_by("purge", "next_try_at").select_for_update(skip_locked=True).values_list("pk", flat=True)
+        )
         Propagation.objects.filter(pk__in=ids).update(handed_over_at=at)
     return ids
 

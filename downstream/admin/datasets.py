@@ -107,7 +107,7 @@ class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
         )
 
     @action(
-        description=gettext_lazy("Name the column of creation time"),
+        description=gettext_lazy("Creation time"),
         permissions=["describe"],
         dialog={
             "title": gettext_lazy("Which column tells when a row was made?"),

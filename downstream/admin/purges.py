@@ -155,7 +155,7 @@ class RetentionMixin:
         )
 
     @action(
-        description=gettext_lazy("Decide how long old versions are kept"),
+        description=gettext_lazy("Retention"),
         permissions=["retention"],
         dialog={
             "title": gettext_lazy("How long may old versions be kept?"),

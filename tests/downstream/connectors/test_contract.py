@@ -44,7 +44,6 @@ class TestParquetInABucket(ConnectorContract):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 class TestParquetOnSpark(ConnectorContract):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> FolderGround:

@@ -33,7 +33,6 @@ def files(tmp_path: Path) -> list[DataFile]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 class TestOnALocalMaster:
     def test_both_engines_find_count_and_write_the_same(self, files: list[DataFile], tmp_path: Path) -> None:
         near, far = (open_engine(name, {}) for name in ("embedded", "spark"))
