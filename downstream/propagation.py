@@ -158,10 +158,7 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) 
     if lease is None:
         return False
     try:
-        if lease.attempts > retry.BUDGET:
-            raise ConnectorError(
-                "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
-            )
+        retry.check_budget(lease.attempts)
         with leases.heartbeat(lease):
             if not _work(lease, clock):
                 return False

@@ -10,7 +10,7 @@ import pytest
 
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import journeys, leases, propagation, purging, registry
+from downstream import journeys, leases, propagation, purging, registry, retry
 from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.memory import Memory
 from downstream.models import Dataset, Propagation, PurgeReceipt
@@ -196,8 +196,19 @@ def test_a_failure_says_why_and_is_tried_again_or_waits(
     assert (run.next_try_at > LATER) is not permanent
 
 
+def test_a_worker_that_dies_again_and_again_waits_for_a_person(run: Propagation) -> None:
+    for _ in range(retry.BUDGET):
+        assert leases.claim_purge(propagation_id=run.pk, holder="dies")
+        expire_leases()
+    assert not purge(run)
+    assert run.purge == Purge.STOPPED
+    assert "died too often" in run.purge_reason
+    purging.look_again(propagation=run, by=BY, at=LATER)
+    assert purge(run)
+
+
 def test_an_unexpected_error_is_told_by_its_type_alone(run: Propagation, monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode(dataset: Dataset) -> Any:
+    def explode(dataset: Dataset, **_: Any) -> Any:
         raise ValueError("m_alice")
 
     monkeypatch.setattr(registry, "connect", explode)
