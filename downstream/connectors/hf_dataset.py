@@ -102,8 +102,10 @@ class SavedDataset(FileFolder):
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         """Delete caches too: they are copies, made anew by whoever wants them; nothing says how long they are kept."""
         super().purge(retention=retention, at=at)
+        # a state may list a file that is called as caches are: then it is data
+        data = {one.name for one in self._files()}
         for name in [one.name for one in self._store.walk()]:
-            if _is_cache(name):
+            if _is_cache(name) and name not in data:
                 self._store.discard(name)
 
     def _files(self) -> list[Stored]:

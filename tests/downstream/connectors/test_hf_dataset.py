@@ -180,6 +180,15 @@ class TestRefusals:
         assert refused(tmp_path) == "not_hf_dataset"
 
 
+def test_data_that_is_called_as_caches_are_is_never_deleted(tmp_path: Path) -> None:
+    names = ("cache-0123.arrow", "tmp-0.arrow")
+    put_split(tmp_path / "posts", "train", dict(zip(names, (POSTS, MORE), strict=True)))
+    (tmp_path / "posts/cache-9.arrow").write_bytes(stream_of(POSTS))
+    remove(connector(tmp_path / "posts"), {ALICE})
+    connector(tmp_path / "posts").purge(retention=timedelta(0), at=AT)
+    assert sorted(one.name for one in (tmp_path / "posts").glob("*.arrow")) == list(names)
+
+
 def test_a_damaged_file_does_not_keep_the_good_ones_from_being_found(folder: Path) -> None:
     (folder / FIRST).write_bytes((folder / FIRST).read_bytes()[:100])
     found = connector(folder).find({BOB})
