@@ -60,7 +60,7 @@ class Swelling:
         fields: list[pa.Field[Any]] = [
             one.with_type(pa.dictionary(pa.int32(), one.type)) if one.name in self.columns else one for one in schema
         ]
-        return pa.schema(fields, schema.metadata)
+        return pa.schema(fields)
 
     def read(self, parquet: pq.ParquetFile, number: int, schema: pa.Schema) -> Iterator[pa.Table]:
         """The row group's rows in their order, in this schema."""
