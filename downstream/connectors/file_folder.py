@@ -28,6 +28,7 @@ from downstream.connectors.base import (
     UnitState,
     UnitVersion,
     Verification,
+    collecting,
 )
 from downstream.connectors.file_looks import Located, Looks
 from downstream.connectors.side_by_side import staged_side_by_side
@@ -157,10 +158,12 @@ class FileFolder:
                 columns = columns or header.columns
         return Manifest(len(files), sum(unit.rows for unit in units), digest.hexdigest(), tuple(units), columns)
 
-    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+    def keys(
+        self, units: Collection[str] | None = None, failures: list[ConnectorError] | None = None
+    ) -> Iterator[list[str]]:
         for stored in self._files():
             if units is None or stored.name in units:
-                with self._store.at_hand([stored.name]) as (file,):
+                with collecting(failures), self._store.at_hand([stored.name]) as (file,):
                     yield from self._engine.keys(file, key_column=self._key_column)
 
     def sweep(self) -> list[str]:
