@@ -10,6 +10,8 @@ import pytest
 
 from downstream.connectors import open_connector
 from downstream.connectors.base import Connector, ConnectorError
+from downstream.engines import arrow_streams
+from downstream.engines.base import DataFile
 from tests.conftest import AT
 from tests.downstream.connectors.contract import ALICE, BOB, MORE, POSTS, lost, remove, stage_first
 from tests.downstream.connectors.file_grounds import save, stream_of
@@ -102,6 +104,23 @@ def test_every_split_is_told_of_in_every_folder(several: Path) -> None:
     assert [one.unit for one in remove(connector(several), {ALICE})] == ["train/data-00000-of-00001.arrow"]
     assert told(several / "train") == told(several / "test") == {"train": 3, "test": 2}
     assert state(several / "test") == untouched
+
+
+def test_totals_are_read_again_only_of_what_is_another_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"data-{number:05d}-of-00006.arrow" for number in range(6)]
+    put_split(tmp_path / "posts", "train", dict.fromkeys(names, POSTS), splits_of(train=30))
+    read: list[str] = []
+    totals = arrow_streams.totals
+
+    def counted(file: DataFile) -> tuple[int, int]:
+        read.append(file.name)
+        return totals(file)
+
+    monkeypatch.setattr(arrow_streams, "totals", counted)
+    assert len(remove(connector(tmp_path / "posts"), {ALICE})) == 6
+    # all after the first commit, and then each that was swapped
+    assert len(read) == 6 + 5
+    assert told(tmp_path / "posts") == {"train": 18}
 
 
 def test_a_dataset_that_tells_no_splits_is_left_so(tmp_path: Path) -> None:
