@@ -6,6 +6,7 @@ keep working, and the dataset does not turn into a missing one.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ from downstream.stores import folders, open_store
 from downstream.stores.base import Store, Stored
 from downstream.stores.local import changed
 from downstream.subject_index import Holdings, Index, Place
+from downstream.subject_index.headers import Headers
 from portal.fault_points import reach
 
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
@@ -78,7 +80,7 @@ def connect(
         raise ConnectorError(
             "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
         )
-    return (make or FileFolder)(
+    folder = (make or FileFolder)(
         kind,
         open_store(location, options),
         open_engine(options.get("engine", "embedded"), options, of=kind.format),
@@ -86,6 +88,8 @@ def connect(
         created_column=options.get("created_column", ""),
         statements=statement_columns.from_options(options),
     )
+    folder.read_as = json.dumps([kind.format, key_column, dict(options)], sort_keys=True, default=str)
+    return folder
 
 
 class FileFolder:
@@ -107,12 +111,17 @@ class FileFolder:
         self._key_column = key_column
         self._created_column = created_column
         self._statements = statements
+        self.read_as = f"{kind.format}\0{key_column}"
+        """What stands for how files are read: the same file says the same where it is the same."""
         self._looks = Looks(store, engine, key_column)
 
     def use_index(self, place: Place) -> None:
         """See `base.Indexed`."""
         if isinstance(self._engine, Grouped):
             self._looks.index = Index(place, self._store, self._engine, self._key_column)
+        else:
+            # to tell how many rows such a file has takes reading it
+            self._looks.remembered = Headers(place, self.read_as)
 
     def index_holdings(self, *, rebuild: bool) -> Holdings | None:
         """See `base.Indexed`."""
