@@ -4,11 +4,14 @@ Runs look for those whom the log names since the last run. A file that comes in 
 left, so a full run looks in it for everybody, also for those who were erased and are known by a fingerprint alone.
 """
 
+import re
 import uuid
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
 import structlog
 from django.db import transaction
 
@@ -17,6 +20,10 @@ from downstream import leases, leaving, naming, registry, versions
 from downstream.connectors.base import Connector, ConnectorError, Manifest, Span, TellsKeys
 from downstream.leases import Lease
 from downstream.models import Dataset, DatasetVersion, Propagation, Target
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_BEGINNING = 16
+"""Digits of a hash that are compared."""
 
 logger = structlog.get_logger(__name__)
 
@@ -78,11 +85,10 @@ def look_through(propagation: Propagation, lease: Lease, connector: Connector, *
         return Looked(manifest)
     units = versions.unseen(dataset, manifest)
     failures: list[ConnectorError] = []
-    everything: list[str | None] = [unit.name for unit in manifest.units]
-    batches = _keys(connector, (everything or [None]) if units is None else sorted(units), failures)
+    batches = _keys(connector, units, failures)
     erased: set[str] = set()
     if dataset.key_hash:
-        people = _whose_hashes(dataset, {key for batch in batches for key in batch})
+        people = _whose_hashes(dataset, batches)
     else:
         people = set()
         for batch in batches:
@@ -92,21 +98,36 @@ def look_through(propagation: Propagation, lease: Lease, connector: Connector, *
     return Looked(manifest, frozenset(erased), tuple(failures))
 
 
-def _keys(connector: TellsKeys, units: Sequence[str | None], failures: list[ConnectorError]) -> Iterator[list[str]]:
-    """The keys of each unit (None: of all); one that cannot be read keeps no other from being looked through."""
-    for unit in units:
-        try:
-            yield from connector.keys(None if unit is None else [unit])
-        except ConnectorError as failure:
-            failures.append(failure)
+def _keys(connector: TellsKeys, units: Collection[str] | None, failures: list[ConnectorError]) -> Iterator[list[str]]:
+    """The keys of these units (None: of all); one that cannot be read keeps no other from being looked through."""
+    try:
+        yield from connector.keys(units, failures)
+    except ConnectorError as failure:
+        failures.append(failure)
 
 
-def _whose_hashes(dataset: Dataset, there: set[str]) -> set[uuid.UUID]:
-    """The living people of whom a name, hashed as the dataset does it, is among these keys."""
+def _whose_hashes(dataset: Dataset, batches: Iterable[list[str]]) -> set[uuid.UUID]:
+    """The living people of whom a name, hashed as the dataset does it, is among these keys.
+
+    Held are 8 bytes of each name's hash, however many keys the dataset has. Two that begin alike make a target too
+    many, of whom nothing is found.
+    """
     spelled = naming.spelling(dataset)
-    people: set[uuid.UUID] = set()
+    if spelled is None:
+        return set()
+    known, owners = array("Q"), bytearray()
     for page in bulk_names.every(scheme=dataset.key_scheme):
-        people.update(subject_id for value, subject_id in page.items() if spelled and spelled(value) in there)
+        for value, subject_id in page.items():
+            known.append(int(spelled(value)[:_BEGINNING], 16))
+            owners += subject_id.bytes
+    order = np.argsort(np.array(known, np.uint64))
+    ranked = np.array(known, np.uint64)[order]
+    people: set[uuid.UUID] = set()
+    for batch in batches:
+        there = np.array([int(key[:_BEGINNING], 16) for key in batch if _HASH.fullmatch(key)], np.uint64)
+        first, last = np.searchsorted(ranked, there), np.searchsorted(ranked, there, side="right")
+        for start, end in zip(first[last > first], last[last > first], strict=True):
+            people.update(uuid.UUID(bytes=bytes(owners[16 * one : 16 * one + 16])) for one in order[start:end])
     return people
 
 

@@ -7,6 +7,7 @@ which. `tests/downstream/connectors/contract.py` holds a connector to this.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
@@ -231,10 +232,13 @@ class Connector(Protocol):
 class TellsKeys(Protocol):
     """A connector that can also tell whom units are about: needed to recognise erased people in new units."""
 
-    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+    def keys(
+        self, units: Collection[str] | None = None, failures: list[ConnectorError] | None = None
+    ) -> Iterator[list[str]]:
         """The distinct keys of these units (None: of all), as text, some thousands at a time; memory stays flat.
 
-        A key may come once for each unit. Nulls are left out. Raises ConnectorError.
+        A key may come once for each unit. Nulls are left out. Raises ConnectorError; where `failures` is given, why a
+        unit could not be read is added to it, and the others are read.
         """
 
 
@@ -247,6 +251,17 @@ class Indexed(Protocol):
 
     def index_holdings(self, *, rebuild: bool) -> Holdings | None:
         """Bring the index up to date, or make it anew; None where this dataset has none. Raises ConnectorError."""
+
+
+@contextmanager
+def collecting(failures: list[ConnectorError] | None) -> Iterator[None]:
+    """Add a ConnectorError to the failures and go on behind it; raise it where there are none to add to."""
+    try:
+        yield
+    except ConnectorError as failure:
+        if failures is None:
+            raise
+        failures.append(failure)
 
 
 def stage_one_by_one(

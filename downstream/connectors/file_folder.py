@@ -6,6 +6,7 @@ keep working, and the dataset does not turn into a missing one.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from downstream.connectors.base import (
     UnitState,
     UnitVersion,
     Verification,
+    collecting,
 )
 from downstream.connectors.file_looks import Located, Looks
 from downstream.connectors.side_by_side import staged_side_by_side
@@ -41,6 +43,7 @@ from downstream.stores import folders, open_store
 from downstream.stores.base import Store, Stored
 from downstream.stores.local import changed
 from downstream.subject_index import Holdings, Index, Place
+from downstream.subject_index.headers import Headers
 from portal.fault_points import reach
 
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
@@ -78,7 +81,7 @@ def connect(
         raise ConnectorError(
             "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
         )
-    return (make or FileFolder)(
+    folder = (make or FileFolder)(
         kind,
         open_store(location, options),
         open_engine(options.get("engine", "embedded"), options, of=kind.format),
@@ -86,6 +89,8 @@ def connect(
         created_column=options.get("created_column", ""),
         statements=statement_columns.from_options(options),
     )
+    folder.read_as = json.dumps([kind.format, key_column, dict(options)], sort_keys=True, default=str)
+    return folder
 
 
 class FileFolder:
@@ -107,12 +112,17 @@ class FileFolder:
         self._key_column = key_column
         self._created_column = created_column
         self._statements = statements
+        self.read_as = f"{kind.format}\0{key_column}"
+        """What stands for how files are read: the same file says the same where it is the same."""
         self._looks = Looks(store, engine, key_column)
 
     def use_index(self, place: Place) -> None:
         """See `base.Indexed`."""
         if isinstance(self._engine, Grouped):
             self._looks.index = Index(place, self._store, self._engine, self._key_column)
+        else:
+            # to tell how many rows such a file has takes reading it
+            self._looks.remembered = Headers(place, self.read_as)
 
     def index_holdings(self, *, rebuild: bool) -> Holdings | None:
         """See `base.Indexed`."""
@@ -158,10 +168,12 @@ class FileFolder:
                 columns = columns or header.columns
         return Manifest(len(files), sum(unit.rows for unit in units), digest.hexdigest(), tuple(units), columns)
 
-    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+    def keys(
+        self, units: Collection[str] | None = None, failures: list[ConnectorError] | None = None
+    ) -> Iterator[list[str]]:
         for stored in self._files():
             if units is None or stored.name in units:
-                with self._store.at_hand([stored.name]) as (file,):
+                with collecting(failures), self._store.at_hand([stored.name]) as (file,):
                     yield from self._engine.keys(file, key_column=self._key_column)
 
     def sweep(self) -> list[str]:

@@ -5,14 +5,15 @@ not there only while the file is by its fingerprint the one whose every key it h
 somebody is asked when its rows were made.
 """
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from downstream.connectors.base import ConnectorError, Spans
 from downstream.engines.base import Engine
-from downstream.engines.columns import Column
 from downstream.stores.base import Store, Stored
 from downstream.subject_index.confirming import Hit
+from downstream.subject_index.headers import Header, Headers
 from downstream.subject_index.index import MOST_KEYS, Index
 
 
@@ -27,17 +28,6 @@ class Located:
     """The row groups that hold them; None where nobody knows."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file's header says about it."""
-
-    rows: int
-    size: int
-    token: str
-    columns: tuple[Column, ...] = ()
-    """Where it was read just now; what is remembered of a file does not hold them."""
-
-
 class Looks:
     """Looks at the files of one dataset."""
 
@@ -46,6 +36,8 @@ class Looks:
         self._engine = engine
         self._key_column = key_column
         self.index = index
+        self.remembered: Headers | None = None
+        """What files said about themselves, where their formats have no index."""
 
     def find(
         self, files: Sequence[Stored], keys: Collection[str], spans: Spans, failures: list[ConnectorError]
@@ -104,14 +96,23 @@ class Looks:
 
     def headers(self, files: Iterable[Stored]) -> dict[str, Header | ConnectorError]:
         """What each file's header says, or why it cannot be read."""
+        files, since_ns = list(files), time.time_ns()
         found: dict[str, Header | ConnectorError] = {}
         for stored in files:
-            about = self.index and self.index.about(stored)
             try:
-                found[stored.name] = Header(about.rows, about.size, about.token) if about else self._inspect(stored)
+                found[stored.name] = self._known(stored) or self._inspect(stored)
             except ConnectorError as failure:
                 found[stored.name] = failure
+        if self.remembered is not None:
+            read = {name: header for name, header in found.items() if isinstance(header, Header)}
+            self.remembered.keep(files, read, since_ns=since_ns)
         return found
+
+    def _known(self, stored: Stored) -> Header | None:
+        if self.remembered is not None:
+            return self.remembered.of(stored)
+        about = self.index and self.index.about(stored)
+        return Header(about.rows, about.size, about.token) if about else None
 
     def _by_index(
         self,

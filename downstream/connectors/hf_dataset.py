@@ -12,7 +12,7 @@ Who dies in between leaves the mark that more is to come; the next run's sweep d
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
@@ -80,6 +80,7 @@ class SavedDataset(FileFolder):
     def __init__(self, listing: Listing, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._listing = listing
+        self._totals: dict[str, tuple[str, tuple[int, int]]] = {}
 
     def sweep(self) -> list[str]:
         swept = super().sweep()
@@ -102,8 +103,10 @@ class SavedDataset(FileFolder):
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         """Delete caches too: they are copies, made anew by whoever wants them; nothing says how long they are kept."""
         super().purge(retention=retention, at=at)
+        # a state may list a file that is called as caches are: then it is data
+        data = {one.name for one in self._files()}
         for name in [one.name for one in self._store.walk()]:
-            if _is_cache(name):
+            if _is_cache(name) and name not in data:
                 self._store.discard(name)
 
     def _files(self) -> list[Stored]:
@@ -119,7 +122,7 @@ class SavedDataset(FileFolder):
         if _PENDING not in state:
             return
         units = [_beside(name, one) for one in sorted(_listed(state))]
-        totals = [arrow_streams.totals(file) for unit in units for file in self._at_hand(unit)]
+        totals = [self._total(unit) for unit in units]
         # in a dataset of several splits, each folder tells of all of them
         for info in _names(self._store, _INFO):
             if PurePosixPath(info).parent == PurePosixPath(name).parent or _is_sibling(info, name):
@@ -142,9 +145,14 @@ class SavedDataset(FileFolder):
             info["size_in_bytes"] = (info.get("dataset_size") or 0) + (info.get("download_size") or 0)
         _write(self._store, name, info)
 
-    def _at_hand(self, unit: str) -> Iterator[Any]:
-        with self._store.at_hand([unit]) as files:
-            yield from files
+    def _total(self, unit: str) -> tuple[int, int]:
+        """Rows and bytes of one file; read again only where it is another than it was."""
+        fingerprint = self._store.fingerprint(unit)
+        known = self._totals.get(unit)
+        if known is None or known[0] != fingerprint:
+            with self._store.at_hand([unit]) as (file,):
+                known = self._totals[unit] = fingerprint, arrow_streams.totals(file)
+        return known[1]
 
 
 def _checked(store: Store, name: str) -> set[str]:

@@ -29,6 +29,7 @@ from downstream.connectors.base import (
     UnitState,
     UnitVersion,
     Verification,
+    collecting,
     stage_one_by_one,
 )
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
@@ -104,13 +105,16 @@ class Memory:
             columns=columns.of_schema(next(iter(units.values())).schema),
         )
 
-    def keys(self, units: Collection[str] | None = None) -> Iterator[list[str]]:
+    def keys(
+        self, units: Collection[str] | None = None, failures: list[ConnectorError] | None = None
+    ) -> Iterator[list[str]]:
         there = self._place().units
         for unit in sorted(there if units is None else there.keys() & set(units)):
-            column = self._column(unit, self.key_column, "key_column_missing")
-            form = form_of(unit, self.key_column, column.type)
-            distinct: Any = pc.unique(pc.cast(column, form.arrow)).drop_null()
-            yield form.texts(distinct.to_pylist())
+            with collecting(failures):
+                column = self._column(unit, self.key_column, "key_column_missing")
+                form = form_of(unit, self.key_column, column.type)
+                distinct: Any = pc.unique(pc.cast(column, form.arrow)).drop_null()
+                yield form.texts(distinct.to_pylist())
 
     def sweep(self) -> list[str]:
         place = self._place()

@@ -17,7 +17,7 @@ from downstream.engines.errors import ConnectorError
 from downstream.engines.jsonl import copy, lines
 from downstream.engines.options import choice, flag, invalid, text
 from downstream.engines.record_engine import RecordEngine
-from downstream.engines.records import LONGEST, MISSING, Record, Values
+from downstream.engines.records import LONGEST, MISSING, Fraction, Record, Values
 
 # in all of them a byte below 128 is that letter, wherever it stands
 ENCODINGS = ("utf-8", "latin-1", "cp1252", "ascii")
@@ -115,12 +115,14 @@ class Csv:
 
 
 def _meant(value: str, *, is_key: bool) -> Any:
-    """The value that was written: nothing, a fraction, a whole number where digits do not count, or a text."""
+    """The value that was written: nothing, a fraction, a whole number where digits do not count, or a text.
+
+    A key is always its text. Where every key is a fraction, who wrote the file has lost what its keys were.
+    """
     if not value:
         return None
     if "." in value and _FRACTION.fullmatch(value):
-        # "7.0" names nobody: who wrote the file has lost the digits of its keys
-        return float(value)
+        return Fraction(value) if is_key else float(value)
     if not is_key and _WHOLE.fullmatch(value):
         return int(value)
     return value

@@ -25,6 +25,8 @@ _COLUMNS = "* EXCLUDE (__heed_file)"
 _NUMBERED_SCAN = _SCAN.replace(")", ", file_row_number=true)")
 _NUMBERED_COLUMNS = "* EXCLUDE (__heed_file, file_row_number)"
 _64_BITS = 2**64
+_STRETCHES = 64
+"""Stretches of rows that one query names."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,26 @@ class _Seen:
 def _look(
     connection: duckdb.DuckDBPyConnection, file: DataFile, condition: str, rows: Sequence[RowRange] | None
 ) -> _Seen:
-    """How many rows have to go, and the number and sums of all others; only of these rows of the file, or of all.
+    """What the rows say; only these rows of the file, or all. Many stretches are looked at in portions.
+
+    Each row is compared with every stretch that a query names, so one query for all would take their number squared.
+    """
+    if rows is None:
+        return _look_at(connection, file, condition, None)
+    portions = [rows[start : start + _STRETCHES] for start in range(0, len(rows), _STRETCHES)]
+    seen = [_look_at(connection, file, condition, portion) for portion in portions]
+    one, two = (sum(sums) % _64_BITS for sums in zip((0, 0), *(each.sums for each in seen), strict=True))
+    return _Seen(sum(each.leaving for each in seen), sum(each.staying for each in seen), (one, two))
+
+
+def _look_at(
+    connection: duckdb.DuckDBPyConnection, file: DataFile, condition: str, rows: Sequence[RowRange] | None
+) -> _Seen:
+    """How many rows have to go, and the number and sums of all others.
 
     The sums are of two differently seeded hashes of each row: sums, because an exclusive or does not notice a row
     that is there twice more; and they do not depend on the order of rows.
     """
-    if rows is not None and not rows:
-        return _Seen(0, 0, (0, 0))
     scan, columns, place = _SCAN, _COLUMNS, "true"
     if rows is not None:
         # DuckDB decodes only row groups that hold rows of these numbers

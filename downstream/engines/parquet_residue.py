@@ -17,6 +17,7 @@ from downstream.engines.held_bytes import Held, InMemory
 from downstream.engines.parquet_footers import Chunk, Group, NotUnderstoodError, layout_of
 from downstream.engines.parquet_pages import BYTE_ARRAY, FIXED_LENGTH, dictionary_of, found_in, values_in
 from downstream.engines.parquet_rewriting import Plan, dense
+from downstream.engines.parquet_swelling import Swelling
 from downstream.engines.room import room_for
 
 _FORM = ("version", "use_compliant_nested_type", "store_decimal_as_integer", "write_time_adjusted_to_utc")
@@ -62,16 +63,19 @@ class RemovedValues:
     def _left_over(self, held: Held, chunk: Chunk, index: int, values: set[bytes], number: int) -> bool:
         found = found_in(chunk, dictionary_of(held, chunk), self._width(index), values)
         found |= values.intersection(_outermost(held, chunk))
-        return bool(found) and not found <= self._in_rows(index, number)
+        return bool(found) and not found <= self._in_rows(held, index, number)
 
-    def _in_rows(self, index: int, number: int) -> set[bytes]:
+    def _in_rows(self, old: Held, index: int, number: int) -> set[bytes]:
         """What the rows of a row group really say in one column."""
-        reader = self.parquet.reader
-        with room_for(self.parquet.metadata.row_group(number).column(index).total_uncompressed_size):
-            rows: pa.Table = reader.read_row_group(number, column_indices=[index])
-            group, held = self._written(rows.cast(dense(rows.schema)))
-        (chunk,) = group.chunks
-        return self._values_of(held, chunk, index)
+        values: set[bytes] = set()
+        about = self.parquet.metadata.row_group(number)
+        way = Swelling.of(old, about, self.plan.schema)
+        with room_for(way.room if way.columns else about.column(index).total_uncompressed_size):
+            for rows in way.column(self.parquet, number, index):
+                group, written = self._written(rows.cast(dense(rows.schema)))
+                (chunk,) = group.chunks
+                values |= self._values_of(written, chunk, index)
+        return values
 
     def _written(self, rows: pa.Table) -> tuple[Group, Held]:
         """The rows as a row group whose dictionaries hold what the rows say and nothing else."""

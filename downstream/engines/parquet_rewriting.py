@@ -21,7 +21,8 @@ from downstream.engines.arrow_columns import column_at
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, reading, writing
 from downstream.engines.key_columns import KeyForm
-from downstream.engines.parquet_files import form_of_times, key_form, opened
+from downstream.engines.parquet_files import form_of_times, held, key_form, opened
+from downstream.engines.parquet_swelling import Swelling
 from downstream.engines.room import room_for
 from downstream.engines.spans import WHOLE, Spans, TimeForm
 
@@ -76,15 +77,17 @@ class LeavingRows:
 
 def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[str], spans: Spans = WHOLE) -> None:
     """Write `source` without the rows that have to go to `target`, one row group at a time."""
-    with opened(source) as parquet:
+    with opened(source) as parquet, held(source) as old:
         plan = plan_of(source, parquet)
         leaving = LeavingRows.of(source, parquet, key_column, keys, spans)
+        ways = Swelling.of_all(old, parquet.metadata, plan.schema)
+        schema = ways[0].narrow(plan.schema) if ways else plan.schema
         # metadata is carried over byte for byte, the embedded Arrow schema included, so it is not made anew
         with writing(source.name):
-            writer = pq.ParquetWriter(target, plan.schema, store_schema=False, **plan.options)
+            writer = pq.ParquetWriter(target, schema, store_schema=False, **plan.options)
         try:
-            for index in range(parquet.num_row_groups):
-                _rewrite_group(source, parquet, index, plan, leaving, writer)
+            for index, way in enumerate(ways):
+                _rewrite_group(source, parquet, index, way, plan, leaving, writer)
             metadata: Any = parquet.metadata.metadata
             if metadata:
                 writer.add_key_value_metadata(metadata)
@@ -94,13 +97,17 @@ def rewrite(source: DataFile, target: str, *, key_column: str, keys: Collection[
 
 
 def _rewrite_group(
-    source: DataFile, parquet: pq.ParquetFile, index: int, plan: Plan, leaving: LeavingRows, writer: pq.ParquetWriter
+    source: DataFile,
+    parquet: pq.ParquetFile,
+    index: int,
+    way: Swelling,
+    plan: Plan,
+    leaving: LeavingRows,
+    writer: pq.ParquetWriter,
 ) -> None:
-    with room_for(parquet.metadata.row_group(index).total_byte_size):
+    with room_for(way.room):
         with reading(source.name):
-            group = parquet.read_row_group(index).cast(plan.schema)
-            kept = group.filter(pc.invert(leaving.rows(group)))
-            del group
+            kept = way.staying(parquet, index, plan.schema, leaving.rows)
         # a row group that is emptied is left out
         if kept.num_rows:
             with writing(source.name):

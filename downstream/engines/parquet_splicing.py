@@ -31,6 +31,7 @@ from downstream.engines.parquet_footers import (
 from downstream.engines.parquet_pages import pages_of
 from downstream.engines.parquet_residue import RemovedValues
 from downstream.engines.parquet_rewriting import LeavingRows, Plan, plan_of
+from downstream.engines.parquet_swelling import Swelling
 from downstream.engines.room import room_for
 from downstream.engines.spans import WHOLE, Spans
 
@@ -160,19 +161,16 @@ class _Job:
 
     def _anew(self, number: int, removed: RemovedValues) -> Part | None:
         """The row group without the rows that have to go; None where no row is left."""
-        with room_for(self.parquet.metadata.row_group(number).total_byte_size):
+        way = Swelling.of(self.old, self.parquet.metadata.row_group(number), self.plan.schema)
+        with room_for(way.room):
             with reading(self.source.name):
-                group = self.parquet.read_row_group(number).cast(self.plan.schema)
-                leaving = self.leaving.rows(group)
-                removed.add(group.filter(leaving))
-                kept = group.filter(pc.invert(leaving))
-            del group
+                kept = way.staying(self.parquet, number, self.plan.schema, self.leaving.rows, removed.add)
             return self._written(kept) if kept.num_rows else None
 
     def _written(self, rows: pa.Table) -> Part:
         sink = pa.BufferOutputStream()
         with writing(self.source.name):
-            with pq.ParquetWriter(sink, self.plan.schema, store_schema=False, **self.plan.options) as writer:
+            with pq.ParquetWriter(sink, rows.schema, store_schema=False, **self.plan.options) as writer:
                 writer.write_table(rows, row_group_size=rows.num_rows)
             place = self.shelf.put(memoryview(sink.getvalue()))
             layout = layout_of(place)

@@ -15,7 +15,18 @@ from typing import Protocol
 
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.errors import ConnectorError, reading
-from downstream.engines.records import MISSING, Leaving, ListOfKeys, Record, Seen, Values, as_statement, keys_in
+from downstream.engines.records import (
+    MISSING,
+    FractionAsKey,
+    Leaving,
+    ListOfKeys,
+    Record,
+    Seen,
+    Values,
+    as_statement,
+    fraction,
+    keys_in,
+)
 from downstream.engines.spans import WHOLE, Spans
 
 _128_BITS = 2**128
@@ -269,6 +280,8 @@ def _one_key_each(file: DataFile, key_column: str) -> Iterator[None]:
             "a record has to go with any of them.",
             permanent=True,
         ) from None
+    except FractionAsKey:
+        raise fraction(file, key_column) from None
 
 
 def _failed(source: DataFile, why: str) -> ConnectorError:

@@ -1,9 +1,11 @@
 """Records of files that have no columns of one type: which of them have to go, by the values that each holds.
 
-Keys are compared as text: a text is its own, a whole number its digits; no other value names anybody. A format tells
+Keys are compared as text: a text is its own, a whole number its digits, also where it is written as a fraction (`7.0`).
+Any other fraction has lost what it told, so its file is refused; no other value names anybody. A format tells
 each record's values by `Fields`; whatever is no record (a header, a blank line) has none, and always stays.
 """
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,6 +16,9 @@ from downstream.engines.spans import Span, Spans, text_inside
 
 LONGEST = 100 * 1024 * 1024
 """Bytes of one record; a longer one is refused, because it would have to be held in memory."""
+
+_EXACT = 2**53 - 1
+"""Above it, numbers that are held as fractions lose digits (RFC 8259, section 6)."""
 
 Values = tuple[Any, ...]
 """What one record holds in the columns that were asked for, in their order."""
@@ -34,6 +39,10 @@ class Several(tuple[Any, ...]):
     """The values of a column that one record gives more than once; readers differ on which of them counts."""
 
 
+class Fraction(str):
+    """A text that is written as fractions are: it may be a key as it stands, or one that has lost its digits."""
+
+
 class Record(NamedTuple):
     """A piece of a file: its bytes, or others that name them; without values, it is no record."""
 
@@ -44,16 +53,27 @@ class Record(NamedTuple):
 
 
 def keys_in(value: Any, *, lists: bool) -> Iterator[str]:
-    """The keys that a record's value names. Raises ListOfKeys for a list of people where there may be none."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int) and not isinstance(value, bool):
+    """The keys that a record's value names.
+
+    Raises ListOfKeys for a list of people where there may be none, and FractionAsKey.
+    """
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         yield str(value)
+    elif isinstance(value, float):
+        if _is_whole(value):
+            yield str(int(value))
+        elif not math.isnan(value):
+            raise FractionAsKey
     elif isinstance(value, list | Several):
         if isinstance(value, list) and not lists:
             raise ListOfKeys
         for one in value:
             yield from keys_in(one, lists=lists)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether it is a fraction that still tells the whole number that it was."""
+    return isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,8 @@ class Leaving:
     def by(self, values: Values) -> list[str]:
         """The keys for whom the record has to go: none where it stays. The first value is the key, the second the time.
 
-        Raises ListOfKeys where a record names a list of people and the dataset's options do not say that it may.
+        Raises ListOfKeys where a record names a list of people and the dataset's options do not say that it may, and
+        FractionAsKey.
         """
         value = values[0]
         if type(value) is str:
@@ -93,6 +114,10 @@ class ListOfKeys(Exception):
     """A record names a list of people."""
 
 
+class FractionAsKey(Exception):
+    """A record's key is a number that is not whole, or too large to be known in all its digits."""
+
+
 @dataclass
 class Column:
     """What a look at a file's records has told of one column."""
@@ -107,9 +132,9 @@ class Column:
         if self.usable or value is MISSING:
             return
         self.present = True
-        self.usable = isinstance(value, (*usable, Several)) and not isinstance(value, bool)
+        self.usable = isinstance(value, (*usable, Several)) and not isinstance(value, bool | Fraction)
         # numbers that lost what they told; other values are taken for none
-        self.strange |= not self.usable and isinstance(value, int | float) and not isinstance(value, bool)
+        self.strange |= not self.usable and isinstance(value, int | float | Fraction) and not isinstance(value, bool)
 
 
 class Seen:
@@ -126,7 +151,7 @@ class Seen:
         """Take in one record."""
         self.rows += 1
         if not self.key.usable:
-            self.key.look(values[0], (str, int, list))
+            self.key.look(int(values[0]) if _is_whole(values[0]) else values[0], (str, int, list))
         if self.time.name and not self.time.usable:
             self.time.look(values[1], (str,))
         self.enough = self.key.usable and (self.time.usable or not self.time.name)
@@ -141,11 +166,7 @@ class Seen:
                 permanent=True,
             )
         if self.key.strange and not self.key.usable:
-            raise ConnectorError(
-                "key_column_unsupported",
-                f"{file.name}: the key {self.key.name} is a fraction; it has to be text or a whole number.",
-                permanent=True,
-            )
+            raise fraction(file, self.key.name)
 
     def check_time(self, file: DataFile) -> None:
         """Raises ConnectorError unless the file says when records were made; a file without rows need not."""
@@ -161,6 +182,15 @@ class Seen:
                 f"{file.name}: {self.time.name} is a number in every record; it has to be ISO 8601 text.",
                 permanent=True,
             )
+
+
+def fraction(file: DataFile, key_column: str) -> ConnectorError:
+    """What a file is refused with whose keys are numbers that lost what they told."""
+    return ConnectorError(
+        "key_column_unsupported",
+        f"{file.name}: the key {key_column} is a fraction; it has to be text or a whole number.",
+        permanent=True,
+    )
 
 
 def as_statement(value: Any) -> str | None:

@@ -15,6 +15,8 @@ from consents.models import Partner, Subject
 from consents.vocabulary import Action, Kind
 from downstream import arrivals, propagation, registry, tasks, versions
 from downstream.connectors import memory
+from downstream.connectors.base import ConnectorError, TellsKeys
+from downstream.connectors.file_folder import FileFolder
 from downstream.models import Dataset, DatasetVersion, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status
 from downstream.versions import Origin
@@ -294,6 +296,25 @@ def test_a_store_that_tells_no_keys_is_searched_for_everybody(
     assert run_all(at=AFTERWARDS) == [True]
     assert place.units["b"].num_rows == 0
     del memory.PLACES["here"]
+
+
+def test_the_folder_is_walked_once_however_many_files_came_in(posts: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        come_in(posts, f"m_{number}", name=f"late-{number}.parquet")
+    Path(posts.location, "late-2.parquet").write_bytes(b"PAR1 damaged PAR1")
+    walks: list[int] = []
+    files = FileFolder._files
+
+    def counted(self: FileFolder) -> Any:
+        walks.append(1)
+        return files(self)
+
+    monkeypatch.setattr(FileFolder, "_files", counted)
+    connector, failures = registry.connect(posts), list[ConnectorError]()
+    assert isinstance(connector, TellsKeys)
+    told = arrivals._keys(connector, [f"late-{number}.parquet" for number in range(5)], failures)
+    assert [key for keys in told for key in keys] == ["m_0", "m_1", "m_3", "m_4"]
+    assert (len(walks), len(failures)) == (1, 1)
 
 
 def test_the_turn_looks_around_and_tolerates_words_of_another_version(cleaned: Dataset) -> None:

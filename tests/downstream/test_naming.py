@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import os
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,29 @@ def test_hashes_that_come_in_later_are_recognised(alice: Subject, charlie: Subje
     newest = versions.newest(dataset)
     assert newest is not None
     assert not newest.has_arrivals
+
+
+def test_hashes_stream_past_the_people(alice: Subject, charlie: Subject, tmp_path: Path) -> None:
+    dataset = registry.register(
+        registration=registration(folder_of(tmp_path, KeyHash.HMAC, "m_x"), KeyHash.HMAC), by=BY, at=AT
+    )
+
+    class Batch(list[str]):
+        """A list that can be watched."""
+
+    made: list[weakref.ref[Batch]] = []
+    alive: list[int] = []
+
+    def batches() -> Iterator[list[str]]:
+        for number in range(20):
+            who = "m_alice" if number == 10 else f"m_{number}"
+            batch = Batch([hashed(who, KeyHash.HMAC), "no hash", hashed("m_charlie", KeyHash.HMAC).upper()])
+            made.append(weakref.ref(batch))
+            alive.append(sum(one() is not None for one in made))
+            yield batch
+
+    assert arrivals._whose_hashes(dataset, batches()) == {alice.pk}
+    assert max(alive) <= 2
 
 
 def test_a_dataset_of_plain_keys_is_named_as_before(alice: Subject, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from downstream.connectors import file_looks, open_connector
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Spans
 from downstream.connectors.file_folder import FileFolder
-from downstream.engines import parquet_files
+from downstream.engines import parquet_files, record_engine
 from downstream.engines.base import DataFile
 from downstream.stores.objects import ObjectStore
 from downstream.subject_index import Place
@@ -329,3 +329,71 @@ def test_an_object_that_cannot_be_brought_here_does_not_hide_the_others(
     monkeypatch.setattr(ObjectStore, "at_hand", failing)
     told, code = found(bucket.connector(), {BOB})
     assert ([unit for unit, *_ in told], code) == (["b"], "store_unreachable")
+
+
+class TestFormatsWithoutFooters:
+    """To tell their rows takes reading them, so that is done once for each version of a file."""
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The names of files that were read for what they say about themselves."""
+        names: list[str] = []
+        inspect = record_engine.RecordEngine.inspect
+
+        def counted(self: Any, file: DataFile, **options: Any) -> Any:
+            names.append(file.name)
+            return inspect(self, file, **options)
+
+        monkeypatch.setattr(record_engine.RecordEngine, "inspect", counted)
+        return names
+
+    @pytest.fixture
+    def posts(self, tmp_path: Path) -> Path:
+        (tmp_path / "posts").mkdir()
+        for name in ("a", "b"):
+            self.put(tmp_path / "posts", name, 2)
+        return tmp_path / "posts"
+
+    def put(self, posts: Path, name: str, rows: int) -> None:
+        (posts / f"{name}.jsonl").write_text('{"person": "m_alice"}\n' * rows)
+        earlier = time.time() - 600 + next(CLOCK)
+        os.utime(posts / f"{name}.jsonl", (earlier, earlier))
+
+    def manifest(self, posts: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
+        connector = open_connector("jsonl_folder", str(posts), options.pop("key", "person"), {})
+        assert isinstance(connector, FileFolder)
+        # the file system's own clock of changes cannot be set back
+        honest = time.time_ns
+        with monkeypatch.context() as later:
+            later.setattr(time, "time_ns", lambda: honest() + 600 * 10**9)
+            connector.use_index(Place(posts.parent / "index", b"secret", **options))
+            return connector.manifest()
+
+    def test_only_what_is_new_or_another_is_read(
+        self, posts: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = self.manifest(posts, monkeypatch)
+        assert self.manifest(posts, monkeypatch) == first
+        assert read == ["a.jsonl", "b.jsonl"]
+        self.put(posts, "b", 3)
+        self.put(posts, "c", 1)
+        assert [one.rows for one in self.manifest(posts, monkeypatch).units] == [2, 3, 1]
+        assert read[2:] == ["b.jsonl", "c.jsonl"]
+
+    def test_a_full_look_or_another_way_of_reading_reads_all(
+        self, posts: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.manifest(posts, monkeypatch)
+        self.manifest(posts, monkeypatch, full_look_due=True)
+        assert len(read) == 4
+        self.manifest(posts, monkeypatch, key="id")
+        assert len(read) == 6
+
+    @pytest.mark.parametrize("damage", [b"", b"{}", b'{"make": 1, "files": []}', b"\xff"])
+    def test_a_memory_that_is_damaged_is_made_anew(
+        self, posts: Path, read: list[str], damage: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = self.manifest(posts, monkeypatch)
+        (posts.parent / "index/headers.json").write_bytes(damage)
+        assert self.manifest(posts, monkeypatch) == first
+        assert len(read) == 4

@@ -10,6 +10,8 @@ import pytest
 
 from downstream.connectors import open_connector
 from downstream.connectors.base import Connector, ConnectorError
+from downstream.engines import arrow_streams
+from downstream.engines.base import DataFile
 from tests.conftest import AT
 from tests.downstream.connectors.contract import ALICE, BOB, MORE, POSTS, lost, remove, stage_first
 from tests.downstream.connectors.file_grounds import save, stream_of
@@ -104,6 +106,23 @@ def test_every_split_is_told_of_in_every_folder(several: Path) -> None:
     assert state(several / "test") == untouched
 
 
+def test_totals_are_read_again_only_of_what_is_another_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"data-{number:05d}-of-00006.arrow" for number in range(6)]
+    put_split(tmp_path / "posts", "train", dict.fromkeys(names, POSTS), splits_of(train=30))
+    read: list[str] = []
+    totals = arrow_streams.totals
+
+    def counted(file: DataFile) -> tuple[int, int]:
+        read.append(file.name)
+        return totals(file)
+
+    monkeypatch.setattr(arrow_streams, "totals", counted)
+    assert len(remove(connector(tmp_path / "posts"), {ALICE})) == 6
+    # all after the first commit, and then each that was swapped
+    assert len(read) == 6 + 5
+    assert told(tmp_path / "posts") == {"train": 18}
+
+
 def test_a_dataset_that_tells_no_splits_is_left_so(tmp_path: Path) -> None:
     put_split(tmp_path / "posts", "train", {FIRST: POSTS})
     info = (tmp_path / "posts/dataset_info.json").read_bytes()
@@ -178,6 +197,15 @@ class TestRefusals:
     def test_a_folder_of_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("person\n")
         assert refused(tmp_path) == "not_hf_dataset"
+
+
+def test_data_that_is_called_as_caches_are_is_never_deleted(tmp_path: Path) -> None:
+    names = ("cache-0123.arrow", "tmp-0.arrow")
+    put_split(tmp_path / "posts", "train", dict(zip(names, (POSTS, MORE), strict=True)))
+    (tmp_path / "posts/cache-9.arrow").write_bytes(stream_of(POSTS))
+    remove(connector(tmp_path / "posts"), {ALICE})
+    connector(tmp_path / "posts").purge(retention=timedelta(0), at=AT)
+    assert sorted(one.name for one in (tmp_path / "posts").glob("*.arrow")) == list(names)
 
 
 def test_a_damaged_file_does_not_keep_the_good_ones_from_being_found(folder: Path) -> None:

@@ -93,6 +93,12 @@ def test_keys_that_became_fractions_are_refused(tmp_path: Path) -> None:
     assert refusal(CSV, put(tmp_path, b"person,x\n7.0,1\n8.0,2\n,3\n"), {"7"}) == "key_column_unsupported"
 
 
+def test_a_key_that_looks_like_a_fraction_is_its_text(tmp_path: Path) -> None:
+    file = put(tmp_path, b"person\nm_x\n12.5\n12.50\n")
+    assert without(CSV, file, {"12.5"}) == b"person\nm_x\n12.50\n"
+    assert "12.5" in {key for some in CSV.keys(file, key_column="person") for key in some}
+
+
 def test_every_digit_of_a_key_counts(tmp_path: Path) -> None:
     assert without(CSV, put(tmp_path, b"person\n007\n7\n"), {"7"}) == b"person\n007\n"
 

@@ -72,7 +72,18 @@ def test_whole_numbers_name_people_and_nothing_else_does(tmp_path: Path) -> None
     values = ["7", "7.0", "true", '"7"', "7e0", "18446744073709551616", "-0", "1", "[]", "{}"]
     data = b"".join(b'{"person": %b}\n' % value.encode() for value in values if value != "[]")
     kept = without(LINES, put(tmp_path, data), {"7", "18446744073709551616", "1", "True"}).decode()
-    assert [json.dumps(json.loads(line)["person"]) for line in kept.splitlines()] == ["7.0", "true", "7.0", "0", "{}"]
+    assert [json.dumps(json.loads(line)["person"]) for line in kept.splitlines()] == ["true", "0", "{}"]
+
+
+@pytest.mark.parametrize("key", ["7.5", "1e300", "9007199254740993.0", "Infinity", '["m_keep", 7.5]'])
+def test_keys_that_lost_their_digits_are_refused_beside_good_ones(tmp_path: Path, key: str) -> None:
+    file = put(tmp_path, b'{"person": 8}\n{"person": %b}\n' % key.encode())
+    assert refusal(engine_of("jsonl", key_lists=True), file, {"7"}) == "key_column_unsupported"
+
+
+def test_a_file_whose_keys_are_all_written_as_fractions_is_taken(tmp_path: Path) -> None:
+    file = put(tmp_path, b'{"person": 7.0}\n{"person": 8.0}\n{"person": NaN}\n')
+    assert without(LINES, file, {"7"}) == b'{"person": 8.0}\n{"person": NaN}\n'
 
 
 @pytest.mark.parametrize("column", ["authors", "authors.id"])

@@ -1,11 +1,13 @@
 """The comparison notices whatever else changed, and the search finds keys and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from downstream.engines import parquet_checking
 from downstream.engines.errors import ConnectorError
 from tests.downstream.engines.making import ENGINE, GO, KEEP, PERSONS, write
 
@@ -108,3 +110,23 @@ def test_statistics_that_lie_hide_no_row(tmp_path: Path) -> None:
     for keys in ({"m_aaa"}, {"m_aaa", "m_zzz"}):
         assert ENGINE.locate([file], key_column="person", keys=keys) == {"a.parquet": 1}
         assert ENGINE.count(file, key_column="person", keys=keys) == {"m_aaa": 1}
+
+
+def test_many_stretches_of_rows_are_looked_at_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # of every other row group a row goes, so that the others are carried over and lie in between
+    table = pa.table({"person": [GO, KEEP, KEEP, KEEP] * 150, "n": range(600)})
+    source, target = write(tmp_path / "a.parquet", table), str(tmp_path / "b.parquet")
+    ENGINE.rewrite(source, target, key_column="person", keys={GO})
+    named: list[int] = []
+    look_at = parquet_checking._look_at
+
+    def counted(connection: Any, file: Any, condition: str, rows: Any) -> Any:
+        named.append(len(rows))
+        return look_at(connection, file, condition, rows)
+
+    monkeypatch.setattr(parquet_checking, "_look_at", counted)
+    in_portions = ENGINE.compare(source, target, key_column="person", keys={GO})
+    assert named == [64, 64, 22] * 2
+    monkeypatch.setattr(parquet_checking, "_STRETCHES", 1_000)
+    assert ENGINE.compare(source, target, key_column="person", keys={GO}) == in_portions
+    assert in_portions.rows_after == 450
