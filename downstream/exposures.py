@@ -1,7 +1,9 @@
 """Exposures: people whose data a model learned from, and who said no since; and what staff decide about the model.
 
-Counted are people who left a dataset (a removal receipt with rows) after the version that the model's latest finished
-run used. Whoever left before was not in it. Nothing is unlearned by counting: a model changes when it is trained anew.
+Counted are people whom a run removed from a dataset (a receipt with rows) after the version that the model's latest
+finished run used. Whoever left before was not in it. Versions are compared by number and not by position: what came in
+by others has none, and the log named those who are found in it long ago. Nothing is unlearned by counting: a model
+changes when it is trained anew.
 """
 
 import uuid
@@ -13,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from downstream.models import ExposureDecision, RemovalReceipt, RunInput, TrainedModel, TrainingRun
+from downstream.models import DatasetVersion, ExposureDecision, RemovalReceipt, RunInput, TrainedModel, TrainingRun
 from portal import audit
 from portal.errors import Conflict, DomainError
 
@@ -67,7 +69,8 @@ def counted(models: "QuerySet[TrainedModel]") -> "QuerySet[TrainedModel]":
         RunInput.objects.filter(
             run=OuterRef("latest_run"),
             version__dataset__receipts__rows_removed__gt=0,
-            version__dataset__receipts__position__gt=F("version__position"),
+            version__dataset__versions__number__gt=F("version__number"),
+            version__dataset__receipts__propagation_id=F("version__dataset__versions__propagation_id"),
         )
         .order_by()
         .values("run")
@@ -135,13 +138,18 @@ def of_person(subject_id: uuid.UUID) -> list[Learned]:
 
     One for each model and dataset, with the version that was used; at most three queries.
     """
-    removals = RemovalReceipt.objects.filter(subject_id=subject_id, rows_removed__gt=0).order_by("position")
+    made = DatasetVersion.objects.filter(dataset=OuterRef("dataset"), propagation_id=OuterRef("propagation_id"))
+    removals = RemovalReceipt.objects.filter(subject_id=subject_id, rows_removed__gt=0).annotate(
+        made=Subquery(made.values("number")[:1])
+    )
     left: dict[int, list[tuple[int, datetime]]] = {}
-    for dataset_id, position, verified_at in removals.values_list("dataset_id", "position", "verified_at"):
-        left.setdefault(dataset_id, []).append((position, verified_at))
+    # none made by a run from before there were versions, or where a holder took them out
+    numbered = removals.filter(made__isnull=False).order_by("made")
+    for dataset_id, number, verified_at in numbered.values_list("dataset_id", "made", "verified_at"):
+        left.setdefault(dataset_id, []).append((number, verified_at))
     found: dict[tuple[uuid.UUID, int], Learned] = {}
     for row in _used(left) if left else ():
-        after = [at for position, at in left[row.version.dataset_id] if position > row.version.position]
+        after = [at for number, at in left[row.version.dataset_id] if number > row.version.number]
         if after:
             # of several versions the first that shows it
             found.setdefault((row.run.model_id, row.version.dataset_id), _learned(row, left_at=after[0]))

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from consents import checkpoints, holds, purposes, sequencer
 from consents.holds import HoldScope
 from consents.models import Hold
-from downstream import readiness, training_runs
+from downstream import readiness, registry, training_runs, webhooks
 from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, RunInput
 from downstream.readiness import Pause, Reason, Use
 from portal import actors, audit, signing
@@ -181,9 +181,16 @@ def _mark(permit: Permit, found: Standing, *, at: datetime) -> PermitEvent:
     event = PermitEvent.objects.create(
         permit=permit, kind=PermitEvent.VOID, partner=permit.run.partner, payload=payload, at=at
     )
+    _announce(permit, found.hold, at=at)
     details = {"hold": str(found.hold.pk)}
     audit.record(at=at, by=actors.SYSTEM, action="permit.void", of=("permit", permit.pk), details=details)
     return event
+
+
+def _announce(permit: Permit, hold: Hold, *, at: datetime) -> None:
+    """Tell whoever may look at the permit, by ids alone: a partner that speaks for the owner of its model."""
+    ids = {"permit": str(permit.pk), "run": str(permit.run_id), "model": str(permit.run.model_id), "hold": str(hold.pk)}
+    webhooks.announce(event=PermitEvent.VOID, payload=ids, recipients=permit.recipients, at=at)
 
 
 def _standing(permit: Permit, standing_holds: Iterable[Hold], at: datetime) -> Standing:
@@ -225,6 +232,9 @@ def _look(
             reasons.append(Reason("unknown_dataset", "There is no such dataset, or it is not yours.", slug))
             continue
         reasons += readiness.of_dataset(dataset, asked.use)
+        if registry.is_remote(dataset):
+            # it has no versions, and that is no reason besides
+            continue
         version = _version(dataset, number)
         if version is None:
             code, text = _no_version(number)
@@ -272,7 +282,7 @@ def _claims(permit: Permit, versions: Iterable[DatasetVersion]) -> dict[str, Any
                 "version": one.number,
                 "digest": one.manifest_digest,
                 "rows": one.rows,
-                "position": one.dataset.position,
+                "position": readiness.verified_up_to(one),
             }
             for one in versions
         ],

@@ -13,9 +13,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from consents import holds, log, purposes, regime, sequencer, subjects
 from consents.models import Hold, Position
 from consents.vocabulary import Default
-from downstream import statements
+from downstream import registry, statements, versions
 from downstream.models import Dataset, DatasetVersion, Propagation, RemovalReceipt, Target
-from downstream.propagation_states import OPEN, Status
+from downstream.propagation_states import OPEN
 
 _MOST_LOOKED_AT = 5_000
 """Log entries past a dataset's deadline that are looked at one by one; with more, it is behind in any case."""
@@ -65,6 +65,9 @@ def of_rules(use: Use, *, at: datetime) -> Iterator[Reason]:
 
 def of_dataset(dataset: Dataset, use: Use) -> Iterator[Reason]:
     """Whether the dataset is there for such a use at all, in whatever version."""
+    if registry.is_remote(dataset):
+        text = "Somebody else holds it: of what we cannot look into there are no versions, and no permits."
+        yield Reason("held_by_another", text, dataset.slug)
     if dataset.retired_at is not None:
         yield Reason("retired", "It is retired: nothing is removed from it any longer.", dataset.slug)
     if dataset.owner_id != use.recipient:
@@ -86,6 +89,19 @@ def of_version(version: DatasetVersion, use: Use, paused: Iterable[Pause], *, at
     yield from _own_words(dataset, use)
 
 
+def verified_up_to(version: DatasetVersion) -> int:
+    """The position up to which every no is verified in this content."""
+    return versions.verified_up_to(_as_now(version))
+
+
+def _as_now(version: DatasetVersion) -> DatasetVersion:
+    """The newest version where that has the same content and was looked through: then this one is as clean."""
+    newest = versions.newest(version.dataset)
+    if newest is None or newest.has_arrivals or newest.manifest_digest != version.manifest_digest:
+        return version
+    return newest
+
+
 def pauses(use: Use, *, at: datetime) -> list[Pause]:
     """Holds in force that pause such a use for somebody or other, to be looked at for each of several datasets."""
     every = holds.standing_since(at)
@@ -94,16 +110,25 @@ def pauses(use: Use, *, at: datetime) -> list[Pause]:
 
 
 def _content(version: DatasetVersion) -> Iterator[Reason]:
-    """A version is as clean as the dataset is now if no run came after it, or if its content is the newest one's."""
-    newest = version.dataset.versions.order_by("-number").first()
-    same = newest is not None and newest.manifest_digest == version.manifest_digest
-    position = newest.position if newest is not None and same else version.position
-    runs = Propagation.objects.filter(dataset=version.dataset, status=Status.VERIFIED, to_position__gt=position)
+    """A version is as clean as the dataset is now if no run came after it, or if its content is the newest one's.
+
+    What came in later is no matter of its own: a run that went through that alone, for what was verified here already,
+    does not count.
+    """
+    same, slug, number = _as_now(version), version.dataset.slug, version.number
+    if same.has_arrivals:
+        text = f"Version {number} holds what came in by others, and nobody has looked through that yet."
+        yield Reason("not_looked_through", text, slug)
+        return
+    position = versions.verified_up_to(same)
+    later = version.dataset.versions.filter(number__gt=same.number, propagation_id__isnull=False)
+    runs = Propagation.objects.filter(pk__in=later.values("propagation_id")).exclude(
+        from_position__gte=position, to_position__lte=position
+    )
     if not runs.exists():
         return
-    left = RemovalReceipt.objects.filter(dataset=version.dataset, position__gt=position, rows_removed__gt=0)
+    left = RemovalReceipt.objects.filter(propagation_id__in=runs.values("pk"), rows_removed__gt=0)
     people = left.values("subject_id").distinct().count()
-    slug, number = version.dataset.slug, version.number
     if people:
         text = f"{people} people left the dataset since version {number}; take a newer version."
         yield Reason("people_left_since", text, slug)

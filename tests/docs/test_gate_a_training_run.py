@@ -21,7 +21,7 @@ from downstream.models import Dataset, Permit, PermitRefusal, TrainedModel, Trai
 from portal import clock
 from tests.conftest import BY, dataset_of, partner, sequenced, token_of, write_parquet
 from tests.downstream.acting import say
-from tests.downstream.training import caught_up, version_of
+from tests.downstream.training import caught_up
 from tests.stack import Stack, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,6 @@ def points(alice: Subject, charlie: Subject, tmp_path: Path) -> Dataset:
     }
     dataset = dataset_of(write_parquet(tmp_path / "points", rows), slug="points")
     caught_up(dataset)
-    version_of(dataset)
     return dataset
 
 
@@ -124,7 +123,6 @@ def test_it_trains_and_the_model_knows_what_it_learned_from(desk: Desk, points: 
     caught_up(points, at=clock.now())
     (model,) = exposures.counted(TrainedModel.objects.all())
     assert exposures.standing(model, at=clock.now()).exposed == 1
-    version_of(points)
     assert f"trained on {ROWS - ROWS // 10} rows of points v2" in desk.run()[1]
 
 

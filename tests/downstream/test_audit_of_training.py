@@ -10,14 +10,14 @@ from django.db import DatabaseError, connection
 from consents import holds
 from consents.models import Partner, Subject
 from consents.vocabulary import Action
-from downstream import exposures, lineage, openlineage, permits, training_runs
+from downstream import exposures, lineage, openlineage, permits, training_runs, webhooks
 from downstream.exposures import Decision
 from downstream.models import Dataset, TrainedModel
 from tests.conftest import AT, BY
 from tests.consents.asking import tables_as_text
 from tests.downstream import events
 from tests.downstream.acting import LATER, say
-from tests.downstream.training import ask, caught_up, finish, permitted, ready, trained, version_of
+from tests.downstream.training import ask, caught_up, finish, permitted, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +56,7 @@ def retiring(posts: Dataset, acme: Partner, alice: Subject) -> Write:
 
 def marking(posts: Dataset, acme: Partner, alice: Subject) -> Write:
     permitted(ask(posts), partner=acme, at=NOW)
+    webhooks.subscribe(partner=acme, url="http://127.0.0.1:9/hook", events=["permit.void"], by=BY, at=NOW)
     holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=NOW)
     return lambda: permits.mark_void(at=NOW)
 
@@ -64,7 +65,6 @@ def deciding(posts: Dataset, acme: Partner, alice: Subject) -> Write:
     trained(posts, partner=acme, at=NOW)
     say(alice, Action.DENY)
     caught_up(posts)
-    version_of(posts)
     decision = Decision(kind="accepted", ground="g", legal_ground="l")
     return lambda: exposures.decide(model=TrainedModel.objects.get(), decision=decision, by=BY, at=NOW)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consents import subjects
 from consents.models import Partner, Subject
 from consents.vocabulary import Action
 from downstream import exposures, training_runs
@@ -14,8 +15,8 @@ from downstream.models import Dataset, ExposureDecision, TrainedModel, TrainingR
 from portal.errors import Conflict
 from portal.models import AuditEntry
 from tests.conftest import AT, BY
-from tests.downstream.acting import say
-from tests.downstream.training import caught_up, ready, trained, version_of
+from tests.downstream.acting import authors, say
+from tests.downstream.training import caught_up, grown, looked_again, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +34,6 @@ def leave(dataset: Dataset, *people: Subject) -> None:
     for one in people:
         say(one, Action.DENY)
     caught_up(dataset)
-    version_of(dataset)
 
 
 def standing(name: str = "writer", **later: Any) -> exposures.Standing:
@@ -69,6 +69,53 @@ class TestCounting:
         run = trained(posts, partner=acme, at=NOW)
         training_runs.add_inputs(run, other.versions.values_list("pk", flat=True), named_by="lineage")
         leave(posts, alice)
+        assert standing().exposed == 1
+
+    def test_who_left_before_files_came_in_is_not_and_who_is_found_in_them_is(
+        self, posts: Dataset, acme: Partner, alice: Subject, grace: Subject
+    ) -> None:
+        leave(posts, alice, grace)
+        # without a permit: there is none for what nobody has looked through
+        run = trained(posts, partner=acme, at=NOW)
+        run.inputs.all().delete()
+        training_runs.add_inputs(run, [grown(posts, "m_grace", at=NOW).pk], named_by="lineage")
+        assert standing().exposed == 0, "Alice and Grace left before this version"
+        caught_up(posts)
+        assert standing().exposed == 1
+        assert [one.version for one in exposures.of_person(grace.pk)] == [3]
+        assert exposures.of_person(alice.pk) == []
+
+    def test_files_that_came_in_may_have_been_there_unnoticed(
+        self, posts: Dataset, acme: Partner, alice: Subject
+    ) -> None:
+        leave(posts, alice)
+        trained(posts, partner=acme, at=NOW)
+        grown(posts, "m_alice", at=NOW)
+        caught_up(posts)
+        assert standing().exposed == 1
+
+    def test_of_versions_of_the_same_content_the_later_run_counts(
+        self, posts: Dataset, acme: Partner, alice: Subject
+    ) -> None:
+        for _ in range(2):
+            assert looked_again(posts).manifest_digest == posts.versions.get(number=1).manifest_digest
+        run = trained(posts, partner=acme, at=NOW)
+        training_runs.add_inputs(run, [posts.versions.get(number=1).pk], named_by="lineage")
+        leave(posts, alice)
+        assert standing().exposed == 1
+        assert len(exposures.of_person(alice.pk)) == 1
+
+    def test_people_who_were_erased_are_in_no_count(
+        self, posts: Dataset, acme: Partner, alice: Subject, grace: Subject
+    ) -> None:
+        """Of rows that are found by a fingerprint nobody knows whose they were, nor how many people."""
+        leave(posts, alice)
+        subjects.forget(subject=alice, by=BY, at=NOW)
+        run = trained(posts, partner=acme, at=NOW)
+        run.inputs.all().delete()
+        training_runs.add_inputs(run, [grown(posts, "m_alice", "m_grace", at=NOW).pk], named_by="lineage")
+        leave(posts, grace)
+        assert "m_alice" not in authors(posts)
         assert standing().exposed == 1
 
     def test_a_run_that_has_not_finished_made_nothing(self, posts: Dataset, acme: Partner, alice: Subject) -> None:

@@ -29,7 +29,7 @@ from portal.models import AuditEntry
 from tests.conftest import AT
 from tests.downstream import events
 from tests.downstream.events import event, facet, heed, named
-from tests.downstream.training import ask, finish, permitted, ready, version_of
+from tests.downstream.training import ask, finish, grown, held_by_another, looked_again, permitted, ready
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,7 +98,7 @@ def test_what_lies_between_is_followed_in_whatever_order_it_is_told(posts: Datas
 @given(chance=st.randoms(use_true_random=False))
 def test_any_story_ends_the_same_in_whatever_order_it_is_told(posts: Dataset, chance: random.Random) -> None:
     while posts.versions.count() < 4:
-        version_of(posts, at=minute(3 * posts.versions.count()))
+        grown(posts, at=minute(3 * posts.versions.count()))
     told = list(_any_story(chance))
     ends = []
     for _ in range(3):
@@ -131,14 +131,14 @@ def _forget() -> None:
 
 
 def test_the_version_is_the_newest_at_the_runs_start(posts: Dataset) -> None:
-    version_of(posts, at=minute(10))
+    grown(posts, at=minute(10))
     hear(*story(1, inputs=[heed("posts")], outputs=[heed("model/early")]))
     hear(*story(20, inputs=[heed("posts")], outputs=[heed("model/late")]))
     assert (learned("early"), learned("late")) == ([1], [2])
 
 
 def test_the_start_counts_also_when_it_is_told_last(posts: Dataset) -> None:
-    version_of(posts, at=minute(2))
+    grown(posts, at=minute(2))
     first, last = story(1, inputs=[heed("posts")], outputs=[heed("model/writer")])
     hear({**last, "eventTime": minute(5).isoformat()}, first)
     assert LineageRun.objects.get().started_at == minute(1)
@@ -148,11 +148,28 @@ def test_the_start_counts_also_when_it_is_told_last(posts: Dataset) -> None:
 @pytest.mark.parametrize("stated", ["1", "digest", "sha256:digest"])
 def test_a_version_that_the_sender_states_is_taken(posts: Dataset, stated: str) -> None:
     version = posts.versions.get()
-    version_of(posts, at=AT)
+    grown(posts, at=AT)
     word = stated.replace("digest", version.manifest_digest)
     source = heed("posts", version=facet(datasetVersion=word))
     hear(*story(1, inputs=[source], outputs=[heed("model/writer")]))
     assert learned() == [1]
+
+
+def test_of_versions_of_one_digest_the_first_is_meant(posts: Dataset) -> None:
+    version = looked_again(posts)
+    assert posts.versions.filter(manifest_digest=version.manifest_digest).count() == 2
+    source = heed("posts", version=facet(datasetVersion=version.manifest_digest))
+    hear(*story(30, inputs=[source], outputs=[heed("model/writer")]))
+    assert learned() == [1]
+
+
+def test_what_somebody_else_holds_has_no_version_and_breaks_nothing(posts: Dataset, acme: Partner) -> None:
+    remote = held_by_another()
+    hear(*story(1, inputs=[heed("copy"), heed("posts")], outputs=[heed("model/writer")]))
+    hear(*story(3, inputs=[heed("copy", version=facet(datasetVersion="1"))], outputs=[heed("model/other")]))
+    assert (learned(), learned("other")) == ([1], [])
+    assert LineageNode.objects.get(name="copy").dataset == remote
+    assert TrainingRun.objects.filter(finished_at__isnull=False).count() == 2
 
 
 def test_a_version_that_is_none_of_ours_is_passed_over(posts: Dataset) -> None:
@@ -164,7 +181,7 @@ def test_a_version_that_is_none_of_ours_is_passed_over(posts: Dataset) -> None:
 def test_what_was_replaced_is_no_longer_in_what_is_made_of_it(posts: Dataset) -> None:
     lake = named("s3://lake", "clean", lifecycleStateChange=OVERWRITES)
     hear(*story(1, inputs=[heed("posts")], outputs=[lake]))
-    version_of(posts, at=minute(10))
+    grown(posts, at=minute(10))
     hear(*story(11, inputs=[heed("posts")], outputs=[lake]))
     hear(*story(13, inputs=[lake], outputs=[heed("model/writer")]))
     assert learned() == [2]
@@ -173,7 +190,7 @@ def test_what_was_replaced_is_no_longer_in_what_is_made_of_it(posts: Dataset) ->
 def test_what_was_added_to_holds_all_that_went_in(posts: Dataset) -> None:
     lake = named("s3://lake", "clean")
     hear(*story(1, inputs=[heed("posts")], outputs=[lake]))
-    version_of(posts, at=minute(10))
+    grown(posts, at=minute(10))
     hear(*story(11, inputs=[heed("posts")], outputs=[lake]))
     hear(*story(13, inputs=[lake], outputs=[heed("model/writer")]))
     assert learned() == [1, 2]
@@ -183,7 +200,7 @@ def test_what_went_in_after_the_training_is_not_in_the_model(posts: Dataset) -> 
     lake = named("s3://lake", "clean")
     hear(*story(1, inputs=[heed("posts")], outputs=[lake]))
     hear(*story(3, inputs=[lake], outputs=[heed("model/writer")]))
-    version_of(posts, at=minute(10))
+    grown(posts, at=minute(10))
     hear(*story(11, inputs=[heed("posts")], outputs=[lake]))
     assert learned() == [1]
 

@@ -16,7 +16,7 @@ from downstream.pages import views
 from portal import clock
 from tests.conftest import BY
 from tests.downstream.acting import say
-from tests.downstream.training import caught_up, ready, trained, version_of
+from tests.downstream.training import caught_up, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,6 @@ def posts(alice: Subject, charlie: Subject, acme: Partner, tmp_path: Path) -> Da
     trained(dataset, partner=acme, at=clock.now())
     say(alice, Action.DENY, at=clock.now())
     caught_up(dataset, at=clock.now())
-    version_of(dataset)
     return dataset
 
 

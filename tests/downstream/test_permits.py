@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,41 @@ import pytest
 from django.db import transaction
 from joserfc import jws
 from joserfc.jwk import KeySet, OKPKey
+from standardwebhooks import Webhook
 
 from consents import holds, notices, rules
 from consents.models import Hold, Partner, Purpose, Subject
 from consents.vocabulary import Action
-from downstream import permits, readiness
-from downstream.models import Dataset, DatasetVersion, Permit, PermitEvent, PermitRefusal, Propagation, TrainingRun
+from downstream import permits, readiness, versions, webhook_sending, webhooks
+from downstream.models import (
+    Dataset,
+    Permit,
+    PermitEvent,
+    PermitRefusal,
+    Propagation,
+    TrainingRun,
+)
 from downstream.propagation_states import Status
-from portal import signing
+from portal import clock, signing
 from portal.errors import DomainError, NotFound
 from portal.models import AuditEntry
-from tests.conftest import AT, BY, OTHER, dataset_of, partner, person, sequenced, write_parquet
+from tests.conftest import AT, BY, OTHER, partner, person, sequenced
 from tests.consents.test_rules import PROPOSAL
+from tests.downstream import listener
 from tests.downstream.acting import LATER, Holder, planned, run_all, say
-from tests.downstream.training import ask, caught_up, finish, permitted, ready, refused, trained, version_of
+from tests.downstream.listener import Listener
+from tests.downstream.training import (
+    ask,
+    caught_up,
+    finish,
+    grown,
+    held_by_another,
+    looked_again,
+    permitted,
+    ready,
+    refused,
+    trained,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,10 +74,10 @@ def test_a_permit_says_what_may_be_trained_on_and_verifies_offline(
     posts: Dataset, acme: Partner, settings: Any
 ) -> None:
     permit = permitted(ask(posts), partner=acme, at=NOW)
-    published = KeySet([OKPKey.import_key(one) for one in signing.jwks()["keys"]])
-    opened = jws.deserialize_compact(permit.jws, published, algorithms=["Ed25519"])
-    claims = json.loads(opened.payload or b"")
-    version = DatasetVersion.objects.get()
+    opened, claims = _opened(permit), _claims(permit)
+    version = posts.versions.get()
+    # nobody was to be removed: its dataset has moved on alone
+    assert version.position < posts.position
     assert opened.headers()["typ"] == "heed-permit+jwt"
     assert (claims["iss"], claims["jti"]) == (settings.SITE_URL, str(permit.pk))
     assert claims["exp"] - claims["iat"] == 24 * 3600
@@ -64,6 +87,16 @@ def test_a_permit_says_what_may_be_trained_on_and_verifies_offline(
     assert used["position"] == claims["position"] == permit.position
     assert permits.standing(permit, at=NOW).state == permits.VALID
     assert AuditEntry.objects.get(action="permit.issue").actor == "partner:acme"
+
+
+def _opened(permit: Permit) -> jws.CompactSignature:
+    published = KeySet([OKPKey.import_key(one) for one in signing.jwks()["keys"]])
+    return jws.deserialize_compact(permit.jws, published, algorithms=["Ed25519"])
+
+
+def _claims(permit: Permit) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(_opened(permit).payload or b"")
+    return claims
 
 
 def test_every_reason_is_told_at_once(posts: Dataset, acme: Partner, tmp_path: Path) -> None:
@@ -81,32 +114,70 @@ def test_every_reason_is_told_at_once(posts: Dataset, acme: Partner, tmp_path: P
 
 
 class TestVersions:
-    def test_a_dataset_without_a_version_is_refused(self, posts: Dataset, acme: Partner, tmp_path: Path) -> None:
-        dataset_of(write_parquet(tmp_path / "new", {"author": ["m_nobody"]}), slug="new")
-        caught_up(posts)
-        assert refused(ask("new"), partner=acme, at=NOW) == [("no_version", "new")]
+    def test_a_dataset_from_before_there_were_versions_is_refused(self, posts: Dataset, acme: Partner) -> None:
+        posts.pk, posts.slug, posts.location = None, "old", f"{posts.location}-of-old"
+        posts.save()
+        assert refused(ask("old"), partner=acme, at=NOW) == [("no_version", "old")]
 
     def test_a_version_that_somebody_left_since_is_refused_and_the_newest_is_not(
         self, posts: Dataset, alice: Subject, acme: Partner
     ) -> None:
         say(alice, Action.DENY)
         caught_up(posts)
-        assert refused(ask(posts), partner=acme, at=NOW) == [("people_left_since", "posts")]
-        version_of(posts)
         assert permitted(ask(posts), partner=acme, at=NOW)
         asked = ask(datasets=(("posts", 1),))
         assert refused(asked, partner=acme, at=NOW) == [("people_left_since", "posts")]
 
     def test_a_version_in_which_nobody_was_looked_for_since_a_no_is_refused_unless_it_is_the_newest_content(
-        self, posts: Dataset, grace: Subject, acme: Partner
+        self, posts: Dataset, acme: Partner
     ) -> None:
-        first = DatasetVersion.objects.get()
-        say(grace, Action.DENY)
-        caught_up(posts)
         asked = ask(datasets=(("posts", 1),))
+        same = looked_again(posts)
+        permit = permitted(asked, partner=acme, at=NOW)
+        assert _claims(permit)["datasets"][0]["version"] == 1
+        assert _claims(permit)["datasets"][0]["position"] == same.position == permit.position
+        grown(posts, at=NOW)
+        looked_again(posts)
         assert refused(asked, partner=acme, at=NOW) == [("not_looked_since", "posts")]
-        version_of(posts, digest=first.manifest_digest)
+
+    def test_what_came_in_by_others_is_refused_until_somebody_looked_through_it(
+        self, posts: Dataset, alice: Subject, acme: Partner
+    ) -> None:
+        say(alice, Action.DENY)
+        caught_up(posts)
+        clean = versions.newest(posts)
+        arrived = grown(posts, "m_alice", "m_nobody", at=NOW)
+        assert clean is not None
+        of_clean, of_arrived = (ask(datasets=(("posts", one.number),)) for one in (clean, arrived))
+        assert (arrived.has_arrivals, arrived.position) == (True, 0)
+        assert refused(ask(posts), partner=acme, at=NOW) == [("not_looked_through", "posts")]
+        assert permitted(of_clean, partner=acme, at=NOW), "what was there before is as clean as it was"
+        caught_up(posts)
+        assert permitted(ask(posts), partner=acme, at=NOW)
+        assert permitted(of_clean, partner=acme, at=NOW), "nobody said no since"
+        assert refused(of_arrived, partner=acme, at=NOW) == [("not_looked_through", "posts")]
+
+    def test_what_came_in_is_fine_once_nobody_was_found_in_it(self, posts: Dataset, acme: Partner) -> None:
+        arrived = grown(posts, "m_nobody", at=NOW)
+        asked = ask(datasets=(("posts", arrived.number),))
+        assert refused(asked, partner=acme, at=NOW) == [("not_looked_through", "posts")]
+        caught_up(posts)
         assert permitted(asked, partner=acme, at=NOW)
+
+    def test_a_version_from_before_rows_were_paused_is_refused_also_if_the_run_went_back(
+        self, posts: Dataset, alice: Subject, acme: Partner
+    ) -> None:
+        looked_again(posts)
+        grown(posts, at=NOW)
+        caught_up(posts)
+        before = versions.newest(posts)
+        assert before is not None
+        # as `registry.name_created_column` sets it back
+        Dataset.objects.update(position=before.position - 2)
+        grown(posts, at=NOW)
+        caught_up(posts)
+        asked = ask(datasets=(("posts", before.number),))
+        assert refused(asked, partner=acme, at=NOW) == [("not_looked_since", "posts")]
 
     def test_a_no_that_waits_is_no_obstacle_until_its_deadline(
         self, posts: Dataset, alice: Subject, acme: Partner
@@ -148,7 +219,6 @@ class TestHolds:
         pause(jurisdictions=["GB"])
         assert refused(ask(posts), partner=acme, at=NOW) == [("hold_not_carried_out", "posts")]
         caught_up(posts)
-        version_of(posts)
         permit = permitted(ask(posts), partner=acme, at=NOW + timedelta(seconds=1))
         assert permits.standing(permit, at=NOW).state == permits.VALID
 
@@ -159,7 +229,6 @@ class TestHolds:
     def test_a_hold_on_everybody_leaves_nothing_to_be_used(self, posts: Dataset, acme: Partner) -> None:
         hold = pause(purposes=["ai-training"])
         caught_up(posts)
-        version_of(posts)
         assert refused(ask(posts), partner=acme, at=NOW) == [("hold_on_everything", "posts")]
         lift(hold)
         assert permitted(ask(posts), partner=acme, at=NOW + timedelta(minutes=1))
@@ -174,7 +243,6 @@ class TestHolds:
     def test_a_hold_over_a_span_that_a_dataset_cannot_tell_is_a_gap(self, posts: Dataset, acme: Partner) -> None:
         pause(data_from=AT - timedelta(days=9))
         caught_up(posts)
-        version_of(posts)
         assert refused(ask(posts), partner=acme, at=NOW) == [("gap", "posts")]
 
 
@@ -182,7 +250,6 @@ class TestRules:
     def test_use_by_default_needs_a_notice_that_is_effective(self, posts: Dataset, acme: Partner) -> None:
         notices.publish(draft=_notice(AT), by=BY, at=AT)
         caught_up(posts)
-        version_of(posts)
         assert refused(ask(posts), partner=acme, at=NOW) == [("notice_not_over", "")]
         assert permitted(ask(posts), partner=acme, at=NOW + timedelta(days=31))
 
@@ -195,7 +262,6 @@ class TestRules:
         assert permitted(ask(posts), partner=acme, at=NOW)
         person("hana", "JP")
         caught_up(posts)
-        version_of(posts)
         assert refused(ask(posts), partner=acme, at=NOW) == [("notice_not_over", "")]
 
     def test_a_purpose_without_any_rule_cannot_be_told(self, world: None) -> None:
@@ -212,7 +278,6 @@ class TestWhatCannotBeTold:
         Dataset.objects.update(key_scheme="device")
         say(person("dora"), Action.DENY)
         caught_up(posts)
-        version_of(posts)
         assert refused(ask(posts), partner=acme, at=NOW) == [("gap", "posts")]
 
     @pytest.mark.parametrize(
@@ -236,6 +301,12 @@ class TestWhatCannotBeTold:
 
 
 class TestWhoseDatasets:
+    @pytest.mark.parametrize("version", [None, 1])
+    def test_what_somebody_else_holds_has_no_permits(self, posts: Dataset, acme: Partner, version: int | None) -> None:
+        held_by_another()
+        asked = ask(datasets=(("posts", None), ("copy", version)))
+        assert refused(asked, partner=acme, at=NOW) == [("held_by_another", "copy")]
+
     def test_a_dataset_of_another_recipient_is_refused_even_to_who_speaks_for_both(
         self, posts: Dataset, acme: Partner
     ) -> None:
@@ -317,6 +388,21 @@ class TestWhatBecomesOfAPermit:
 
 
 class TestTheTurn:
+    @pytest.fixture
+    def hooks(self, acme: Partner) -> Iterator[dict[str, tuple[Listener, str]]]:
+        """Acme's address, a stranger's, and one of acme's that asked for other news; each with its secret."""
+        stranger = partner("stranger", recipients=["northlight"], schemes=["account"])
+        wanted = {"acme": (acme, "permit.void"), "stranger": (stranger, "permit.void"), "deaf": (acme, "hold.lifted")}
+        with ExitStack() as stack:
+            found = {}
+            for name, (who, event) in wanted.items():
+                heard = stack.enter_context(listener.running())
+                found[name] = (
+                    heard,
+                    webhooks.subscribe(partner=who, url=heard.url, events=[event], by=BY, at=AT)[1],
+                )
+            yield found
+
     def test_it_writes_down_once_what_a_hold_has_made_void(self, posts: Dataset, acme: Partner) -> None:
         permit = permitted(ask(posts), partner=acme, at=LATER)
         trained(posts, partner=acme, at=LATER)
@@ -329,6 +415,22 @@ class TestTheTurn:
         assert (event.payload["permit"], event.payload["reason"]["hold"]) == (str(permit.pk), str(hold.pk))
         assert "ICO" not in json.dumps(event.payload)
         assert AuditEntry.objects.filter(action="permit.void", object_id=str(permit.pk)).count() == 1
+
+    def test_who_speaks_for_the_models_owner_is_told_and_nobody_else(
+        self, posts: Dataset, acme: Partner, hooks: dict[str, tuple[Listener, str]]
+    ) -> None:
+        at = clock.now()
+        permit = permitted(ask(posts), partner=acme, at=at)
+        hold = holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=at)
+        for _ in range(2):
+            permits.mark_void(at=at)
+            webhook_sending.deliver(clock=lambda: at, seconds=5)
+        heard, secret = hooks["acme"]
+        ((headers, body),) = heard.heard
+        told = Webhook(secret).verify(body, headers)
+        ids = {"permit": permit.pk, "run": permit.run_id, "model": permit.run.model_id, "hold": hold.pk}
+        assert (told["type"], told["data"]) == ("permit.void", {name: str(one) for name, one in ids.items()})
+        assert hooks["stranger"][0].heard == hooks["deaf"][0].heard == []
 
     def test_many_permits_cost_no_query_more(
         self, posts: Dataset, acme: Partner, django_assert_num_queries: Any

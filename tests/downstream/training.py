@@ -6,43 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from consents.models import Partner
-from downstream import permits, training_runs
-from downstream.models import Dataset, DatasetVersion, Permit, Propagation, TrainingRun
-from downstream.propagation_states import Status
-from tests.conftest import AT, dataset_of, sequenced, write_parquet
-from tests.downstream.acting import run_all
+from consents.vocabulary import Action
+from downstream import permits, registry, training_runs, versions
+from downstream.models import Dataset, DatasetVersion, Permit, TrainingRun
+from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
+from tests.downstream.acting import run_all, say
 
 SCOPES = "training:read training:write lineage:write"
 DIGEST = f"sha256:{'a1' * 32}"
 
 
-def version_of(dataset: Dataset, *, at: datetime = AT, digest: str = "") -> DatasetVersion:
-    """The next version, as the last verified run left the dataset."""
-    dataset.refresh_from_db()
-    last = dataset.versions.order_by("-number").first()
-    run = Propagation.objects.filter(dataset=dataset, status=Status.VERIFIED).order_by("-to_position").first()
-    return DatasetVersion.objects.create(
-        dataset=dataset,
-        number=last.number + 1 if last else 1,
-        parent=last,
-        propagation_id=run.pk if run else None,
-        position=run.to_position if run else dataset.position,
-        manifest_digest=digest or uuid.uuid4().hex * 2,
-        rows=dataset.row_count,
-        files=dataset.file_count,
-        made_at=at,
-    )
-
-
 def ready(
     folder: Path, slug: str = "posts", *, authors: tuple[str, ...] = ("m_alice", "m_charlie"), **more: Any
 ) -> Dataset:
-    """A dataset of these people's rows, with the log carried out in it, in its first version."""
+    """A dataset of these people's rows, with the log carried out in it."""
     rows: dict[str, list[object]] = {"author": list(authors), "text": ["t"] * len(authors)}
     dataset = dataset_of(write_parquet(folder / slug, rows), slug=slug, **more)
-    caught_up(dataset)
-    version_of(dataset)
-    return dataset
+    return caught_up(dataset)
 
 
 def caught_up(dataset: Dataset, *, at: datetime = AT + timedelta(minutes=1)) -> Dataset:
@@ -52,6 +32,43 @@ def caught_up(dataset: Dataset, *, at: datetime = AT + timedelta(minutes=1)) -> 
         pass
     dataset.refresh_from_db()
     return dataset
+
+
+def looked_again(dataset: Dataset) -> DatasetVersion:
+    """The version after a run that looked for somebody who was not there: its content is the one before's."""
+    say(person(f"visitor-{uuid.uuid4().hex[:8]}"), Action.DENY)
+    caught_up(dataset)
+    return _newest(dataset)
+
+
+def grown(dataset: Dataset, *people: str, at: datetime) -> DatasetVersion:
+    """The version that a look makes of a file that somebody else has put there, with a row of each of these."""
+    rows: dict[str, list[object]] = {"author": list(people or ["m_nobody"]), "text": ["new"] * (len(people) or 1)}
+    write_parquet(Path(dataset.location), rows, name=f"part-{uuid.uuid4().hex[:8]}.parquet")
+    version = versions.notice(dataset=dataset, manifest=registry.connect(dataset).manifest(), at=at)
+    assert version is not None
+    return version
+
+
+def held_by_another(slug: str = "copy") -> Dataset:
+    """A dataset that the partner acme holds and takes people out of itself."""
+    registration = registry.Registration(
+        slug=slug,
+        name="Copy",
+        owner="linkwell",
+        purposes=("ai-training",),
+        kind="pull",
+        location=f"acme/{slug}",
+        key_column="author",
+        key_scheme="account",
+    )
+    return registry.register(registration=registration, by=BY, at=AT)
+
+
+def _newest(dataset: Dataset) -> DatasetVersion:
+    version = versions.newest(dataset)
+    assert version is not None
+    return version
 
 
 def ask(*datasets: Dataset | str, **changes: Any) -> permits.Asked:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import requests
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.management import call_command
 
+from portal import demo_access
+from portal.demo import browsing
+from portal.models import User
 from tests import corpus, stack
 from tests.stack import Stack
 
@@ -98,3 +103,15 @@ def house(registered: Corpus, tmp_path: Path) -> Iterator[Stack]:
     folder.mkdir()
     with stack.running(folder, redis_number=11) as running:
         yield running
+
+
+def staff_browser(house: Stack, user: User) -> requests.Session:
+    """Signed in with the mailed code and the second factor, as staff are."""
+    secret = generate_totp_secret()
+    TOTP.activate(user, secret)
+    browser = browsing.sign_in(base=house.base, email=user.email, mail_dir=house.mail_dir)
+    page = browser.get(f"{house.base}/account/2fa/authenticate/", timeout=10)
+    code = demo_access.current_code(secret)
+    answer = browsing.post(browser, f"{house.base}/account/2fa/authenticate/", page.text, code=code)
+    assert answer.url.endswith("/admin/"), answer.url
+    return browser

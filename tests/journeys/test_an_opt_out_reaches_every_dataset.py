@@ -4,18 +4,17 @@ import re
 
 import pytest
 import requests
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from consents import holds
 from consents.models import Hold, LedgerEvent, Subject
 from downstream.models import Dataset, Propagation, RemovalReceipt
-from portal import demo_access, roles
+from portal import roles
 from portal.demo import browsing
 from portal.models import AuditEntry, User
 from tests.conftest import staff_member
-from tests.journeys.conftest import Corpus
+from tests.journeys.conftest import Corpus, staff_browser
 from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -51,7 +50,7 @@ def test_lifting_a_hold_restores_decisions_but_not_rows(house: Stack, registered
     assert registered.differences(without=without_gb) == (0, 0)
 
     for user, action in ((first, "ask_to_lift"), (second, "lift")):
-        _press(_staff_browser(house, user), house, reverse(f"admin:consents_hold_{action}", args=[hold.pk]))
+        _press(staff_browser(house, user), house, reverse(f"admin:consents_hold_{action}", args=[hold.pk]))
     hold.refresh_from_db()
     assert not hold.is_open
     author = min(without_gb)
@@ -77,21 +76,9 @@ def _receipt(author: str) -> RemovalReceipt:
     return RemovalReceipt.objects.get(subject_id=subject.pk, rows_found__gt=0)
 
 
-def _staff_browser(house: Stack, user: User) -> requests.Session:
-    """Signed in with the mailed code and the second factor, as staff are."""
-    secret = generate_totp_secret()
-    TOTP.activate(user, secret)
-    browser = browsing.sign_in(base=house.base, email=user.email, mail_dir=house.mail_dir)
-    page = browser.get(f"{house.base}/account/2fa/authenticate/", timeout=10)
-    code = demo_access.current_code(secret)
-    answer = browsing.post(browser, f"{house.base}/account/2fa/authenticate/", page.text, code=code)
-    assert answer.url.endswith("/admin/"), answer.url
-    return browser
-
-
 def _hold_gb_through_the_staff_pages(house: Stack) -> Hold:
     manager = User.objects.filter(groups=Group.objects.get(name=roles.MANAGER), username="vera").first()
-    browser = _staff_browser(house, manager or staff_member("vera", roles.MANAGER))
+    browser = staff_browser(house, manager or staff_member("vera", roles.MANAGER))
     address = f"{house.base}/admin/consents/hold/add/"
     filled = {"purposes": "ai-training", "jurisdictions": "GB", "authority": "ICO", "reason": "A concern was raised."}
     preview = browsing.post(browser, address, browser.get(address, timeout=10).text, **filled)

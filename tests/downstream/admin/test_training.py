@@ -21,7 +21,7 @@ from portal.models import User
 from portal.roles import AUDITOR
 from tests.conftest import BY, staff_member
 from tests.downstream.acting import say
-from tests.downstream.training import ask, caught_up, permitted, ready, trained, version_of
+from tests.downstream.training import ask, caught_up, permitted, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +41,6 @@ def model(posts: Dataset, acme: Partner, alice: Subject) -> TrainedModel:
     trained(posts, partner=acme, at=clock.now())
     say(alice, Action.DENY)
     caught_up(posts, at=clock.now())
-    version_of(posts)
     asked = ask("nothing")
     with pytest.raises(permits.PermitRefused) as error:
         permitted(asked, partner=acme, at=clock.now())

@@ -15,7 +15,7 @@ from portal import clock
 from portal.models import AuditEntry
 from tests.conftest import BY, partner
 from tests.consents.api.conftest import Caller, errors, problem
-from tests.downstream.training import DIGEST, SCOPES, ready, version_of
+from tests.downstream.training import DIGEST, SCOPES, looked_again, ready
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,7 +78,7 @@ class TestAsking:
         assert not TrainingRun.objects.exists()
 
     def test_the_newest_version_is_meant_unless_one_is_named(self, calls: Caller, posts: Dataset) -> None:
-        version_of(posts)
+        looked_again(posts)
         given(calls)
         given(calls, datasets=[{"dataset": "posts", "version": 1}])
         assert list(RunInput.objects.order_by("pk").values_list("version__number", flat=True)) == [2, 1]
@@ -144,7 +144,7 @@ class TestAsking:
     ) -> None:
         wanted = but(datasets=[{"dataset": "posts", "version": 2}])
         assert calls.post("/training-runs", wanted, idempotency_key="k").status_code == 409
-        version_of(posts)
+        looked_again(posts)
         first = calls.post("/training-runs", wanted, idempotency_key="k")
         again = calls.post("/training-runs", wanted, idempotency_key="k")
         assert (first.status_code, again.status_code, body(first)) == (201, 201, body(again))
@@ -247,7 +247,7 @@ class TestCompleting:
 
     def test_a_run_that_goes_on_keeps_what_the_model_had_learned(self, calls: Caller, posts: Dataset) -> None:
         assert complete(calls, given(calls)["run"]["id"]).status_code == 200
-        version_of(posts)
+        looked_again(posts)
         later = given(calls)["run"]["id"]
         in_a_moment = (clock.now() + timedelta(seconds=1)).isoformat()
         assert complete(calls, later, continues=True, finished_at=in_a_moment).status_code == 200
