@@ -34,11 +34,22 @@ def is_below(location: str, roots: Iterable[str]) -> bool:
     return any(_lies_in(place, stores.resolve(root) or _path(root)) for root in roots)
 
 
+class LocationTaken(Conflict):
+    """The place is another dataset's, or shares files with it; `slug` is the other's, not everybody's to see."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__("location_taken", f"This place is registered already, as {slug}.", field="location")
+        self.slug = slug
+
+
 def check_free(place: str) -> None:
-    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
+    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals.
+
+    Raises LocationTaken.
+    """
     for slug, taken in Dataset.objects.living().values_list("slug", "location"):
         if _lies_in(place, taken) or _lies_in(taken, place):
-            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
+            raise LocationTaken(slug)
 
 
 def _path(location: str) -> str:

@@ -13,12 +13,12 @@ from consents.api.serializers import Problem
 from consents.models import Partner
 from downstream import locations, registry, statements, versions
 from downstream.api import caching, shapes, visible
-from downstream.locations import RegistrationError
+from downstream.locations import LocationTaken, RegistrationError
 from downstream.models import Dataset
 from downstream.registry import Prepared, Registration
 from portal import actors, clock, idempotency, problems
 from portal.api_views import PartnerView
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 
 class Datasets(PartnerView):
@@ -90,8 +90,17 @@ def _prepared(partner: Partner, sent: dict[str, Any], made: str) -> Prepared | D
     """What is to be registered, or why it cannot be: a repeated call gets its first answer whatever is so by now."""
     try:
         return registry.prepare(_registration(partner, sent, made), at=clock.now())
+    except LocationTaken as refusal:
+        return _untold(partner, refusal)
     except DomainError as refusal:
         return refusal
+
+
+def _untold(partner: Partner, refusal: LocationTaken) -> DomainError:
+    """What else is there is named to whoever may see it."""
+    if visible.datasets(partner).filter(slug=refusal.slug).exists():
+        return refusal
+    return Conflict("location_taken", "This place is registered already.", field="location")
 
 
 def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, Any]:
@@ -104,7 +113,7 @@ def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, A
 def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registration:
     partners.check_recipient(partner, sent["owner"])
     partners.check_scheme_name(partner, sent["key_scheme"], field="key_scheme")
-    _check_place(sent["location"])
+    _check_place(sent["location"], owner=sent["owner"])
     for slug in sent["purposes"]:
         purposes.get(slug)
     known = {"name": sent["slug"], **sent, "purposes": tuple(sent["purposes"])}
@@ -113,10 +122,12 @@ def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registra
     return Registration(**known)
 
 
-def _check_place(location: str) -> None:
-    """Partners register where the operator lets them. Raises RegistrationError(`location_not_allowed`)."""
-    if not locations.is_below(location, settings.DATASET_ROOTS):
-        raise RegistrationError("location_not_allowed", "Datasets are registered elsewhere; ask us.", field="location")
+def _check_place(location: str, *, owner: str) -> None:
+    """Each recipient's datasets are where the operator lets them. Raises RegistrationError(`location_not_allowed`)."""
+    if not locations.is_below(location, settings.DATASET_ROOTS.get(owner, ())):
+        raise RegistrationError(
+            "location_not_allowed", "This recipient's datasets are registered elsewhere; ask us.", field="location"
+        )
 
 
 class OneDataset(PartnerView):

@@ -1,6 +1,9 @@
 """/api/v1/datasets: who may register and see what, and how it is refused."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def body(world: None, tmp_path: Path, settings: Any) -> dict[str, Any]:
     """A dataset in a folder that the operator opened to partners."""
-    settings.DATASET_ROOTS = [str(tmp_path)]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path)]}
     folder = write_parquet(tmp_path / "posts", {"author": ["m_alice"], "text": ["a"]})
     return {
         "slug": "posts",
@@ -151,9 +154,9 @@ def test_partners_register_only_for_recipients_of_theirs(calls: Caller, body: di
 def test_partners_register_only_where_the_operator_lets_them(
     calls: Caller, body: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
-    settings.DATASET_ROOTS = []
+    settings.DATASET_ROOTS = {}
     assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
-    settings.DATASET_ROOTS = [str(tmp_path / "shared")]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path / "shared")], "northlight": [str(tmp_path)]}
     assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "link").symlink_to(body["location"])
@@ -161,8 +164,32 @@ def test_partners_register_only_where_the_operator_lets_them(
     assert problem(calls.post("/datasets", body | {"location": str(tmp_path / "shared" / "link")}))[1] == (
         "location_not_allowed"
     )
-    settings.DATASET_ROOTS = [str(tmp_path)]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path)]}
     assert calls.post("/datasets", body).status_code == 201
+
+
+def test_who_may_not_see_a_dataset_is_not_told_its_name(
+    calls: Caller, body: dict[str, Any], settings: Any, tmp_path: Path
+) -> None:
+    calls.post("/datasets", body | {"slug": "hidden-posts"})
+    assert "hidden-posts" in said(calls.post("/datasets", body), 409)["detail"]
+    settings.DATASET_ROOTS = {"northlight": [str(tmp_path)]}
+    other = Caller(partner("other", recipients=["northlight"], schemes=["account"]), "datasets:write")
+    response = other.post("/datasets", body | {"owner": "northlight"})
+    assert problem(response) == (409, "location_taken")
+    assert "hidden-posts" not in response.content.decode()
+
+
+@pytest.mark.parametrize("roots", ["/data", "=/data", "linkwell=", "linkwell=/data,/more", "/data/linkwell=x"])
+def test_folders_that_are_nobodys_are_refused_at_the_start(roots: str) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", "import portal.settings"],
+        env={**os.environ, "HEED_DATASET_ROOTS": roots},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert b"write the recipient's slug before each folder" in died.stderr
 
 
 def test_reading_and_writing_are_scopes_of_their_own(acme: Partner, body: dict[str, Any]) -> None:
