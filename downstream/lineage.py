@@ -32,6 +32,8 @@ from portal.clock import TOLERANCE
 _ENDED = {"COMPLETE": True, "ABORT": False, "FAIL": False}
 _LOCK = 0x48_45_45_4C
 """The advisory lock of whoever takes an event in: two at once could each miss what the other tells of its neighbour."""
+_MOST_STEPS = 50_000
+"""Of lineage that are walked for one call, under that lock."""
 
 
 @transaction.atomic
@@ -39,16 +41,49 @@ def take_in(*, event: Event, partner: str, owners: Sequence[str], at: datetime) 
     """Write down an event and what follows from it; False where it was told before, and nothing is written then.
 
     `owners` are the recipients that the partner speaks for: a new model belongs to the first of them. Raises
-    EventError(`event_time_in_future`, `owner_missing`, `run_of_another`).
+    EventError(`event_time_in_future`, `owner_missing`, `run_of_another`, `history_too_long`).
     """
-    if event.time > at + TOLERANCE:
-        raise EventError("event_time_in_future", "eventTime lies in the future.", field="eventTime")
+    (outcome,) = take_in_all(events=[event], partner=partner, owners=owners, at=at)
+    if isinstance(outcome, EventError):
+        raise outcome
+    return outcome
+
+
+@transaction.atomic
+def take_in_all(
+    *, events: Sequence[Event], partner: str, owners: Sequence[str], at: datetime
+) -> list[bool | EventError]:
+    """The same of several, each of which stands for itself; what follows is worked out once, at the end.
+
+    Raises EventError(`history_too_long`), and nothing is written then.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    register, touched = places.Register(), set[uuid.UUID]()
+    outcomes: list[bool | EventError] = []
+    for event in events:
+        try:
+            with transaction.atomic():
+                runs = _take_in(event, register, partner=partner, owners=owners, at=at)
+        except EventError as refusal:
+            outcomes.append(refusal)
+        else:
+            touched |= runs
+            outcomes.append(bool(runs))
+    _settle(touched, at=at)
+    return outcomes
+
+
+def _take_in(
+    event: Event, register: places.Register, *, partner: str, owners: Sequence[str], at: datetime
+) -> set[uuid.UUID]:
+    """Write the event down; answers the runs of which more is known now, none where it was told before."""
+    if event.time > at + TOLERANCE:
+        raise EventError("event_time_in_future", "eventTime lies in the future.", field="eventTime")
     if not _write_down(event, partner=partner, at=at):
-        return False
-    run, touched = _run(event, partner), set[uuid.UUID]()
-    register = places.Register()
+        return set()
+    run = _run(event, partner)
+    touched = {run.pk}
     for side in event.inputs:
         node, also = _node(side, register, owners, at=at)
         _read(run, side, node)
@@ -58,12 +93,11 @@ def take_in(*, event: Event, partner: str, owners: Sequence[str], at: datetime) 
         _write(run, side, node)
         touched |= also
     _fix_versions(run)
-    _settle({run.pk, *touched}, at=at)
     details = {"run": str(event.run_id), "type": event.type, "job": f"{event.job.namespace} {event.job.name}"[:500]}
     audit.record(
         at=at, by=actors.partner(partner), action="lineage.take_in", of=("lineage_run", run.pk), details=details
     )
-    return True
+    return touched
 
 
 def _write_down(event: Event, *, partner: str, at: datetime) -> bool:
@@ -194,8 +228,9 @@ def _fix_versions(run: LineageRun) -> None:
 
 def _settle(run_ids: set[uuid.UUID], *, at: datetime) -> None:
     """Bring every training run that these runs bear on up to what is known now."""
+    steps = iter(range(_MOST_STEPS))
     for one in _downstream(run_ids):
-        versions = upstream(one)
+        versions = upstream(one, steps)
         for training in _trainings(one, at=at):
             training_runs.set_lineage(training, versions)
 
@@ -243,8 +278,12 @@ def _tie_permitted(run: LineageRun) -> None:
         TrainingRun.objects.filter(pk__in=last).update(lineage_run=run.pk)
 
 
-def upstream(run: LineageRun) -> set[uuid.UUID]:
-    """The dataset versions that reached the run, through whatever lies between and through models it goes on from."""
+def upstream(run: LineageRun, steps: Iterator[int]) -> set[uuid.UUID]:
+    """The dataset versions that reached the run, through whatever lies between and through models it goes on from.
+
+    Takes a step for each run that it looks at. Raises EventError(`history_too_long`) where there is none left: half of
+    what reached a model would look like the whole.
+    """
     found: set[uuid.UUID] = set()
     seen: set[uuid.UUID] = set()
     waiting = deque([run])
@@ -253,6 +292,8 @@ def upstream(run: LineageRun) -> set[uuid.UUID]:
         if one.pk in seen:
             continue
         seen.add(one.pk)
+        if next(steps, None) is None:
+            raise EventError("history_too_long", f"More than {_MOST_STEPS:,} steps of lineage bear on this; ask us.")
         for read in one.reads.select_related("node"):
             if read.version_id is not None:
                 found.add(read.version_id)
