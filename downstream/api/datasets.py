@@ -43,8 +43,9 @@ class Datasets(PartnerView):
         page = list(found.filter(slug__gt=asked.get("after", ""))[: asked["limit"] + 1])
         shown = page[: asked["limit"]]
         more = len(page) > len(shown)
+        newest = versions.newest_of(shown)
         said = {
-            "datasets": [shapes.dataset_out(one, versions.newest(one)) for one in shown],
+            "datasets": [shapes.dataset_out(one, newest.get(one.pk)) for one in shown],
             "next": shown[-1].slug if more else None,
         }
         return caching.answer(request, said)
@@ -71,10 +72,11 @@ class Datasets(PartnerView):
         sent = shapes.DatasetIn.parse(request.data)
         made = registry.new_secret() if sent.get("key_hash") and "key_secret" not in sent else ""
         # outside the transaction of the answer that is remembered: while it is open, the log gives no positions
-        prepared = _prepared(partner, sent, made)
+        key = request.headers.get("Idempotency-Key")
+        prepared = None if idempotency.was_used(client=partner.slug, key=key) else _prepared(partner, sent, made)
         (status, body), repeated = idempotency.once(
             client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
+            key=key,
             request=request.data,
             at=clock.now(),
             act=lambda: (201, _register(partner, prepared)),
@@ -83,7 +85,9 @@ class Datasets(PartnerView):
         said = {**body, "key_secret": made} if made and not repeated else body
         if not repeated:
             statements.refresh(dataset=Dataset.objects.get(slug=sent["slug"]), at=clock.now())
-        return Response(said, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        # a secret stays in nobody's cache
+        headers = {"Idempotency-Replayed": "true"} if repeated else {"Cache-Control": "no-store"}
+        return Response(said, status=status, headers=headers)
 
 
 def _prepared(partner: Partner, sent: dict[str, Any], made: str) -> Prepared | DomainError:
@@ -103,10 +107,16 @@ def _untold(partner: Partner, refusal: LocationTaken) -> DomainError:
     return Conflict("location_taken", "This place is registered already.", field="location")
 
 
-def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, Any]:
+def _register(partner: Partner, prepared: Prepared | DomainError | None) -> dict[str, Any]:
+    if prepared is None:
+        # the answer that was remembered has been forgotten in between
+        raise Conflict("try_again", "Your Idempotency-Key was just forgotten; send the call again.")
     if isinstance(prepared, DomainError):
         raise prepared
-    dataset = registry.take_in(prepared, by=actors.partner(partner.slug), at=clock.now())
+    try:
+        dataset = registry.take_in(prepared, by=actors.partner(partner.slug), at=clock.now())
+    except LocationTaken as refusal:
+        raise _untold(partner, refusal) from None
     return shapes.dataset_out(dataset, versions.newest(dataset))
 
 
