@@ -61,7 +61,7 @@ def newest(dataset: Dataset) -> DatasetVersion | None:
 
 def newest_of(datasets: Iterable[Dataset]) -> dict[int, DatasetVersion]:
     """The newest version of each, by the dataset's id, without its units; one query for all."""
-    every = DatasetVersion.objects.filter(dataset__in=datasets).order_by("dataset", "-number").distinct("dataset")
+    every = DatasetVersion.objects.filter(dataset__in=datasets).order_by("dataset_id", "-number").distinct("dataset_id")
     return {one.dataset_id: one for one in every.defer("units", "columns")}
 
 

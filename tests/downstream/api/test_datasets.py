@@ -105,7 +105,7 @@ def test_a_secret_of_ones_own_is_not_told_back(calls: Caller, body: dict[str, An
         ({"owner": "somebody"}, 404, "unknown_recipient"),
         ({"purposes": ["mining"]}, 404, "unknown_purpose"),
         ({"purposes": []}, 400, "purpose_missing"),
-        ({"location": "/no/such/place"}, 400, "dataset_missing"),
+        ({"location": "/no/such/place"}, 400, "location_not_allowed"),
         ({"key_column": "writer"}, 400, "key_column_missing"),
         ({"key_scheme": "device"}, 403, "scheme_not_yours"),
         ({"kind": "spreadsheet"}, 400, "unknown_kind"),

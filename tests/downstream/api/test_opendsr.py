@@ -37,8 +37,7 @@ def test_a_signed_callback_is_accepted_and_any_other_refused(
 def test_messages_of_anybody_make_us_call_out_once_a_minute(held: Dataset, listening: Processor) -> None:
     for number in range(2):
         again = Dataset.objects.get(pk=held.pk)
-        again.pk, again.slug, again.location = None, f"again-{number}", f"{held.location}/"[: -number or None]
-        again.location += "/" * number
+        again.pk, again.slug, again.location = None, f"again-{number}", held.location + "/" * (number + 1)
         again.save(force_insert=True)
     assert Dataset.objects.count() == 3
     headers = {"x-opendsr-processor-domain": "localhost", "x-opendsr-signature": "bm9ib2R5"}
