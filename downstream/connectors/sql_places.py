@@ -160,8 +160,15 @@ def _postgres(url: "sa.URL") -> "sa.URL":
     unknown = sorted(set(url.query) - _PARAMETERS)
     if unknown:
         raise _unknown(f"An address takes the parameters {', '.join(sorted(_PARAMETERS))}; not {unknown[0]}.")
-    host = url.host.lower() if url.host else url.host
-    return url.set(drivername="postgresql", host=host, port=None if url.port == _POSTGRES_PORT else url.port)
+    # made anew, because `set` takes None for nothing to be changed
+    return sa.URL.create(
+        "postgresql",
+        username=url.username,
+        host=url.host.lower() if url.host else None,
+        port=None if url.port == _POSTGRES_PORT else url.port,
+        database=url.database,
+        query=url.query,
+    )
 
 
 def _unknown(message: str) -> ConnectorError:
