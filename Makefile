@@ -1,7 +1,7 @@
 # `make` alone prints what there is. Every target makes the virtual environment it needs.
 
 BIN := .venv/bin
-PYTHON_CODE := manage.py portal consents downstream requests_app tests
+PYTHON_CODE := manage.py portal consents downstream requests_app clients tests
 # Everyday tests run side by side; these start processes, browsers and faults of their own, one after another.
 ALONE := journey or browser or fault or slow
 # On a server of your own they share its oldest transaction, which holds back the log, so they take turns there.

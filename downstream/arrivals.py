@@ -32,12 +32,12 @@ class Looked:
 
 
 def look_around(*, at: datetime) -> list[DatasetVersion]:
-    """Compare every dataset that is at rest with its newest version; answers the versions that this makes.
+    """Compare every dataset of ours that is at rest with its newest version; answers the versions that this makes.
 
     Cheap: units are known by their headers. A dataset that cannot be reached is passed over; its next run says why.
     One whose look fails otherwise does not keep the others from theirs: the first error is raised at the end.
     """
-    resting = Dataset.objects.living().exclude(propagations__in=Propagation.objects.open())
+    resting = registry.ours().exclude(propagations__in=Propagation.objects.open())
     noticed: list[DatasetVersion] = []
     failures: list[Exception] = []
     for dataset in resting:
@@ -56,8 +56,13 @@ def look_around(*, at: datetime) -> list[DatasetVersion]:
 
 
 def is_first_look(dataset: Dataset) -> bool:
-    """Whether a dataset that was just taken in has to be looked through for people whom no log names any more."""
-    return not dataset.position and not dataset.key_hash and bulk_names.anybody_erased(dataset.key_scheme)
+    """Whether a dataset that was just taken in has to be looked through for people whom no log names any more.
+
+    A holder cannot be asked about them: nothing that it would know them by is left.
+    """
+    if dataset.position or dataset.key_hash or registry.is_remote(dataset):
+        return False
+    return bulk_names.anybody_erased(dataset.key_scheme)
 
 
 def look_through(propagation: Propagation, lease: Lease, connector: Connector, *, at: datetime) -> Looked:

@@ -71,6 +71,8 @@ def counted(models: "QuerySet[TrainedModel]") -> "QuerySet[TrainedModel]":
             version__dataset__receipts__rows_removed__gt=0,
             version__dataset__versions__number__gt=F("version__number"),
             version__dataset__receipts__propagation_id=F("version__dataset__versions__propagation_id"),
+            # true of every later run, since the log's head never goes back: for the index alone
+            version__dataset__receipts__position__gte=F("version__position"),
         )
         .order_by()
         .values("run")

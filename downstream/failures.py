@@ -14,6 +14,10 @@ def of_unexpected(what: str, propagation_id: uuid.UUID, error: Exception) -> Con
     """The error as it is shown to staff; the place goes to the log, where logger.exception would print the text."""
     place = traceback.format_tb(error.__traceback__)
     logger.error("unexpected", what=what, propagation=str(propagation_id), error=type(error).__name__, place=place)
+    if isinstance(error, MemoryError):
+        return ConnectorError(
+            "out_of_memory", "The work needs more memory than the worker may use; give it more.", permanent=False
+        )
     return ConnectorError(
         "unexpected", f"Unexpected {type(error).__name__}; the worker's log has the place.", permanent=False
     )

@@ -141,7 +141,10 @@ def hand_over(*, at: datetime) -> list[uuid.UUID]:
         Q(status__in=DUE, next_try_at__lte=at) | purging.due(at=at),
     )
     with transaction.atomic():
-        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        # a no that has to arrive comes before bytes that have to go
+        ids = list(
+            due.order_by("purge", "next_try_at").select_for_update(skip_locked=True).values_list("pk", flat=True)
+        )
         Propagation.objects.filter(pk__in=ids).update(handed_over_at=at)
     return ids
 
@@ -155,10 +158,7 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: registry.Clock) 
     if lease is None:
         return False
     try:
-        if lease.attempts > retry.BUDGET:
-            raise ConnectorError(
-                "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
-            )
+        retry.check_budget(lease.attempts)
         with leases.heartbeat(lease):
             if not _work(lease, clock):
                 return False

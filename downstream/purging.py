@@ -24,6 +24,7 @@ from downstream.models import Dataset, Propagation, PurgeReceipt, Target
 from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict, DomainError
+from portal.fault_points import reach
 
 logger = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: Callable[[], dat
     if lease is None:
         return False
     try:
+        retry.check_budget(lease.attempts)
         with leases.heartbeat(lease):
             return _work(lease, clock)
     except LeaseLost:
@@ -65,11 +67,16 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: Callable[[], dat
 def _work(lease: Lease, clock: Callable[[], datetime]) -> bool:
     run = Propagation.objects.select_related("dataset").get(pk=lease.propagation_id)
     connector, retention = registry.connect(run.dataset), _retention(run.dataset)
+    reach("purge.before")
     connector.purge(retention=retention, at=clock())
+    reach("purge.after")
     leases.extend(lease)
     searched, not_searched = _searched(run, connector)
     residue = connector.residue(searched, retention=retention, at=clock())
-    return _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
+    reach("purge.before_settle")
+    is_purged = _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
+    reach("purge.after_settle")
+    return is_purged
 
 
 def _searched(run: Propagation, connector: Connector) -> tuple[set[str], int]:
@@ -170,8 +177,10 @@ def look_again(*, propagation: Propagation, links_are_gone: bool = False, by: st
 def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: str, at: datetime) -> None:
     """Staff decide how long old versions are kept here; None leaves it to the store. Looked at again at once.
 
-    Raises RetentionError(`reason_missing` | `invalid_retention`).
+    Raises RetentionError(`held_by_another` | `reason_missing` | `invalid_retention`).
     """
+    if registry.is_remote(dataset):
+        raise RetentionError("held_by_another", "Whoever holds this dataset decides how long old versions are kept.")
     if not reason.strip():
         raise RetentionError("reason_missing", "Say why: who reads old versions, and who agreed.", field="reason")
     if hours is not None and not 0 <= hours <= _LONGEST_RETENTION:

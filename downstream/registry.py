@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from consents import holds, purposes, sequencer
 from consents.models import Partner, Recipient
@@ -87,6 +88,11 @@ def connect(dataset: Dataset, *, at: datetime | None = None) -> Connector:
 def is_remote(dataset: Dataset) -> bool:
     """Whether somebody else holds it: then they are asked (`asking`), and nobody of ours looks into it."""
     return dataset.kind in HOLDERS
+
+
+def ours() -> "QuerySet[Dataset]":
+    """The living datasets that we look into ourselves."""
+    return Dataset.objects.living().exclude(kind__in=HOLDERS)
 
 
 def holder(dataset: Dataset) -> Holder:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from downstream.engines.errors import ConnectorError
+
 BUDGET = 8
 """Attempts before a propagation stops and waits for a person."""
 _FIRST = timedelta(seconds=2)
@@ -17,3 +19,16 @@ def delay(*, attempts: int, permanent: bool, jitter: float) -> timedelta | None:
         return None
     wait = min(_FIRST * float(2 ** (attempts - 1)), _LONGEST)
     return wait / 2 + wait / 2 * jitter
+
+
+def check_budget(attempts: int) -> None:
+    """Refuse an attempt beyond the budget, which comes about where workers die and so report no failure.
+
+    Raises ConnectorError(`attempts_used_up`).
+    """
+    if attempts > BUDGET:
+        raise ConnectorError(
+            "attempts_used_up",
+            "Its worker died too often, for want of memory perhaps; look at the worker's and the machine's log.",
+            permanent=True,
+        )

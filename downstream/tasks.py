@@ -32,9 +32,9 @@ def look_around(**_: Any) -> None:
 @shared_task(name=propagation.CARRY_OUT_TASK)
 def carry_out(*, propagation_id: str, **_: Any) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
-    # what was just verified is looked at right away: most stores keep nothing old
-    purging.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
+    if not propagation.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now):
+        # one that was verified before; what was verified just now lets other runs go first
+        purging.carry_out(propagation_id=uuid.UUID(propagation_id), holder=holder, clock=clock.now)
 
 
 @shared_task(name="downstream.tasks.mark_void_permits")

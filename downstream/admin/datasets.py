@@ -93,11 +93,16 @@ class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
     )
     actions_detail = ("list_versions", "croissant_metadata", "name_created_column", "decide_retention")
 
-    @action(description=gettext_lazy("Versions"), icon="history")
+    def has_versions_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Of what others hold nobody here can name a version; what does not exist is refused by the page itself."""
+        one = None if object_id is None else found(Dataset.objects.all(), object_id)
+        return one is None or not registry.is_remote(one)
+
+    @action(description=gettext_lazy("Versions"), icon="history", permissions=["versions"])
     def list_versions(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return versions.page(request, object_id)
 
-    @action(description=gettext_lazy("Croissant metadata"), icon="download")
+    @action(description=gettext_lazy("Croissant metadata"), icon="download", permissions=["versions"])
     def croissant_metadata(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return versions.metadata(request, object_id)
 
@@ -107,7 +112,7 @@ class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
         )
 
     @action(
-        description=gettext_lazy("Name the column of creation time"),
+        description=gettext_lazy("Creation time"),
         permissions=["describe"],
         dialog={
             "title": gettext_lazy("Which column tells when a row was made?"),

@@ -20,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from downstream import purging
+from downstream import purging, registry
 from downstream.models import Dataset, Propagation
 from downstream.propagation_states import Purge
 from portal import clock
@@ -145,17 +145,19 @@ class RetentionMixin:
 
     @admin.display(description=gettext_lazy("retention of old versions"))
     def retention(self, dataset: Dataset) -> str:
+        if registry.is_remote(dataset):
+            return _("what its holder decides")
         if dataset.retention_hours is None:
             return _("what the store is set to keep")
         return _("%d hours, as decided") % dataset.retention_hours
 
     def has_retention_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return bool(request.user.has_perm(RETENTION)) and (
-            object_id is None or found(Dataset.objects.living(), object_id) is not None
+            object_id is None or found(registry.ours(), object_id) is not None
         )
 
     @action(
-        description=gettext_lazy("Decide how long old versions are kept"),
+        description=gettext_lazy("Retention"),
         permissions=["retention"],
         dialog={
             "title": gettext_lazy("How long may old versions be kept?"),

@@ -13,6 +13,7 @@ from consents.api.serializers import Problem
 from consents.models import Partner
 from downstream import locations, registry, statements, versions
 from downstream.api import caching, shapes, visible
+from downstream.holders import HOLDERS
 from downstream.locations import LocationTaken, RegistrationError
 from downstream.models import Dataset
 from downstream.registry import Prepared, Registration
@@ -123,7 +124,7 @@ def _register(partner: Partner, prepared: Prepared | DomainError | None) -> dict
 def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registration:
     partners.check_recipient(partner, sent["owner"])
     partners.check_scheme_name(partner, sent["key_scheme"], field="key_scheme")
-    _check_place(sent["location"], owner=sent["owner"])
+    _check_place(sent["kind"], sent["location"], owner=sent["owner"])
     for slug in sent["purposes"]:
         purposes.get(slug)
     known = {"name": sent["slug"], **sent, "purposes": tuple(sent["purposes"])}
@@ -132,9 +133,12 @@ def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registra
     return Registration(**known)
 
 
-def _check_place(location: str, *, owner: str) -> None:
-    """Each recipient's datasets are where the operator lets them. Raises RegistrationError(`location_not_allowed`)."""
-    if not locations.is_below(location, settings.DATASET_ROOTS.get(owner, ())):
+def _check_place(kind: str, location: str, *, owner: str) -> None:
+    """Each recipient's datasets are where the operator lets them, and nothing that we would have to ask others about.
+
+    Raises RegistrationError(`location_not_allowed`).
+    """
+    if kind in HOLDERS or not locations.is_below(location, settings.DATASET_ROOTS.get(owner, ())):
         raise RegistrationError(
             "location_not_allowed", "This recipient's datasets are registered elsewhere; ask us.", field="location"
         )

@@ -7,6 +7,7 @@ keep working, and the dataset does not turn into a missing one.
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -197,9 +198,10 @@ class FileFolder:
                 reach("stage.after_fsync")
                 return self._verified(source, draft, temporary, finding, keys, spans)
             except BaseException:
-                draft.unlink(missing_ok=True)
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
                 if temporary:
-                    self._store.discard(temporary)
+                    self._give_up(temporary)
                 raise
 
     def stage_each(
@@ -208,7 +210,7 @@ class FileFolder:
         return staged_side_by_side(
             lambda finding: self.stage(finding, keys, spans, token=token),
             findings,
-            discard=lambda staged: self._store.discard(staged.temporary),
+            discard=lambda staged: self._give_up(staged.temporary),
         )
 
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
@@ -217,8 +219,10 @@ class FileFolder:
                 self._store.replace(
                     staged.unit, by=staged.temporary, fingerprint=staged.fingerprint, digest=staged.after, fence=fence
                 )
-        finally:
-            self._store.discard(staged.temporary)
+        except BaseException:
+            self._give_up(staged.temporary)
+            raise
+        self._store.discard(staged.temporary)
 
     def unit_state(self, staged: StagedUnit) -> UnitState:
         size = self._store.size(staged.unit)
@@ -277,6 +281,11 @@ class FileFolder:
             unreachable=tuple(dict.fromkeys((*kept.unreachable, *self._kind.unreachable))),
             kept_until=kept.until,
         )
+
+    def _give_up(self, temporary: str) -> None:
+        """Throw away what an error made useless. Where that fails too, the first error counts, and a sweep follows."""
+        with suppress(ConnectorError):
+            self._store.discard(temporary)
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()

@@ -42,8 +42,9 @@ def staged_side_by_side(
                 except ConnectorError as failure:
                     failures.append(failure)
                     staged = None
+                # until it is taken it counts as pending, so that nothing that happens meanwhile leaves it behind
+                _fill(pool, stage, waiting, pending, workers + 1)
                 del pending[first]
-                _fill(pool, stage, waiting, pending, workers)
                 if staged is not None:
                     yield finding, staged
         finally:

@@ -49,13 +49,15 @@ class Migration(migrations.Migration):
             model_name='purgereceipt',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='d06ec572461ab5fc7202c9f738ea5da88af1e50f', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_bd526', table='downstream_purgereceipt', when='BEFORE')),
         ),
-        # runs of before: their old versions were never looked for
+        # runs of before: their old versions were never looked for; what holders attest has no second state
         migrations.RunSQL(
             """
             UPDATE downstream_propagation
                SET purge = 'waiting', purge_deadline = now() + interval '30 days', next_try_at = now(),
                    handed_over_at = NULL
              WHERE status = 'verified' AND purge = ''
+               AND dataset_id NOT IN (
+                   SELECT id FROM downstream_dataset WHERE kind IN ('opendsr', 'pull', 'webhook'))
             """,
             migrations.RunSQL.noop,
         ),

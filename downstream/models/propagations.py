@@ -24,8 +24,11 @@ class PropagationQuerySet(models.QuerySet["Propagation"]):
         return self.filter(Q(status__in=OPEN) | Q(purge=Purge.WORKING))
 
     def kept(self) -> "PropagationQuerySet":
-        """Verified runs whose removed rows' bytes are not known to be gone."""
-        return self.filter(status=Status.VERIFIED).exclude(purge=Purge.PURGED)
+        """Verified runs whose removed rows' bytes are not known to be gone.
+
+        Not those that a holder attests: they have no second state, and what it keeps is its own to erase.
+        """
+        return self.filter(status=Status.VERIFIED).exclude(purge__in=["", Purge.PURGED])
 
 
 class Propagation(models.Model):

@@ -94,7 +94,8 @@ class LocalStore:
         reach("commit.after_dirsync")
 
     def discard(self, draft: str) -> None:
-        self._path(draft).unlink(missing_ok=True)
+        with writing(draft):
+            self._path(draft).unlink(missing_ok=True)
 
     def sweep(self) -> list[str]:
         place = folders.root(self.location)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -216,7 +216,9 @@ class ObjectStore:
                 parts.append({"ETag": sent["ETag"], "PartNumber": len(parts) + 1})
             self._call("complete_multipart_upload", MultipartUpload={"Parts": parts}, IfMatch=etag, **upload)
         except BaseException:
-            self._call("abort_multipart_upload", **upload)
+            # the first error counts; a store that is away keeps the parts until its own rule for them
+            with suppress(ConnectorError):
+                self._call("abort_multipart_upload", **upload)
             raise
 
     def check(self) -> None:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from downstream.subject_index.filters import LAYOUT, Bytes, Directory, Filter, Numbers
+from portal.fault_points import reach
 
 _MAGIC = b"HEEDIDX1"
 _END = struct.Struct("<QIIII8s")
@@ -90,6 +91,7 @@ def writing_to(path: Path) -> Iterator[Writer]:
     try:
         with temporary.open("xb") as stream:
             yield Writer(stream)
+        reach("index.before_rename")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,13 +1,16 @@
 """A worker's process of its own, which carries one run out under hard circumstances; `acting.worker` starts it.
 
-`python -m tests.downstream.a_worker RUN [forbid|full]`: with `forbid` root loses its power over permissions, with
-`full` no file may grow beyond a few bytes. It prints whether the run is verified.
+`python -m tests.downstream.a_worker RUN [forbid|full|hungry]`: with `forbid` root loses its power over permissions,
+with `full` no file may grow beyond a few bytes, with `hungry` it may take little more memory than it has.
+It prints whether the run is verified.
 """
 # ruff: noqa: E402
 
 import os
+import resource
 import sys
 import uuid
+from pathlib import Path
 
 import django
 
@@ -25,6 +28,15 @@ from tests.downstream.connectors import running
 assert parquet_folder
 assert embedded
 
+_SPARE = 512 * 2**20
+
+
+def _starve() -> None:
+    """Little more address space than is taken now: what asks for more is refused, as under a limit of a container."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + _SPARE
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
 
 def main(run: str, how: str = "") -> None:
     connection.ensure_connection()
@@ -33,6 +45,8 @@ def main(run: str, how: str = "") -> None:
     if how == "full":
         running.ROOM = 300
         running._fill()
+    if how == "hungry":
+        _starve()
     print(propagation.carry_out(propagation_id=uuid.UUID(run), holder=str(os.getpid()), clock=lambda: LATER))
 
 

@@ -82,10 +82,10 @@ def expire_leases() -> None:
     Propagation.objects.update(lease_until=AT - timedelta(days=1))
 
 
-def worker(run: Propagation, *how: str, folder: Path) -> "subprocess.Popen[str]":
-    """A process on the test's database that carries the run out; see `a_worker`."""
+def worker(run: Propagation, *how: str, folder: Path, **extra: str) -> "subprocess.Popen[str]":
+    """A process on the test's database that carries the run out; see `a_worker`. `extra` is environment."""
     command = [sys.executable, "-m", "tests.downstream.a_worker", str(run.pk), *how]
-    environment = {**Stack(folder, redis_number=13).environment, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment = {**Stack(folder, redis_number=13).environment, "DJANGO_SETTINGS_MODULE": "portal.settings", **extra}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

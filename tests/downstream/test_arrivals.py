@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consents import ledger, subjects
-from consents.models import Subject
+from consents.models import Partner, Subject
 from consents.vocabulary import Action, Kind
 from downstream import arrivals, propagation, registry, tasks, versions
 from downstream.connectors import memory
@@ -20,7 +20,9 @@ from downstream.propagation_states import Status
 from downstream.versions import Origin
 from tests.conftest import AT, BY, dataset_of, sequenced, write_parquet
 from tests.downstream.acting import LATER, authors, carry_out, removed, run_all, say
+from tests.downstream.api.conftest import copy, copy_at, northlight
 
+__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 AFTERWARDS = LATER + timedelta(hours=1)
@@ -228,6 +230,22 @@ def test_a_dataset_that_cannot_be_reached_keeps_no_other_from_being_looked_at(cl
     Path(cleaned.location).rename(tmp_path / "moved")
     come_in(other, "m_charlie")
     assert [one.dataset.slug for one in arrivals.look_around(at=AFTERWARDS)] == ["other"]
+
+
+def test_a_look_passes_over_what_others_hold(cleaned: Dataset, copy: Dataset, caplog: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert noticed() == []
+    assert "arrivals.not_reached" not in caplog.text
+    assert not copy.versions.exists()
+
+
+def test_a_holder_is_not_asked_about_people_of_whom_no_name_is_left(northlight: Partner, charlie: Subject) -> None:
+    sequenced()
+    subjects.forget(subject=charlie, by=BY, at=AT)
+    held = copy_at(northlight)
+    assert not arrivals.is_first_look(held)
+    assert run_all() == []
+    assert not Propagation.objects.exists(), "a run that asks nobody would say that everybody was looked for"
 
 
 def test_a_look_that_fails_keeps_no_other_from_its_own(

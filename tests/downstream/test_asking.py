@@ -1,5 +1,6 @@
 """Runs of datasets that others hold: written down, sent once, waited for, and closed by the holder's word."""
 
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from downstream.propagation_states import Status
 from portal.errors import DomainError
 from portal.models import AuditEntry
 from tests.conftest import person, sequenced
-from tests.downstream.acting import LATER, carry_out, expire_leases, held_at, planned, say
+from tests.downstream.acting import LATER, carry_out, expire_leases, held_at, planned, say, worker
 from tests.downstream.holders.conftest import held, listening, own_cache
 from tests.downstream.holders.processor import Processor
 
@@ -136,6 +137,25 @@ def test_whoever_takes_over_sends_nothing_twice(
         posted = len(listening.posted)
         assert posted == 1
         assert wake() is False
+    assert len(set(listening.posted)) == 1
+    assert HolderRequest.objects.get().state == "sent"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("point", ["ask.before", "ask.after"])
+def test_whoever_is_killed_while_asking_has_asked_once(
+    held: Dataset, alice: Subject, listening: Processor, point: str, tmp_path: Path
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    trust = {"HEED_OUTBOUND_TRUST": str(listening.authority.path)}
+    killed = worker(run, folder=tmp_path, HEED_FAULTS_ALLOWED="1", HEED_FAULT_POINT=point, **trust)
+    said, _ = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, said
+    assert len(listening.posted) == (point == "ask.after")
+    expire_leases()
+    assert not carry_out(run, holder="second")
+    assert state(run) == (Status.AWAITING, "")
     assert len(set(listening.posted)) == 1
     assert HolderRequest.objects.get().state == "sent"
 

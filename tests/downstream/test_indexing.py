@@ -17,7 +17,9 @@ from downstream.models import Dataset, Propagation, RemovalReceipt
 from portal.models import User
 from tests.conftest import AT, dataset_of, sequenced, write_parquet
 from tests.downstream.acting import LATER, run_all, say
+from tests.downstream.api.conftest import copy, northlight
 
+__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 FILES = 9
 
@@ -145,6 +147,11 @@ def test_the_command_says_that_a_small_dataset_needs_none(
     dataset_of(write_parquet(tmp_path / "small", {"author": ["m_alice"]}), slug="small")
     call_command("index_dataset", "small")
     assert "small has no index" in capsys.readouterr().out
+
+
+def test_the_command_says_that_what_others_hold_is_not_ours_to_look_into(copy: Dataset) -> None:
+    with pytest.raises(CommandError, match="Somebody else holds"):
+        call_command("index_dataset", "copy")
 
 
 def test_the_command_refuses_an_unknown_dataset(posts: Dataset) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import journeys, leases, propagation, purging, registry
+from downstream import journeys, leases, propagation, purging, registry, retry
 from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.memory import Memory
 from downstream.models import Dataset, Propagation, PurgeReceipt
@@ -19,7 +19,9 @@ from portal import audit
 from portal.errors import Conflict
 from portal.models import AuditEntry
 from tests.downstream.acting import LATER, carry_out, expire_leases, planned, say
+from tests.downstream.api.conftest import copy, northlight
 
+__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 BY = "staff:petra"
 WEEK = timedelta(days=7)
@@ -134,6 +136,12 @@ def test_a_retention_needs_a_reason_and_a_length(posts: Dataset, hours: int, rea
     assert refused.value.code == code
 
 
+def test_how_long_others_keep_old_versions_is_theirs_to_decide(copy: Dataset) -> None:
+    with pytest.raises(purging.RetentionError) as caught:
+        purging.decide_retention(dataset=copy, hours=1, reason="agreed", by=BY, at=LATER)
+    assert caught.value.code == "held_by_another"
+
+
 def test_no_retention_is_decided_when_the_audit_entry_fails(posts: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: Any) -> None:
         raise RuntimeError
@@ -188,8 +196,19 @@ def test_a_failure_says_why_and_is_tried_again_or_waits(
     assert (run.next_try_at > LATER) is not permanent
 
 
+def test_a_worker_that_dies_again_and_again_waits_for_a_person(run: Propagation) -> None:
+    for _ in range(retry.BUDGET):
+        assert leases.claim_purge(propagation_id=run.pk, holder="dies")
+        expire_leases()
+    assert not purge(run)
+    assert run.purge == Purge.STOPPED
+    assert "died too often" in run.purge_reason
+    purging.look_again(propagation=run, by=BY, at=LATER)
+    assert purge(run)
+
+
 def test_an_unexpected_error_is_told_by_its_type_alone(run: Propagation, monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode(dataset: Dataset) -> Any:
+    def explode(dataset: Dataset, **_: Any) -> Any:
         raise ValueError("m_alice")
 
     monkeypatch.setattr(registry, "connect", explode)

@@ -28,6 +28,7 @@ from tests.downstream.acting import (
     run_all,
     say,
 )
+from tests.stack import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +57,12 @@ def run(posts: Dataset, alice: Subject) -> Propagation:
     return planned()
 
 
+def both_hands_rest(point: str) -> None:
+    """Two files are staged side by side: held in one of them, the holder still puts the other in place."""
+    if point.startswith("stage."):
+        wait_for(Unit.objects.filter(status=UnitStatus.COMMITTED).exists, within=30, what="the other file")
+
+
 def all_is_well(posts: Dataset, alice: Subject) -> None:
     assert authors(posts) == REST
     assert removed(alice) == [3]
@@ -70,6 +77,7 @@ def test_the_next_holder_finishes_and_the_zombie_wakes_to_nothing(
     point: str, posts: Dataset, alice: Subject, run: Propagation, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held_at(point, lambda: carry_out(run, holder="zombie"), gate=gate, monkeypatch=monkeypatch) as (_, wake):
+        both_hands_rest(point)
         expire_leases()
         assert carry_out(run, holder="next")
         all_is_well(posts, alice)
@@ -84,6 +92,7 @@ def test_a_zombie_that_wakes_while_the_next_holder_works_changes_nothing(
 ) -> None:
     """The next holder finds the files, and only then the zombie goes on."""
     with held_at(point, lambda: carry_out(run, holder="zombie"), gate=gate, monkeypatch=monkeypatch) as (_, wake):
+        both_hands_rest(point)
         expire_leases()
 
         class Waking(FileFolder):

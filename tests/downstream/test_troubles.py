@@ -1,8 +1,12 @@
 """What the world does to a run: files that change, break, may not be written, or do not fit."""
 
 import logging
+import os
 import random
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,14 +18,15 @@ import pytest
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import leases, propagation, registry, retry
-from downstream.models import Dataset, Propagation, RemovalReceipt
+from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status
 from portal.models import AuditEntry
-from tests.conftest import BY, write_parquet
+from tests.conftest import BY, dataset_of, write_parquet
 from tests.downstream.acting import (
     LATER,
     authors,
     carry_out,
+    expire_leases,
     held_at,
     leftovers,
     planned,
@@ -66,6 +71,33 @@ def test_a_file_that_changed_since_it_was_found_is_tried_again_by_itself(
     assert run_all(at=LATER + timedelta(minutes=1)) == [True]
     assert authors(posts) == ["m_charlie", "m_dave"]
     assert removed(alice) == [1]
+
+
+def test_of_two_files_side_by_side_the_changed_one_alone_is_tried_again(
+    posts: Dataset, alice: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner replaces it while it lies staged; of both, the row groups without Alice would be carried over."""
+    others = [f"m_{number}" for number in range(40)]
+    for number in range(2):
+        add(posts, "m_alice", *others, file=f"part-{number}.parquet")
+    say(alice, Action.DENY)
+    run = planned()
+    point = held_at("commit.before_rename", lambda: carry_out(run), gate=tmp_path / "gate", monkeypatch=monkeypatch)
+    with point as (_, wake):
+        first = Unit.objects.get().name
+        (second,) = {"part-0.parquet", "part-1.parquet"} - {first}
+        add(posts, "m_alice", "m_owner", file=second)
+        assert wake() is False
+    assert outcome(run) == (Status.FAILED, "source_changed")
+    assert second in run.reason
+    assert pq.read_table(Path(posts.location, first))["author"].to_pylist() == others
+    assert pq.read_table(Path(posts.location, second))["author"].to_pylist() == ["m_alice", "m_owner"]
+    assert leftovers(posts) == []
+    inode = Path(posts.location, first).stat().st_ino
+    assert run_all(at=LATER + timedelta(minutes=1)) == [True]
+    assert Path(posts.location, first).stat().st_ino == inode
+    assert sorted(authors(posts)) == sorted([*others, "m_owner"])  # type: ignore[type-var]
+    assert removed(alice) == [2]
 
 
 def test_a_file_that_is_deleted_meanwhile_is_done_with(
@@ -136,6 +168,62 @@ def test_a_full_disk_leaves_everything_as_it_was_and_is_tried_again(
     assert authors(posts) == REST
 
 
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two mebibytes, where we may mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_file_system_without_room_leaves_everything_as_it_was_and_is_tried_again(alice: Subject, mount: Path) -> None:
+    noise: list[object] = [os.urandom(4_000) for _ in range(100)]
+    write_parquet(mount / "posts", {"author": ["m_alice", *["m_bob"] * 99], "noise": noise})
+    ballast = shutil.disk_usage(mount).free - (mount / "posts" / "part-0.parquet").stat().st_size // 2
+    (mount / "ballast").write_bytes(os.urandom(ballast))
+    dataset = dataset_of(mount / "posts", slug="small")
+    say(alice, Action.DENY)
+    run = planned()
+    before = (mount / "posts" / "part-0.parquet").read_bytes()
+    assert not carry_out(run)
+    assert outcome(run) == (Status.FAILED, "disk_full")
+    assert (mount / "posts" / "part-0.parquet").read_bytes() == before
+    assert leftovers(dataset) == []
+    (mount / "ballast").unlink()
+    assert run_all(at=LATER + timedelta(minutes=1)) == [True]
+    assert authors(dataset) == ["m_bob"] * 99
+
+
+@pytest.mark.fault
+def test_a_worker_out_of_memory_leaves_everything_as_it_was_and_is_tried_again(
+    posts: Dataset, alice: Subject, tmp_path: Path
+) -> None:
+    # one long text again and again: little on disk, 800 MB when it is read
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int32()), pa.array(["t" * 4_000_000]))
+    names = ["m_alice", *["m_bob"] * 199]
+    large = Path(posts.location, "part-1.parquet")
+    pq.write_table(pa.table({"author": names, "text": texts}), large, store_schema=False)
+    before = large.read_bytes()
+    say(alice, Action.DENY)
+    run = planned()
+    # the allocators take no more than they need, so that threads can begin
+    thrifty = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    assert not verified(worker(run, "hungry", folder=tmp_path, **thrifty))
+    assert outcome(run) == (Status.FAILED, "out_of_memory")
+    assert "memory" in run.reason
+    assert large.read_bytes() == before
+    assert leftovers(posts) == []
+    assert run_all(at=LATER + timedelta(minutes=1)) == [True]
+    assert authors(posts) == [*REST, *["m_bob"] * 199]
+    assert removed(alice) == [3]
+
+
 def test_two_processes_that_start_at_once_do_the_work_once(
     posts: Dataset, alice: Subject, run: Propagation, tmp_path: Path
 ) -> None:
@@ -187,6 +275,25 @@ def test_what_is_said_of_an_unexpected_error_holds_nothing_personal(
     for personal in names:
         assert personal not in caplog.text
         assert personal not in str(Propagation.objects.values())
+
+
+def test_a_want_of_memory_that_nobody_caught_is_told_as_such(run: Propagation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(dataset: Dataset, **_: Any) -> Any:
+        raise pa.ArrowMemoryError("malloc of size 1 failed")
+
+    monkeypatch.setattr(registry, "connect", explode)
+    assert not carry_out(run)
+    assert outcome(run) == (Status.FAILED, "out_of_memory")
+
+
+def test_a_worker_that_dies_again_and_again_waits_for_a_person(run: Propagation) -> None:
+    for _ in range(retry.BUDGET):
+        assert leases.claim(propagation_id=run.pk, holder="dies")
+        expire_leases()
+    assert not carry_out(run)
+    assert outcome(run) == (Status.STOPPED, "attempts_used_up")
+    propagation.retry_now(propagation=run, by=BY, at=LATER)
+    assert run_all() == [True]
 
 
 def test_nothing_personal_is_stored_of_a_run_at_all(

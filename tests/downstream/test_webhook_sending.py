@@ -103,6 +103,7 @@ def test_waits_grow_and_end() -> None:
 def test_an_address_that_fails_for_days_is_disabled_and_staff_can_read_why(
     hook: tuple[WebhookSubscription, str], partners_server: Listener
 ) -> None:
+    # two messages, twice: they go side by side, so one answer less would be anybody's
     partners_server.answers = [500] * 4
     announce()
     waiting = announce()

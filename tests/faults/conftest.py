@@ -13,7 +13,8 @@ from consents.vocabulary import Action, Source
 from downstream.models import Dataset
 from portal import clock
 from tests.conftest import dataset_of, person, write_parquet
-from tests.stack import Stack
+from tests.faults import library
+from tests.stack import Stack, wait_for
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Scene:
     folder: Path
     subject: Subject
 
-    def say_no(self) -> None:
-        origin = ledger.Origin(source=Source.SELF_SERVICE, by=f"subject:{self.subject.pk}")
-        scope = ledger.Scope("ai-training")
-        ledger.record(subject=self.subject, scope=scope, action=Action.DENY, origin=origin, at=clock.now())
+    def say_no(self, subject: Subject | None = None) -> None:
+        who = subject or self.subject
+        origin = ledger.Origin(source=Source.SELF_SERVICE, by=f"subject:{who.pk}")
+        ledger.record(subject=who, scope=ledger.Scope("ai-training"), action=Action.DENY, origin=origin, at=clock.now())
 
     def rows(self) -> list[tuple[str, int]]:
         """(author, number) of every row that a reader sees, in order."""
@@ -57,7 +58,19 @@ def scene(transactional_db: None, world: None, tmp_path: Path) -> Iterator[Scene
         rows = {"author": [f"m_{names[n % 3]}" for n in numbers], "number": numbers}
         write_parquet(folder, rows, name=f"part-{part}.parquet")  # type: ignore[arg-type]
     subject = person("alice", at=clock.now())
-    dataset = dataset_of(folder)
+    yield from _played(tmp_path, dataset_of(folder), folder, subject)
+
+
+@pytest.fixture
+def shelves(transactional_db: None, world: None, tmp_path: Path) -> Iterator[Scene]:
+    """The scene with a dataset that is worth an index; see `library`."""
+    folder = tmp_path / "library"
+    library.fill(folder)
+    subject = person("alice", at=clock.now())
+    yield from _played(tmp_path, dataset_of(folder), folder, subject)
+
+
+def _played(tmp_path: Path, dataset: Dataset, folder: Path, subject: Subject) -> Iterator[Scene]:
     home = tmp_path / "heed"
     home.mkdir()
     stack = Stack(home, redis_number=12)
@@ -66,3 +79,16 @@ def scene(transactional_db: None, world: None, tmp_path: Path) -> Iterator[Scene
         yield Scene(stack=stack, dataset=dataset, folder=folder, subject=subject)
     finally:
         stack.stop_all()
+
+
+def killed_at(scene: Scene, point: str) -> None:
+    """A worker works until it is killed there."""
+    scene.stack.start("worker", HEED_FAULTS_ALLOWED="1", HEED_FAULT_POINT=point)
+    wait_for(lambda: _died(scene), within=60, what=lambda: f"death at {point}: {scene.stack.log('worker')[-2000:]}")
+    scene.stack.kill("worker")
+
+
+def _died(scene: Scene) -> bool:
+    """A child of the worker was killed: the pool says so."""
+    log = scene.stack.log("worker")
+    return "signal 9" in log or "SIGKILL" in log

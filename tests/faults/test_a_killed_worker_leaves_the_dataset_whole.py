@@ -4,7 +4,7 @@ import pytest
 
 from downstream.models import Propagation, RemovalReceipt
 from downstream.propagation_states import Status
-from tests.faults.conftest import WITHOUT_ALICE, Scene
+from tests.faults.conftest import WITHOUT_ALICE, Scene, killed_at
 from tests.stack import wait_for
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -25,9 +25,7 @@ POINTS = [
 def test_killed_at(scene: Scene, point: str) -> None:
     scene.say_no()
     everything = scene.rows()
-    scene.stack.start("worker", HEED_FAULTS_ALLOWED="1", HEED_FAULT_POINT=point)
-    wait_for(lambda: _died(scene), within=60, what=lambda: f"death at {point}: {scene.stack.log('worker')[-2000:]}")
-    scene.stack.kill("worker")
+    killed_at(scene, point)
     # what a reader sees is whole: every row of the others is there, in each file all of Alice's or none
     assert [row for row in scene.rows() if row[0] != "m_alice"] == WITHOUT_ALICE
     assert set(scene.rows()) <= set(everything)
@@ -40,9 +38,3 @@ def test_killed_at(scene: Scene, point: str) -> None:
     assert sorted(file["file"] for file in receipt.files) == ["part-0.parquet", "part-1.parquet"]
     assert scene.leftovers() == []
     assert list(Propagation.objects.values_list("status", flat=True)) == [Status.VERIFIED]
-
-
-def _died(scene: Scene) -> bool:
-    """A child of the worker was killed: the pool says so."""
-    log = scene.stack.log("worker")
-    return "signal 9" in log or "SIGKILL" in log

@@ -1,9 +1,12 @@
 """The API's description: valid, complete, and served from here."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
@@ -36,6 +39,23 @@ def test_every_call_is_described_with_its_refusals(schema: dict[str, Any]) -> No
         assert call["summary"]
     assert calls["/api/v1/decisions", "get"]["security"] == [{"oauth2": ["decisions:read"]}]
     assert schema["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]["tokenUrl"] == "/o/token/"
+
+
+def test_every_scope_that_a_call_asks_for_is_listed_and_explained(schema: dict[str, Any]) -> None:
+    listed = schema["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]["scopes"]
+    calls = [call for verbs in schema["paths"].values() for call in verbs.values()]
+    asked = {scope for call in calls for need in call.get("security", []) for scope in need.get("oauth2", [])}
+    assert asked == set(listed)
+    cookbook = Path(settings.BASE_DIR, "docs", "connect-a-partner.md").read_text()
+    assert [scope for scope in listed if f"`{scope}`" not in cookbook] == []
+
+
+def test_a_shape_has_one_name(schema: dict[str, Any]) -> None:
+    names: dict[str, list[str]] = {}
+    for name, shape in schema["components"]["schemas"].items():
+        bare = {key: value for key, value in shape.items() if key != "description"}
+        names.setdefault(json.dumps(bare, sort_keys=True), []).append(name)
+    assert [twice for twice in names.values() if len(twice) > 1] == []
 
 
 def test_refusals_are_described_as_problem_json(schema: dict[str, Any]) -> None:

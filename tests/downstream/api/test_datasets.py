@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def body(world: None, tmp_path: Path, settings: Any) -> dict[str, Any]:
     """A dataset in a folder that the operator opened to partners."""
-    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path)]}
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path), "/no/such"]}
     folder = write_parquet(tmp_path / "posts", {"author": ["m_alice"], "text": ["a"]})
     return {
         "slug": "posts",
@@ -105,7 +105,10 @@ def test_a_secret_of_ones_own_is_not_told_back(calls: Caller, body: dict[str, An
         ({"owner": "somebody"}, 404, "unknown_recipient"),
         ({"purposes": ["mining"]}, 404, "unknown_purpose"),
         ({"purposes": []}, 400, "purpose_missing"),
-        ({"location": "/no/such/place"}, 400, "location_not_allowed"),
+        ({"location": "/no/such/place"}, 400, "dataset_missing"),
+        ({"location": "/etc"}, 400, "location_not_allowed"),
+        ({"kind": "pull", "location": "acme/posts"}, 400, "location_not_allowed"),
+        ({"kind": "opendsr", "location": "https://dsr.example/v2"}, 400, "location_not_allowed"),
         ({"key_column": "writer"}, 400, "key_column_missing"),
         ({"key_scheme": "device"}, 403, "scheme_not_yours"),
         ({"kind": "spreadsheet"}, 400, "unknown_kind"),

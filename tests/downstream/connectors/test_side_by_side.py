@@ -110,6 +110,26 @@ def test_any_other_error_ends_it_and_what_was_staged_is_thrown_away() -> None:
     assert isinstance(error, ZeroDivisionError)
 
 
+def test_what_was_staged_when_the_search_breaks_is_thrown_away() -> None:
+    made: list[str] = []
+    thrown: list[str] = []
+
+    def making(of: UnitFinding) -> StagedUnit:
+        made.append(of.unit)
+        return staged(of)
+
+    def looked_for() -> Iterator[UnitFinding]:
+        yield finding(0)
+        yield finding(1)
+        raise ZeroDivisionError
+
+    results = staged_side_by_side(making, looked_for(), discard=lambda one: thrown.append(one.unit))
+    taken, error = until_error(results)
+    assert made
+    assert sorted(taken + thrown) == sorted(made)
+    assert isinstance(error, ZeroDivisionError)
+
+
 def test_who_stops_early_leaves_nothing_behind(tmp_path: Path) -> None:
     for number in range(6):
         pq.write_table(pa.table({"person": ["m_go", "m_keep"], "n": [1, number]}), tmp_path / f"{number}.parquet")

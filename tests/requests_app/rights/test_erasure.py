@@ -9,7 +9,7 @@ from django.test import Client
 
 from consents import decisions, holds, subjects
 from consents.decisions import Question
-from consents.models import Identifier, LedgerEvent, Purpose, Subject, Suppressed
+from consents.models import Identifier, LedgerEvent, Partner, Purpose, Subject, Suppressed
 from consents.vocabulary import Action, Kind
 from downstream import propagation, purging
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
@@ -22,10 +22,14 @@ from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import Status
 from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
+from tests.consents.api.conftest import Caller
 from tests.consents.asking import say, tables_as_text
+from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
+from tests.downstream.api.test_propagations import acknowledge
 from tests.requests_app.asking import LATER, SOON, carried_out, closes, propagate, received, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["northlight", "own_cache", "their_calls"]
 
 
 @pytest.fixture
@@ -140,6 +144,20 @@ def test_a_dataset_that_is_taken_in_meanwhile_is_waited_for(
     assert propagate() == [True]
     assert closes(request)
     assert authors(late) == ["m_charlie"]
+
+
+def test_where_others_hold_the_data_it_closes_after_their_word(
+    northlight: Partner, their_calls: Caller, alice: Subject, charlie: Subject, bob: User
+) -> None:
+    copy_at(northlight)
+    propagate()
+    request = carried_out(alice, bob)
+    assert propagate() == [False]
+    assert not closes(request)
+    assert acknowledge(their_calls, Propagation.objects.get()).status_code == 200
+    assert closes(request)
+    assert status(request) == Status.FULFILLED
+    assert not Identifier.objects.filter(subject_id=alice.pk).exists()
 
 
 def test_a_no_of_somebody_else_does_not_keep_it_open_for_long(

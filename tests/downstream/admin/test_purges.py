@@ -1,0 +1,105 @@
+"""The staff's pages about bytes: what is kept, looking again, and how long old versions may be kept."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from consents.models import Subject
+from consents.vocabulary import Action
+from downstream import purging
+from downstream.models import Dataset, Propagation
+from downstream.propagation_states import Purge
+from portal import clock
+from portal.models import AuditEntry, User
+from tests.downstream.acting import LATER, carry_out, planned, say
+from tests.downstream.test_admin import SignIn
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RUNS = "/admin/downstream/propagation/"
+
+
+def do(browser: Client, model: str, action: str, pk: object, **said: str) -> Any:
+    return browser.post(reverse(f"admin:{model}_{action}", args=[pk]), {"_form_submitted": "True", **said})
+
+
+@pytest.fixture
+def left(posts: Dataset, alice: Subject) -> Path:
+    """A copy that somebody left beside the data."""
+    note = Path(posts.location, "notes.txt")
+    note.write_text("wrong: m_alice\n")
+    return note
+
+
+@pytest.fixture
+def stopped(left: Path, alice: Subject) -> Propagation:
+    """A run whose removed rows' bytes wait for a person."""
+    say(alice, Action.DENY)
+    run = planned()
+    assert carry_out(run)
+    assert not purging.carry_out(propagation_id=run.pk, holder="test", clock=lambda: LATER)
+    run.refresh_from_db()
+    assert run.purge == Purge.STOPPED
+    return run
+
+
+def test_the_run_names_where_bytes_are_left_and_whom_it_searched_for_by_number(
+    stopped: Propagation, petra: User, signed_in: SignIn
+) -> None:
+    page = signed_in(petra).get(f"{RUNS}{stopped.pk}/change/").content.decode()
+    assert "notes.txt: beside" in page
+    assert "2 places searched for 1 keys" in page
+    assert "m_alice" not in page
+
+
+def test_a_manager_lets_heed_look_again(left: Path, stopped: Propagation, petra: User, signed_in: SignIn) -> None:
+    left.unlink()
+    browser = signed_in(petra)
+    assert do(browser, "downstream_propagation", "look_again", stopped.pk)["HX-Redirect"].endswith("/change/")
+    assert purging.carry_out(propagation_id=stopped.pk, holder="test", clock=clock.now)
+    assert AuditEntry.objects.get(action="propagation.look_again").actor == f"staff:{petra.pk}"
+    assert do(browser, "downstream_propagation", "look_again", stopped.pk).status_code == 403
+
+
+def test_an_agent_neither_looks_again_nor_decides(
+    stopped: Propagation, posts: Dataset, bob: User, signed_in: SignIn
+) -> None:
+    browser = signed_in(bob)
+    assert do(browser, "downstream_propagation", "look_again", stopped.pk).status_code == 403
+    answer = do(browser, "downstream_dataset", "decide_retention", posts.pk, hours="0", reason="because")
+    assert answer.status_code == 403
+    posts.refresh_from_db()
+    assert posts.retention_hours is None
+
+
+def test_a_manager_decides_how_long_old_versions_are_kept(posts: Dataset, petra: User, signed_in: SignIn) -> None:
+    browser = signed_in(petra)
+    do(browser, "downstream_dataset", "decide_retention", posts.pk, hours="24", reason="Nobody reads them.")
+    posts.refresh_from_db()
+    assert posts.retention_hours == 24
+    assert "24 hours, as decided" in browser.get(f"/admin/downstream/dataset/{posts.pk}/change/").content.decode()
+    do(browser, "downstream_dataset", "decide_retention", posts.pk, hours="", reason="As the store keeps them.")
+    posts.refresh_from_db()
+    assert posts.retention_hours is None
+
+
+def test_a_decision_without_a_reason_decides_nothing(posts: Dataset, petra: User, signed_in: SignIn) -> None:
+    do(signed_in(petra), "downstream_dataset", "decide_retention", posts.pk, hours="0", reason=" ")
+    posts.refresh_from_db()
+    assert posts.retention_hours is None
+    assert not AuditEntry.objects.filter(action="dataset.decide_retention").exists()
+
+
+@pytest.mark.parametrize(("late", "shown"), [(False, 0), (True, 1)])
+def test_what_is_kept_too_long_is_listed_and_on_the_first_page(
+    stopped: Propagation, petra: User, signed_in: SignIn, late: bool, shown: int
+) -> None:
+    Propagation.objects.update(purge_deadline=clock.now().replace(year=2000 if late else 2100))
+    browser = signed_in(petra)
+    assert browser.get(f"{RUNS}?bytes=late").context["cl"].result_count == shown
+    assert browser.get(f"{RUNS}?bytes=kept").context["cl"].result_count == 1
+    tiles = {str(tile[0]): tile[1] for tile in browser.get("/admin/").context["tiles"]}
+    assert tiles["Removals whose bytes are kept too long"] == shown
+    assert tiles["Removals whose bytes wait for you"] == 1
