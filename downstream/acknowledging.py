@@ -19,7 +19,7 @@ from consents.models import Partner
 from downstream import attesting, leaving, naming
 from downstream.attesting import Attested
 from downstream.holders import partners
-from downstream.models import Acknowledgement, HolderRequest, Propagation
+from downstream.models import Acknowledgement, HolderRequest, Propagation, Target
 from downstream.propagation_states import Status
 from portal import actors, audit, clock, crypto
 from portal.errors import Conflict, Forbidden, NotFound
@@ -67,12 +67,19 @@ class Verdict:
 
 
 def visible(partner: Partner) -> "QuerySet[Any]":
-    """Runs of the datasets whose owners the partner speaks for, each with its number of people, and in spans."""
+    """Runs of the datasets whose owners the partner speaks for."""
     every = Propagation.objects.filter(dataset__owner__in=partner.recipients, dataset__retired_at__isnull=True)
-    targets = Q(targets__is_gap=False)
-    return every.select_related("dataset").annotate(
-        people=Count("targets", filter=targets), in_spans=Count("targets", filter=targets & ~Q(targets__spans=[]))
-    )
+    return every.select_related("dataset")
+
+
+def counted(runs: Sequence[Any]) -> Sequence[Any]:
+    """The same runs, each with its number of `people`, and of those `in_spans`; one query for all."""
+    targets = Target.objects.filter(propagation__in=runs, is_gap=False).order_by().values("propagation")
+    counts = targets.annotate(people=Count("pk"), in_spans=Count("pk", filter=~Q(spans=[])))
+    found = {one["propagation"]: (one["people"], one["in_spans"]) for one in counts}
+    for run in runs:
+        run.people, run.in_spans = found.get(run.pk, (0, 0))
+    return runs
 
 
 def get(partner: Partner, propagation_id: uuid.UUID) -> Any:

@@ -38,7 +38,7 @@ def hear(*, domain: str, signature: str, body: bytes, at: datetime) -> None:
 def _has_signed(dataset: Dataset, body: bytes, domain: str, signature: str) -> bool:
     processor = registry.holder(dataset)
     try:
-        return isinstance(processor, OpenDSR) and processor.has_signed(body, domain=domain, signature=signature)
+        return isinstance(processor, OpenDSR) and processor.may_have_called(body, domain=domain, signature=signature)
     except ConnectorError:
         # its certificate cannot be had now: its callbacks cannot be proven, and the next look comes anyway
         return False

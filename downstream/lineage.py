@@ -11,7 +11,9 @@ from dataclasses import asdict
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
+from consents.models import Partner
 from downstream import places, training_runs
 from downstream.models import (
     DatasetVersion,
@@ -30,6 +32,8 @@ from portal.clock import TOLERANCE
 _ENDED = {"COMPLETE": True, "ABORT": False, "FAIL": False}
 _LOCK = 0x48_45_45_4C
 """The advisory lock of whoever takes an event in: two at once could each miss what the other tells of its neighbour."""
+_MOST_STEPS = 50_000
+"""Of lineage that are walked for one call, under that lock."""
 
 
 @transaction.atomic
@@ -37,27 +41,63 @@ def take_in(*, event: Event, partner: str, owners: Sequence[str], at: datetime) 
     """Write down an event and what follows from it; False where it was told before, and nothing is written then.
 
     `owners` are the recipients that the partner speaks for: a new model belongs to the first of them. Raises
-    EventError(`event_time_in_future`, `owner_missing`, `run_of_another`).
+    EventError(`event_time_in_future`, `owner_missing`, `run_of_another`, `history_too_long`).
     """
-    if event.time > at + TOLERANCE:
-        raise EventError("event_time_in_future", "eventTime lies in the future.", field="eventTime")
+    (outcome,) = take_in_all(events=[event], partner=partner, owners=owners, at=at)
+    if isinstance(outcome, EventError):
+        raise outcome
+    return outcome
+
+
+@transaction.atomic
+def take_in_all(
+    *, events: Sequence[Event], partner: str, owners: Sequence[str], at: datetime
+) -> list[bool | EventError]:
+    """The same of several, each of which stands for itself; what follows is worked out once, at the end.
+
+    Raises EventError(`history_too_long`), and nothing is written then.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    register, touched = places.Register(), set[uuid.UUID]()
+    outcomes: list[bool | EventError] = []
+    for event in events:
+        try:
+            with transaction.atomic():
+                runs = _take_in(event, register, partner=partner, owners=owners, at=at)
+        except EventError as refusal:
+            outcomes.append(refusal)
+        else:
+            touched |= runs
+            outcomes.append(bool(runs))
+    _settle(touched, at=at)
+    return outcomes
+
+
+def _take_in(
+    event: Event, register: places.Register, *, partner: str, owners: Sequence[str], at: datetime
+) -> set[uuid.UUID]:
+    """Write the event down; answers the runs of which more is known now, none where it was told before."""
+    if event.time > at + TOLERANCE:
+        raise EventError("event_time_in_future", "eventTime lies in the future.", field="eventTime")
     if not _write_down(event, partner=partner, at=at):
-        return False
+        return set()
     run = _run(event, partner)
-    register = places.Register()
+    touched = {run.pk}
     for side in event.inputs:
-        _read(run, side, _node(side, register, owners, at=at))
+        node, also = _node(side, register, owners, at=at)
+        _read(run, side, node)
+        touched |= also
     for side in event.outputs:
-        _write(run, side, _node(side, register, owners, at=at))
+        node, also = _node(side, register, owners, at=at)
+        _write(run, side, node)
+        touched |= also
     _fix_versions(run)
-    _settle(run, at=at)
     details = {"run": str(event.run_id), "type": event.type, "job": f"{event.job.namespace} {event.job.name}"[:500]}
     audit.record(
         at=at, by=actors.partner(partner), action="lineage.take_in", of=("lineage_run", run.pk), details=details
     )
-    return True
+    return touched
 
 
 def _write_down(event: Event, *, partner: str, at: datetime) -> bool:
@@ -92,20 +132,51 @@ def _run(event: Event, partner: str) -> LineageRun:
     return run
 
 
-def _node(side: Side, register: places.Register, owners: Sequence[str], *, at: datetime) -> LineageNode:
-    """The node of this name, tied to the dataset or model that it means as soon as that is known."""
+def _node(
+    side: Side, register: places.Register, owners: Sequence[str], *, at: datetime
+) -> tuple[LineageNode, set[uuid.UUID]]:
+    """What the speaker means by this name, and runs that are found to have meant it too.
+
+    That something is a model, and whose, is one partner's word for its own recipients: under the same name others may
+    have another model, or something that is none.
+    """
     namespace, name = side.named.namespace, side.named.name
-    node, _ = LineageNode.objects.get_or_create(namespace=namespace, name=name)
-    if node.dataset_id is not None or node.model_id is not None:
-        return node
-    named = next((one for one in map(places.model_in, side.names) if one), name if side.is_model else None)
-    if named is not None:
-        node.model = _model(named, owners, at=at)
-    else:
+    stated = next((one for one in map(places.model_in, side.names) if one), None)
+    of_name = LineageNode.objects.filter(namespace=namespace, name=name)
+    if stated is None:
+        known = of_name.filter(model__owner__in=owners).order_by("pk").first()
+        if known is not None:
+            return known, set()
+        shared = _shared(side, register)
+        if shared.dataset_id is not None or not side.is_model:
+            return shared, set()
+    model = _model(stated or name, owners, at=at)
+    node, is_new = LineageNode.objects.get_or_create(namespace=namespace, name=name, model=model)
+    return node, _take_over(node) if is_new else set()
+
+
+def _shared(side: Side, register: places.Register) -> LineageNode:
+    """The node that all mean by a name, tied to the dataset that it means as soon as that is known."""
+    node, _ = LineageNode.objects.get_or_create(namespace=side.named.namespace, name=side.named.name, model=None)
+    if node.dataset_id is None:
         node.dataset_id = register.find(side.names)
-    if node.dataset_id is not None or node.model_id is not None:
-        node.save(update_fields=["dataset", "model"])
+        if node.dataset_id is not None:
+            node.save(update_fields=["dataset"])
     return node
+
+
+def _take_over(node: LineageNode) -> set[uuid.UUID]:
+    """What the owner's partners told of the name before is of the model, too; answers the runs that told it."""
+    assert node.model is not None  # noqa: S101 -- a node that was made for a model
+    speakers = Partner.objects.filter(recipients__contains=[node.model.owner_id]).values("slug")
+    moved: set[uuid.UUID] = set()
+    for kind in (LineageRead, LineageWrite):
+        told = kind.objects.filter(node__namespace=node.namespace, node__name=node.name, run__partner__in=speakers)
+        for one in told.filter(node__model__isnull=True, node__dataset__isnull=True):
+            moved.add(one.run_id)
+            one.node = node
+            one.save(update_fields=["node"])
+    return moved
 
 
 def _model(name: str, owners: Sequence[str], *, at: datetime) -> TrainedModel:
@@ -155,20 +226,27 @@ def _fix_versions(run: LineageRun) -> None:
             read.save(update_fields=["version"])
 
 
-def _settle(run: LineageRun, *, at: datetime) -> None:
-    """Bring every training run that this run bears on up to what is known now."""
-    for one in _downstream(run):
-        versions = upstream(one)
+def _settle(run_ids: set[uuid.UUID], *, at: datetime) -> None:
+    """Bring every training run that these runs bear on up to what is known now."""
+    steps = iter(range(_MOST_STEPS))
+    for one in _downstream(run_ids):
+        versions = upstream(one, steps)
         for training in _trainings(one, at=at):
             training_runs.set_lineage(training, versions)
 
 
-def _downstream(run: LineageRun) -> list[LineageRun]:
-    """The run, and each that read what it or a later one wrote."""
-    seen, waiting = {run.pk: run}, deque([run])
+def _downstream(run_ids: set[uuid.UUID]) -> list[LineageRun]:
+    """The runs, and each that read what they or a later one wrote."""
+    seen = LineageRun.objects.in_bulk(list(run_ids))
+    waiting = deque(seen.values())
     while waiting:
-        nodes = waiting.popleft().writes.values("node")
-        for later in LineageRun.objects.filter(reads__node__in=nodes).exclude(pk__in=seen).distinct():
+        written = LineageNode.objects.filter(written_by__run=waiting.popleft())
+        meant = Q(pk__in=[])
+        for namespace, name, model_id in written.values_list("namespace", "name", "model"):
+            meant |= Q(namespace=namespace, name=name)
+            meant |= Q(model=model_id) if model_id is not None else Q()
+        readers = LineageRun.objects.filter(reads__node__in=LineageNode.objects.filter(meant))
+        for later in readers.exclude(pk__in=seen).distinct():
             seen[later.pk] = later
             waiting.append(later)
     return list(seen.values())
@@ -200,8 +278,12 @@ def _tie_permitted(run: LineageRun) -> None:
         TrainingRun.objects.filter(pk__in=last).update(lineage_run=run.pk)
 
 
-def upstream(run: LineageRun) -> set[uuid.UUID]:
-    """The dataset versions that reached the run, through whatever lies between and through models it goes on from."""
+def upstream(run: LineageRun, steps: Iterator[int]) -> set[uuid.UUID]:
+    """The dataset versions that reached the run, through whatever lies between and through models it goes on from.
+
+    Takes a step for each run that it looks at. Raises EventError(`history_too_long`) where there is none left: half of
+    what reached a model would look like the whole.
+    """
     found: set[uuid.UUID] = set()
     seen: set[uuid.UUID] = set()
     waiting = deque([run])
@@ -210,29 +292,48 @@ def upstream(run: LineageRun) -> set[uuid.UUID]:
         if one.pk in seen:
             continue
         seen.add(one.pk)
+        if next(steps, None) is None:
+            raise EventError("history_too_long", f"More than {_MOST_STEPS:,} steps of lineage bear on this; ask us.")
         for read in one.reads.select_related("node"):
             if read.version_id is not None:
                 found.add(read.version_id)
             if read.node.dataset_id is None:
-                waiting.extend(_makers(read.node, reader=one))
-            if read.node.model_id is not None:
-                found |= _learned(read.node.model_id, reader=one)
+                for source in _sources(read.node, reader=one):
+                    waiting.extend(_makers(source, reader=one))
+                    if source.model_id is not None:
+                        found |= _learned(source.model_id, reader=one)
     return found
+
+
+def _sources(node: LineageNode, *, reader: LineageRun) -> list[LineageNode]:
+    """What the reader may have read under this name: its own model if that was made, else whatever has the name."""
+    if node.model_id is not None:
+        made = LineageWrite.objects.filter(node__model=node.model_id, run__succeeded=True).exclude(run=reader)
+        trained = TrainingRun.objects.filter(model=node.model_id, finished_at__lte=reader.started_at)
+        if _in_time(made, reader).exists() or trained.exclude(lineage_run=reader.pk).exists():
+            return [node]
+    return list(LineageNode.objects.filter(namespace=node.namespace, name=node.name))
 
 
 def _makers(node: LineageNode, *, reader: LineageRun) -> Iterator[LineageRun]:
     """The runs whose work the reader may have found there: back to one that had replaced all before the reader began.
 
-    A model's latest run always has: one that goes on from earlier weights names the model among its own inputs.
+    A model's latest run always has: one that goes on from earlier weights names the model among its own inputs. Of what
+    is nobody's model only the reader's own partner is believed that all is gone; others cannot hide what they found.
     """
-    writes = node.written_by.filter(run__succeeded=True).exclude(run=reader)
-    if reader.ended_at is not None:
-        writes = writes.filter(run__started_at__lte=reader.ended_at)
-    for write in writes.select_related("run").order_by("-run__ended_at", "-run"):
+    of_node = {"node": node} if node.model_id is None else {"node__model": node.model_id}
+    writes = LineageWrite.objects.filter(run__succeeded=True, **of_node).exclude(run=reader)
+    for write in _in_time(writes, reader).select_related("run").order_by("-run__ended_at", "-run"):
         yield write.run
         ended_at = write.run.ended_at
-        if (write.replaces or node.model_id is not None) and ended_at is not None and ended_at <= reader.started_at:
+        replaces = node.model_id is not None or (write.replaces and write.run.partner == reader.partner)
+        if replaces and ended_at is not None and ended_at <= reader.started_at:
             return
+
+
+def _in_time(writes: "QuerySet[LineageWrite]", reader: LineageRun) -> "QuerySet[LineageWrite]":
+    """Those of runs that began before the reader ended."""
+    return writes if reader.ended_at is None else writes.filter(run__started_at__lte=reader.ended_at)
 
 
 def _learned(model_id: uuid.UUID, *, reader: LineageRun) -> set[uuid.UUID]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from downstream import holders, stores
 from downstream.connectors import resolver
@@ -10,6 +11,7 @@ from downstream.models import Dataset
 from portal.errors import Conflict, DomainError
 
 _LONGEST = 1_000
+_DATABASE, _USUAL_PORT = "postgresql://", 5432
 
 
 class RegistrationError(DomainError):
@@ -34,11 +36,22 @@ def is_below(location: str, roots: Iterable[str]) -> bool:
     return any(_lies_in(place, stores.resolve(root) or _path(root)) for root in roots)
 
 
+class LocationTaken(Conflict):
+    """The place is another dataset's, or shares files with it; `slug` is the other's, not everybody's to see."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__("location_taken", f"This place is registered already, as {slug}.", field="location")
+        self.slug = slug
+
+
 def check_free(place: str) -> None:
-    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals."""
+    """Two datasets share no file: two runs that rewrite it at once could undo each other's removals.
+
+    Raises LocationTaken.
+    """
     for slug, taken in Dataset.objects.living().values_list("slug", "location"):
         if _lies_in(place, taken) or _lies_in(taken, place):
-            raise Conflict("location_taken", f"This place is registered already, as {slug}.", field="location")
+            raise LocationTaken(slug)
 
 
 def _path(location: str) -> str:
@@ -56,4 +69,17 @@ def _lies_in(one: str, other: str) -> bool:
         return one.startswith(other)
     if one.startswith("/") and other.startswith("/"):
         return Path(one).is_relative_to(other)
-    return one == other
+    return _table(one) == _table(other)
+
+
+def _table(place: str) -> str:
+    """The place without who signs in and how: a table of a database is one table to every role."""
+    if not place.startswith(_DATABASE):
+        return place
+    address, _, name = place.partition("#")
+    parts = urlsplit(address)
+    said = parse_qs(parts.query)
+    # libpq takes both from the parameters, too, as for a socket's folder
+    host = (said.get("host") or [parts.hostname or ""])[-1].lower()
+    port = (said.get("port") or [str(parts.port or _USUAL_PORT)])[-1]
+    return f"{_DATABASE}{host}:{port}{parts.path}#{name}"

@@ -15,7 +15,10 @@ from portal.errors import DomainError
 
 TYPES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 _LONGEST_NAMESPACE, _LONGEST_NAME = 500, 1_000
-_MOST_DATASETS = 1_000
+_MOST_DATASETS, _MOST_SYMLINKS = 200, 20
+_LONGEST_VERSION = 200
+_EARLIEST_YEAR = 1970
+"""Before anything was reported; a database takes no time that is before year 1 somewhere."""
 _REPLACING = frozenset({"CREATE", "OVERWRITE", "TRUNCATE", "DROP"})
 """Words of the facet lifecycleStateChange after which nothing of before is left."""
 
@@ -75,7 +78,7 @@ def read(sent: Any) -> Event:
         type=_type(sent.get("eventType", "OTHER")),
         time=_time(sent.get("eventTime")),
         job=_name(_object(sent, "job"), "job", most=_LONGEST_NAMESPACE),
-        producer=str(sent.get("producer", ""))[:_LONGEST_NAMESPACE],
+        producer=_printable(sent.get("producer"), _LONGEST_NAMESPACE) or "",
         inputs=tuple(_sides(sent, "inputs")),
         outputs=tuple(_sides(sent, "outputs")),
     )
@@ -110,6 +113,8 @@ def _time(given: Any) -> datetime:
         moment.timestamp()
     except (OverflowError, ValueError) as error:
         raise EventError("event_time_malformed", "eventTime is beyond the calendar.", field="eventTime") from error
+    if moment.year < _EARLIEST_YEAR:
+        raise EventError("event_time_malformed", f"eventTime is {_EARLIEST_YEAR} or later.", field="eventTime")
     return moment
 
 
@@ -152,10 +157,15 @@ def _side(row: dict[str, Any], field: str) -> Side:
     return Side(
         named=_name(row, field),
         also=tuple(_symlinks(facets)),
-        version=str(version) if isinstance(version, str | int) and not isinstance(version, bool) else None,
+        version=_printable(str(version) if type(version) is int else version, _LONGEST_VERSION),
         replaces=str(_in_facet(facets, "lifecycleStateChange", "lifecycleStateChange")).upper() in _REPLACING,
         is_model=str(_in_facet(facets, "datasetType", "datasetType")).upper() == "MODEL",
     )
+
+
+def _printable(given: Any, most: int) -> str | None:
+    """A text that only tells more, as far as it can be kept: no database takes a NUL or half a surrogate."""
+    return given if isinstance(given, str) and len(given) <= most and given.isprintable() else None
 
 
 def _in_facet(facets: dict[str, Any], facet: str, name: str) -> Any:
@@ -166,7 +176,7 @@ def _in_facet(facets: dict[str, Any], facet: str, name: str) -> Any:
 def _symlinks(facets: dict[str, Any]) -> Iterator[Name]:
     """The facet symlinks; an entry that cannot be read is passed over, because it only adds a name."""
     entries: Iterable[Any] = _in_facet(facets, "symlinks", "identifiers") or ()
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries[:_MOST_SYMLINKS] if isinstance(entries, list) else ():
         try:
             yield _name(entry, "")
         except (EventError, AttributeError):

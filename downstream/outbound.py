@@ -162,6 +162,9 @@ def _address(parts: SplitResult) -> str:
     return addresses[0]
 
 
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+
+
 def is_public(address: str) -> bool:
     """Whether it can be anybody's in the internet, and no one's in our own network."""
     try:
@@ -175,6 +178,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(known) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        # the only block that was given to anybody; outside lie site-local addresses and further ways to reach IPv4 ones
+        if known not in _GIVEN_OUT:
+            return False
     return known.is_global and not known.is_multicast
 
 

@@ -8,14 +8,14 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from downstream import outbound, webhooks
 from downstream.models import WebhookDelivery, WebhookSubscription
@@ -35,6 +35,8 @@ DISABLED_AFTER = timedelta(days=5)
 _SECONDS = 10.0
 _LEASE = timedelta(minutes=2)
 _AT_ONCE = 8
+_AT_ONCE_OF_ONE = 2
+"""Of one partner's messages: a receiver that hangs keeps a message for ten seconds, and must not fill every place."""
 _KEPT_ATTEMPTS = 12
 _GONE = 410
 
@@ -63,16 +65,19 @@ class Message:
 def deliver(*, clock: Clock, seconds: float) -> int:
     """Send what is due for about so many seconds; answers how many messages arrived. Not for use in a transaction."""
     arrived, end = 0, time.monotonic() + seconds
+    sending: dict[Future[Outcome], WebhookDelivery] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while time.monotonic() < end:
-            claimed = _claim(at=clock())
-            if not claimed:
-                break
-            messages = [_message(one, at=clock()) for one in claimed]
-            for delivery, outcome in zip(claimed, pool.map(_send, messages), strict=True):
+        while True:
+            if time.monotonic() < end:
+                for one in _claim(at=clock(), most=_AT_ONCE - len(sending)):
+                    sending[pool.submit(_send, _message(one, at=clock()))] = one
+            if not sending:
+                return arrived
+            # whatever is done makes room at once: nobody waits for the slowest
+            for done in wait(sending, return_when=FIRST_COMPLETED).done:
+                outcome = done.result()
                 arrived += outcome.is_delivered
-                _settle(delivery, outcome, at=clock())
-    return arrived
+                _settle(sending.pop(done), outcome, at=clock())
 
 
 def delay(*, attempts: int, jitter: float) -> timedelta | None:
@@ -83,15 +88,28 @@ def delay(*, attempts: int, jitter: float) -> timedelta | None:
 
 
 @transaction.atomic
-def _claim(*, at: datetime) -> list[WebhookDelivery]:
+def _claim(*, at: datetime, most: int = _AT_ONCE) -> list[WebhookDelivery]:
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
     due = WebhookDelivery.objects.filter(free, state=State.PENDING, next_try_at__lte=at).order_by("next_try_at")
-    found = list(due.select_for_update(skip_locked=True, of=("self",)).select_related("subscription")[:_AT_ONCE])
+    fair = due.filter(pk__in=_fairly(due, at=at))
+    found = list(fair.select_for_update(skip_locked=True, of=("self",)).select_related("subscription")[:most])
     token = uuid.uuid4()
     WebhookDelivery.objects.filter(pk__in=[one.pk for one in found]).update(token=token, lease_until=at + _LEASE)
     for one in found:
         one.token = token
     return found
+
+
+def _fairly(due: "QuerySet[WebhookDelivery]", *, at: datetime) -> list[uuid.UUID]:
+    """Of each partner the first few, less those that are on their way."""
+    ids: list[uuid.UUID] = []
+    for partner in due.order_by("subscription__partner").values_list("subscription__partner", flat=True).distinct():
+        under_way = WebhookDelivery.objects.filter(
+            subscription__partner=partner, state=State.PENDING, lease_until__gt=at
+        ).count()
+        theirs = due.filter(subscription__partner=partner).values_list("pk", flat=True)
+        ids += theirs[: max(_AT_ONCE_OF_ONE - under_way, 0)]
+    return ids
 
 
 def _message(delivery: WebhookDelivery, *, at: datetime) -> Message | None:
@@ -130,8 +148,10 @@ def _send(message: Message | None) -> Outcome:
 
 @transaction.atomic
 def _settle(delivery: WebhookDelivery, outcome: Outcome, *, at: datetime) -> None:
+    # the webhook before its messages, as whoever disables it locks them: the other way round two would wait for ever
+    webhook = WebhookSubscription.objects.select_for_update(no_key=True).filter(pk=delivery.subscription_id).first()
     locked = WebhookDelivery.objects.select_for_update().filter(pk=delivery.pk, token=delivery.token).first()
-    if locked is None or locked.state != State.PENDING:
+    if webhook is None or locked is None or locked.state != State.PENDING:
         # dropped meanwhile, or somebody else's since our lease ran out
         return
     locked.attempts += 1
@@ -140,20 +160,19 @@ def _settle(delivery: WebhookDelivery, outcome: Outcome, *, at: datetime) -> Non
     if outcome.is_delivered:
         locked.state, locked.delivered_at = State.DELIVERED, at
     else:
-        wait = delay(attempts=locked.attempts, jitter=random.random())  # noqa: S311 -- spreads tries, no secret
-        locked.state = State.FAILED if wait is None else State.PENDING
-        locked.next_try_at = at + (wait or timedelta())
+        pause = delay(attempts=locked.attempts, jitter=random.random())  # noqa: S311 -- spreads tries, no secret
+        locked.state = State.FAILED if pause is None else State.PENDING
+        locked.next_try_at = at + (pause or timedelta())
     locked.save()
-    _judge(delivery.subscription_id, outcome, at=at)
+    _judge(webhook, outcome, at=at)
 
 
 def _entry(outcome: Outcome, at: datetime) -> dict[str, Any]:
     return {"at": at.isoformat(), "status": outcome.status, "trouble": outcome.trouble}
 
 
-def _judge(webhook_id: uuid.UUID, outcome: Outcome, *, at: datetime) -> None:
+def _judge(subscription: WebhookSubscription, outcome: Outcome, *, at: datetime) -> None:
     """Whether the address still works; one that fails for days, or says that it is gone, is disabled."""
-    subscription = WebhookSubscription.objects.select_for_update().get(pk=webhook_id)
     if outcome.is_delivered:
         subscription.failing_since = None
     elif outcome.status == _GONE:
@@ -164,6 +183,6 @@ def _judge(webhook_id: uuid.UUID, outcome: Outcome, *, at: datetime) -> None:
         if at - subscription.failing_since > DISABLED_AFTER:
             why = f"Nothing arrived there for {DISABLED_AFTER.days} days."
             webhooks.disable(subscription=subscription, why=why, by=actors.SYSTEM, at=at)
-            logger.warning("webhook.disabled", webhook=str(webhook_id))
+            logger.warning("webhook.disabled", webhook=str(subscription.pk))
             return
     subscription.save(update_fields=["failing_since"])

@@ -109,6 +109,8 @@ def get(*, partner: Partner, webhook_id: uuid.UUID) -> WebhookSubscription:
 def unsubscribe(*, subscription: WebhookSubscription, by: str, at: datetime) -> None:
     """Forget the address, its secrets and its messages."""
     _audit(subscription, "unsubscribe", by=by, at=at)
+    # before its messages, which are deleted first
+    WebhookSubscription.objects.select_for_update().filter(pk=subscription.pk).first()
     subscription.delete()
 
 

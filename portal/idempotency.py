@@ -47,6 +47,14 @@ def once(*, client: str, key: str | None, request: Any, at: datetime, act: Calla
         return (status, body), False
 
 
+def was_used(*, client: str, key: str | None) -> bool:
+    """Whether `once` would repeat an answer: then nothing has to be made ready for it. Raises IdempotencyError."""
+    if key is None:
+        return False
+    check_key(key)
+    return RememberedAnswer.objects.filter(client=client, key=hashed(key)).exists()
+
+
 def _begun(client: str, key: str, digest: bytes, at: datetime) -> bool:
     """Take the key, waiting for whoever holds it right now; False where it was used before."""
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ HEED_ENV is `local` (try-out, tests: embedded engines and secrets under `.heed/`
 """
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -323,8 +324,16 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 # Beat turns the crank; every task finds its own work in tables, so a lost message costs one turn.
 # Turns expire, so that a worker that was away does not find a heap of them.
-# Below which folders or addresses partners may register datasets over the API; empty: anywhere.
-DATASET_ROOTS = env.list("HEED_DATASET_ROOTS", default=[])
+# Below which folders or addresses partners may register which recipient's datasets over the API; empty: nowhere.
+DATASET_ROOTS: dict[str, list[str]] = {}
+for _entry in env.list("HEED_DATASET_ROOTS", default=[]):
+    _recipient, _equals, _root = _entry.partition("=")
+    if not re.fullmatch(r"[-\w]+", _recipient.strip()) or not _root.strip():
+        raise ImproperlyConfigured(
+            "HEED_DATASET_ROOTS says whose datasets may lie where, as in northlight=/data/theirs,linkwell=/data/own:"
+            " write the recipient's slug before each folder."
+        )
+    DATASET_ROOTS.setdefault(_recipient.strip(), []).append(_root.strip())
 # How often datasets are looked at for files that others have brought in or changed.
 LOOK_AROUND_SECONDS = env.float("HEED_LOOK_AROUND_SECONDS", 300.0)
 CELERY_BEAT_SCHEDULE = {

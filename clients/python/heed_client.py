@@ -15,6 +15,8 @@ import requests
 
 Spans = list[tuple[datetime | None, datetime | None]]
 _SECONDS = 60
+_MOST_KEYS, _MOST_BYTES = 50_000, 2_000_000
+"""What Heed takes of counts by key in one acknowledgement, with room for the rest of it."""
 
 
 class HeedError(Exception):
@@ -91,7 +93,10 @@ class Heed:
         raise CutOff(f"The keys of run {run_id} did not come to their end.")
 
     def acknowledge(self, run: Run, removal: Removal, *, version: str = "") -> dict[str, Any]:
-        """Say what was removed; saying it again is no harm."""
+        """Say what was removed; saying it again is no harm.
+
+        Keys of which nothing was found are left out, and all are where they are too many: the sums stand without them.
+        """
         total = sum(removal.keys.values())
         body = {
             "position": run.position,
@@ -101,7 +106,7 @@ class Heed:
             "digest_before": removal.digest_before,
             "digest_after": removal.digest_after,
             "verified_at": removal.verified_at.isoformat(),
-            "keys": [{"key": key, "rows_found": n, "rows_removed": n} for key, n in removal.keys.items()],
+            **_counted(removal.keys),
             **({"version": version} if version else {}),
         }
         return self._call("POST", f"/propagations/{run.id}/ack", json=body).json()  # type: ignore[no-any-return]
@@ -131,6 +136,14 @@ class Heed:
             told = answer.json()
             self._token, self._until = told["access_token"], time.monotonic() + told["expires_in"] - 60
         return self._token
+
+
+def _counted(keys: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
+    """The counts by key; none where Heed would refuse so many."""
+    told = [{"key": key, "rows_found": n, "rows_removed": n} for key, n in keys.items() if n]
+    if len(told) > _MOST_KEYS or len(json.dumps(told)) > _MOST_BYTES:
+        return {}
+    return {"keys": told}
 
 
 def _failed(run: Run, reason: str) -> dict[str, object]:

@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
-from heed_client import CutOff, Heed, HeedError, Removal, Spans
+from heed_client import CutOff, Heed, HeedError, Removal, Run, Spans
 
 logger = logging.getLogger("heed")
 
@@ -214,22 +214,43 @@ def _sync(path: Path) -> None:
 
 
 def work(heed: Heed, copies: dict[str, Path]) -> int:
-    """Pull, remove and acknowledge everything that waits for the copies; answers how many runs were closed."""
+    """Pull, remove and acknowledge everything that waits for the copies; answers how many runs were closed.
+
+    A run that Heed refuses keeps no other from its turn: the first refusal is raised at the end.
+    """
     closed = 0
+    refusals: list[HeedError | CutOff] = []
     for dataset, folder in copies.items():
-        for run in heed.awaiting(dataset):
-            copy = ParquetCopy(folder, key_column=run.key_column, created_column=run.created_column)
+        try:
+            runs = list(heed.awaiting(dataset))
+        except HeedError as refusal:
+            logger.error("runs of %s: %s", dataset, refusal)
+            refusals.append(refusal)
+            continue
+        for run in runs:
             try:
-                removal = copy.remove(run.id, heed.keys(run.id))
-            except CannotRemove as error:
-                heed.fail(run, str(error))
-                logger.error("run %s of %s: %s", run.id, dataset, error)
-                continue
-            heed.acknowledge(run, removal)
-            copy.forget(run.id)
-            closed += 1
-            logger.info("run %s of %s: %d rows removed", run.id, dataset, sum(removal.keys.values()))
+                closed += _close(heed, run, folder)
+            except (HeedError, CutOff) as refusal:
+                logger.error("run %s of %s: %s", run.id, dataset, refusal)
+                refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
     return closed
+
+
+def _close(heed: Heed, run: Run, folder: Path) -> bool:
+    """Whether the run is acknowledged; where the copy cannot be worked on, Heed is told why."""
+    copy = ParquetCopy(folder, key_column=run.key_column, created_column=run.created_column)
+    try:
+        removal = copy.remove(run.id, heed.keys(run.id))
+    except CannotRemove as error:
+        heed.fail(run, str(error))
+        logger.error("run %s of %s: %s", run.id, run.dataset, error)
+        return False
+    heed.acknowledge(run, removal)
+    copy.forget(run.id)
+    logger.info("run %s of %s: %d rows removed", run.id, run.dataset, sum(removal.keys.values()))
+    return True
 
 
 def main() -> None:

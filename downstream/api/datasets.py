@@ -14,12 +14,12 @@ from consents.models import Partner
 from downstream import locations, registry, statements, versions
 from downstream.api import caching, shapes, visible
 from downstream.holders import HOLDERS
-from downstream.locations import RegistrationError
+from downstream.locations import LocationTaken, RegistrationError
 from downstream.models import Dataset
 from downstream.registry import Prepared, Registration
 from portal import actors, clock, idempotency, problems
 from portal.api_views import PartnerView
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 
 
 class Datasets(PartnerView):
@@ -44,8 +44,9 @@ class Datasets(PartnerView):
         page = list(found.filter(slug__gt=asked.get("after", ""))[: asked["limit"] + 1])
         shown = page[: asked["limit"]]
         more = len(page) > len(shown)
+        newest = versions.newest_of(shown)
         said = {
-            "datasets": [shapes.dataset_out(one, versions.newest(one)) for one in shown],
+            "datasets": [shapes.dataset_out(one, newest.get(one.pk)) for one in shown],
             "next": shown[-1].slug if more else None,
         }
         return caching.answer(request, said)
@@ -72,10 +73,11 @@ class Datasets(PartnerView):
         sent = shapes.DatasetIn.parse(request.data)
         made = registry.new_secret() if sent.get("key_hash") and "key_secret" not in sent else ""
         # outside the transaction of the answer that is remembered: while it is open, the log gives no positions
-        prepared = _prepared(partner, sent, made)
+        key = request.headers.get("Idempotency-Key")
+        prepared = None if idempotency.was_used(client=partner.slug, key=key) else _prepared(partner, sent, made)
         (status, body), repeated = idempotency.once(
             client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
+            key=key,
             request=request.data,
             at=clock.now(),
             act=lambda: (201, _register(partner, prepared)),
@@ -84,28 +86,45 @@ class Datasets(PartnerView):
         said = {**body, "key_secret": made} if made and not repeated else body
         if not repeated:
             statements.refresh(dataset=Dataset.objects.get(slug=sent["slug"]), at=clock.now())
-        return Response(said, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        # a secret stays in nobody's cache
+        headers = {"Idempotency-Replayed": "true"} if repeated else {"Cache-Control": "no-store"}
+        return Response(said, status=status, headers=headers)
 
 
 def _prepared(partner: Partner, sent: dict[str, Any], made: str) -> Prepared | DomainError:
     """What is to be registered, or why it cannot be: a repeated call gets its first answer whatever is so by now."""
     try:
         return registry.prepare(_registration(partner, sent, made), at=clock.now())
+    except LocationTaken as refusal:
+        return _untold(partner, refusal)
     except DomainError as refusal:
         return refusal
 
 
-def _register(partner: Partner, prepared: Prepared | DomainError) -> dict[str, Any]:
+def _untold(partner: Partner, refusal: LocationTaken) -> DomainError:
+    """What else is there is named to whoever may see it."""
+    if visible.datasets(partner).filter(slug=refusal.slug).exists():
+        return refusal
+    return Conflict("location_taken", "This place is registered already.", field="location")
+
+
+def _register(partner: Partner, prepared: Prepared | DomainError | None) -> dict[str, Any]:
+    if prepared is None:
+        # the answer that was remembered has been forgotten in between
+        raise Conflict("try_again", "Your Idempotency-Key was just forgotten; send the call again.")
     if isinstance(prepared, DomainError):
         raise prepared
-    dataset = registry.take_in(prepared, by=actors.partner(partner.slug), at=clock.now())
+    try:
+        dataset = registry.take_in(prepared, by=actors.partner(partner.slug), at=clock.now())
+    except LocationTaken as refusal:
+        raise _untold(partner, refusal) from None
     return shapes.dataset_out(dataset, versions.newest(dataset))
 
 
 def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registration:
     partners.check_recipient(partner, sent["owner"])
     partners.check_scheme_name(partner, sent["key_scheme"], field="key_scheme")
-    _check_place(sent["kind"], sent["location"])
+    _check_place(sent["kind"], sent["location"], owner=sent["owner"])
     for slug in sent["purposes"]:
         purposes.get(slug)
     known = {"name": sent["slug"], **sent, "purposes": tuple(sent["purposes"])}
@@ -114,13 +133,15 @@ def _registration(partner: Partner, sent: dict[str, Any], made: str) -> Registra
     return Registration(**known)
 
 
-def _check_place(kind: str, location: str) -> None:
-    """Partners register where the operator lets them, and nothing that we would have to ask others about.
+def _check_place(kind: str, location: str, *, owner: str) -> None:
+    """Each recipient's datasets are where the operator lets them, and nothing that we would have to ask others about.
 
     Raises RegistrationError(`location_not_allowed`).
     """
-    if kind in HOLDERS or not locations.is_below(location, settings.DATASET_ROOTS):
-        raise RegistrationError("location_not_allowed", "Datasets are registered elsewhere; ask us.", field="location")
+    if kind in HOLDERS or not locations.is_below(location, settings.DATASET_ROOTS.get(owner, ())):
+        raise RegistrationError(
+            "location_not_allowed", "This recipient's datasets are registered elsewhere; ask us.", field="location"
+        )
 
 
 class OneDataset(PartnerView):

@@ -130,7 +130,8 @@ class Propagations(PartnerView):
         page = list(rows[: asked["limit"] + 1])
         shown = page[: asked["limit"]]
         more = shown[-1].pk if len(page) > len(shown) else None
-        return Response({"propagations": [_out(partner, one) for one in shown], "next": more})
+        told = [_out(partner, one) for one in acknowledging.counted(shown)]
+        return Response({"propagations": told, "next": more})
 
 
 class OnePropagation(PartnerView):
@@ -139,7 +140,8 @@ class OnePropagation(PartnerView):
     @extend_schema(responses={200: PropagationOut, **_PROBLEMS}, summary="One run: its position, deadline and people")
     def get(self, request: Request, id: uuid.UUID) -> Response:  # noqa: A002 -- the address's own word
         partner = partners.of(request)
-        return Response(_out(partner, acknowledging.get(partner, id)))
+        (run,) = acknowledging.counted([acknowledging.get(partner, id)])
+        return Response(_out(partner, run))
 
 
 class Keys(PartnerView):

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from downstream.connectors import secret_variables
 from downstream.connectors.base import ConnectorError
 
 OPTIONS = {"catalog", "catalog_environment"}
 _SECRET = re.compile(r"password|passwd|secret|token|credential|access-key", re.IGNORECASE)
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/@:]*:[^/@]+@")
 _LOCAL = "file://"
+_POSTGRES_PORT = 5432
 
 
 def open_table(location: str, options: Mapping[str, Any]) -> Any:
@@ -35,8 +37,9 @@ def resolve(location: str, options: Mapping[str, Any]) -> str:
     properties = _properties(options)
     url = _url(properties["uri"])
     # neither who signs in nor with what
-    host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
-    address = f"{url.drivername}://{host}/{url.database or ''}"
+    is_usual = url.port == _POSTGRES_PORT and url.get_backend_name() == "postgresql"
+    host = f"{(url.host or '').lower()}{f':{url.port}' if url.port and not is_usual else ''}"
+    address = f"{url.get_backend_name()}://{host}/{url.database or ''}"
     return f"{address}/{properties.get('name', 'default')}#{location.rpartition('#')[2]}"
 
 
@@ -109,7 +112,8 @@ def _properties(options: Mapping[str, Any]) -> dict[str, str]:
             )
     properties = dict(given)
     for name, variable in hidden.items():
-        if not isinstance(variable, str) or variable not in os.environ:
+        secret_variables.check(variable, option="catalog_environment")
+        if variable not in os.environ:
             raise ConnectorError(
                 "invalid_options", f"The environment variable for the catalog's {name} is not set.", permanent=True
             )

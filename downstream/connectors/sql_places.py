@@ -11,7 +11,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy import event, pool
 
-from downstream.connectors import statement_columns
+from downstream.connectors import secret_variables, statement_columns
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.sql_errors import asking
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
@@ -22,6 +22,9 @@ _DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 _TEXTS = {"table", "schema", "work_schema", "password_env", "created_column"}
 _SWITCHES = {"allow_cascade", "rewrite", "reindex"}
 _SECONDS = {"lock_seconds", "statement_seconds"}
+_POSTGRES_PORT = 5432
+_PARAMETERS = {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs"}
+"""What an address may say behind its ?; libpq knows others that hold passwords, or read files that do."""
 OPTIONS = _TEXTS | _SWITCHES | _SECONDS | statement_columns.OPTIONS
 
 
@@ -118,6 +121,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
             raise _invalid(f"The option {name} is true or false.")
         if name in _SECONDS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise _invalid(f"The option {name} is a whole number of seconds.")
+    if "password_env" in options:
+        secret_variables.check(options["password_env"], option="password_env")
     if not options.get("table"):
         raise _invalid("Name the table: --option table=NAME.")
 
@@ -132,11 +137,11 @@ def _url(location: str) -> "sa.URL":
         backend = url.get_backend_name()
     except (sa.exc.ArgumentError, ValueError):
         raise _unknown("This is no address of a database, such as postgresql://heed@db.example/app.") from None
-    if url.password or "password" in url.query:
+    if url.password or any("password" in name.lower() for name in url.query):
         raise ConnectorError(
             "password_in_location",
             "A location holds no password, because staff see it; name an environment variable that holds it: "
-            "--option password_env=NAME.",
+            "--option password_env=HEED_SECRET_NAME.",
             permanent=True,
         )
     if backend not in _DRIVERS:
@@ -145,7 +150,25 @@ def _url(location: str) -> "sa.URL":
         if not url.database or url.database == ":memory:":
             raise _unknown("Name the file of the database: sqlite:////folder/file.db.")
         url = url.set(database=str(Path(url.database).resolve()))
-    return url.set(drivername=backend)
+        # how it is opened is for Heed to say
+        return url.set(drivername=backend, query={})
+    return _postgres(url)
+
+
+def _postgres(url: "sa.URL") -> "sa.URL":
+    """The address in one spelling; parameters are only those that say where and how safely. Raises ConnectorError."""
+    unknown = sorted(set(url.query) - _PARAMETERS)
+    if unknown:
+        raise _unknown(f"An address takes the parameters {', '.join(sorted(_PARAMETERS))}; not {unknown[0]}.")
+    # made anew, because `set` takes None for nothing to be changed
+    return sa.URL.create(
+        "postgresql",
+        username=url.username,
+        host=url.host.lower() if url.host else None,
+        port=None if url.port == _POSTGRES_PORT else url.port,
+        database=url.database,
+        query=url.query,
+    )
 
 
 def _unknown(message: str) -> ConnectorError:

@@ -35,6 +35,7 @@ _STATES: dict[str, Literal["waiting", "done", "refused"]] = {
     "cancelled": "refused",
 }
 _CACHED_SECONDS = 3_600
+_UNASKED_SECONDS = 60
 _LONGEST_WAIT = timedelta(hours=6)
 _VARIABLE = re.compile(r"HEED_HOLDER_[A-Z0-9_]{1,60}")
 
@@ -112,6 +113,24 @@ class OpenDSR:
             opendsr_signatures.is_signed(body, signature, by=self._certificate(fresh=fresh)) for fresh in (False, True)
         )
 
+    def may_have_called(self, body: bytes, *, domain: str, signature: str) -> bool:
+        """The same of a message that nobody here waits for: anybody can send one, so we call out once a minute for all.
+
+        Raises ConnectorError where its certificate cannot be had.
+        """
+        if domain.lower() != self.name:
+            return False
+        if cache.get(self._kept) and opendsr_signatures.is_signed(body, signature, by=self._certificate()):
+            return True
+        if not cache.add(f"{self._kept}:called", True, _UNASKED_SECONDS):
+            return False
+        return opendsr_signatures.is_signed(body, signature, by=self._certificate(fresh=True))
+
+    @property
+    def _kept(self) -> str:
+        """Under which name its certificate is cached."""
+        return f"opendsr:{hashlib.sha256(self.base.encode()).hexdigest()}"
+
     @property
     def _identity_type(self) -> str:
         return str(self.place.options.get("identity_type", "controller_customer_id"))
@@ -132,8 +151,7 @@ class OpenDSR:
 
     def _certificate(self, *, fresh: bool = False) -> x509.Certificate:
         """What it signs with, asked for once an hour; its chain is verified each time it is used."""
-        kept = f"opendsr:{hashlib.sha256(self.base.encode()).hexdigest()}"
-        pem = None if fresh else cache.get(kept)
+        pem = None if fresh else cache.get(self._kept)
         if pem is None:
             address = str(self._discovery().get("processor_certificate", ""))
             if (urlsplit(address).hostname or "").lower() != urlsplit(self.base).hostname:
@@ -143,7 +161,7 @@ class OpenDSR:
                 raise self._refused(reply)
             pem = reply.body
             opendsr_signatures.certificate(pem, domain=self.name, at=clock.now())
-            cache.set(kept, pem, _CACHED_SECONDS)
+            cache.set(self._kept, pem, _CACHED_SECONDS)
         return opendsr_signatures.certificate(pem, domain=self.name, at=clock.now())
 
     def _call(self, method: str, url: str, body: bytes | None = None) -> Reply:

@@ -43,7 +43,10 @@ class LineageEvent(AppendOnly):
 
 
 class LineageNode(models.Model):
-    """Something that runs read and write: a registered dataset, a model, or whatever lies between them."""
+    """Something that runs read and write: a registered dataset, a model, or whatever lies between them.
+
+    Several models may have one name, each of another owner; what is no model is one thing to everybody.
+    """
 
     id = models.BigAutoField(primary_key=True)
     namespace = models.CharField(max_length=500)
@@ -55,7 +58,14 @@ class LineageNode(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["namespace", "name"], name="one_node_of_a_name"),
+            models.UniqueConstraint(
+                fields=["namespace", "name"], condition=Q(model__isnull=True), name="one_node_of_a_name"
+            ),
+            models.UniqueConstraint(
+                fields=["namespace", "name", "model"],
+                condition=Q(model__isnull=False),
+                name="one_node_of_a_name_and_model",
+            ),
             models.CheckConstraint(
                 condition=Q(dataset__isnull=True) | Q(model__isnull=True), name="no_dataset_is_a_model"
             ),

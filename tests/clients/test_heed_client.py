@@ -149,3 +149,52 @@ def test_a_copy_that_cannot_be_worked_on_says_why(heed: Any, copy: Dataset, alic
         heed.keys(str(run.pk))
     assert (caught.value.status, caught.value.code) == (409, "not_awaiting")
     assert Propagation.objects.get().pk == run.pk
+
+
+def test_a_run_of_more_people_than_counts_are_taken_of_is_acknowledged(
+    heed: Any, copy: Dataset, alice: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    carry_out(run)
+    assert set(heed.keys(str(run.pk))) == {"m_alice"}
+    (waiting,) = heed.awaiting()
+
+    def removal(**keys: int) -> Any:
+        digest = "a" * 64, "b" * 64
+        return client.Removal(keys, 4, *digest, datetime.fromisoformat(LATER.isoformat()))
+
+    sent: list[dict[str, Any]] = []
+    honest = client.Heed._call
+
+    def call(self: Any, method: str, path: str, **how: Any) -> Any:
+        sent.append(how["json"])
+        return honest(self, method, path, **how)
+
+    monkeypatch.setattr(client.Heed, "_call", call)
+    many = {f"m_{number}": 1 for number in range(50_001)}
+    # the sums alone are believed of so many
+    assert heed.acknowledge(waiting, removal(**many))["state"] == "verified"
+    nobodys = {f"m_{number}": 0 for number in range(50_001)}
+    with pytest.raises(client.HeedError):
+        heed.acknowledge(waiting, removal(m_alice=4, **nobodys))
+    long = {f"m_{number:0200}": 1 for number in range(12_000)}
+    with pytest.raises(client.HeedError):
+        heed.acknowledge(waiting, removal(**long))
+    assert [one.get("keys") for one in sent] == [
+        None,
+        [{"key": "m_alice", "rows_found": 4, "rows_removed": 4}],
+        None,
+    ]
+
+
+def test_a_run_that_is_refused_keeps_no_other_copy_waiting(
+    heed: Any, copy: Dataset, alice: Subject, folder: Path
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    carry_out(run)
+    with pytest.raises(client.HeedError):
+        job.work(heed, {"no slug": folder, "copy": folder})
+    run.refresh_from_db()
+    assert run.status == "verified"

@@ -1,6 +1,7 @@
 """A partner's server that takes webhooks, on this machine."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ class Listener:
     heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     """Statuses of the next answers; 204 after them."""
+    seconds: float = 0.0
+    """How long it hangs before each answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -25,6 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.listener.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        time.sleep(self.listener.seconds)
         status = self.listener.answers.pop(0) if self.listener.answers else 204
         self.send_response(status)
         if status == 302:

@@ -112,3 +112,26 @@ def test_nor_do_facets(value: Any) -> None:
     for facets in (value, {"version": value, "symlinks": value, "lifecycleStateChange": value}):
         openlineage.read(but(inputs=[{**named("a", "b"), "facets": facets}]))
     openlineage.read(but(inputs=[named("a", "b", symlinks=facet(identifiers=value))]))
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800", "v" * 501, 7.5, None])
+def test_what_no_database_takes_is_passed_over_where_it_only_tells_more(word: Any) -> None:
+    source = named("db", "t", version=facet(datasetVersion=word))
+    read = openlineage.read(but(producer=word, inputs=[source]))
+    assert (read.producer, read.inputs[0].version) == ("", None)
+
+
+def test_a_time_before_all_reports_is_refused() -> None:
+    for time in ("0001-01-01T00:00:00+14:00", "1969-12-31T00:00:00Z"):
+        with pytest.raises(EventError) as refused:
+            openlineage.read(but(eventTime=time))
+        assert refused.value.code == "event_time_malformed"
+
+
+def test_an_event_has_its_bounds() -> None:
+    also = facet(identifiers=[{"namespace": "file", "name": f"/{number}", "type": "LOCATION"} for number in range(50)])
+    (side,) = openlineage.read(but(inputs=[named("db", "t", symlinks=also)])).inputs
+    assert len(side.names) == 21
+    with pytest.raises(EventError) as refused:
+        openlineage.read(but(inputs=[named("db", f"t{number}") for number in range(201)]))
+    assert refused.value.code == "list_malformed"

@@ -39,6 +39,12 @@ def code(url: str, **how: Any) -> str:
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::a00:1", False),
         ("2002:a00:1::", False),
+        ("64:ff9b::5db8:d822", True),
+        ("fec0::1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("5f00::1", False),
         ("nothing", False),
     ],
 )

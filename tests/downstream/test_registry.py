@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from consents.models import Partner
 from downstream import registry
 from downstream.connectors import open_connector, parquet_folder
+from downstream.locations import LocationTaken
 from downstream.models import Dataset
 from downstream.registry import Registration
 from portal import audit
@@ -208,3 +209,14 @@ def test_a_kind_may_name_its_places_itself(good: Registration, monkeypatch: pyte
     assert refusal(replace(good, slug="two")) == ("location_taken", "location")
     other = replace(good, slug="two", connector_options={"memory_mb": 100})
     assert registry.register(registration=other, by=BY, at=AT).location == f"100:{good.location}"
+
+
+def test_of_places_that_lie_in_each_other_only_one_is_taken_in(good: Registration, tmp_path: Path) -> None:
+    inner = write_parquet(tmp_path / "posts" / "inner", {"author": ["m_alice"], "text": ["a"]})
+    outer = registry.prepare(good, at=AT)
+    within = registry.prepare(replace(good, slug="inner", location=str(inner)), at=AT)
+    registry.take_in(outer, by=BY, at=AT)
+    with pytest.raises(LocationTaken) as refused:
+        registry.take_in(within, by=BY, at=AT)
+    assert (refused.value.code, refused.value.slug) == ("location_taken", "posts")
+    assert Dataset.objects.get().slug == "posts"

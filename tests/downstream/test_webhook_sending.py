@@ -1,11 +1,14 @@
 """Messages go out signed, are tried again, and are given up at an address that is gone."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -14,7 +17,7 @@ from downstream import webhook_sending, webhooks
 from downstream.models import WebhookDelivery, WebhookSubscription
 from downstream.webhook_sending import DISABLED_AFTER, delay
 from portal.models import AuditEntry
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, partner
 from tests.downstream import listener
 from tests.downstream.api.conftest import northlight
 from tests.downstream.listener import Listener
@@ -149,3 +152,49 @@ def test_nobody_is_named_in_what_is_sent(hook: tuple[WebhookSubscription, str], 
     announce()
     deliver()
     assert set(json.loads(partners_server.heard[0][1])) == {"type", "timestamp", "data"}
+
+
+def test_a_receiver_that_hangs_keeps_nobody_else_waiting(
+    hook: tuple[WebhookSubscription, str], partners_server: Listener
+) -> None:
+    other = partner("other", recipients=["linkwell"], schemes=[])
+    with listener.running() as slow:
+        slow.seconds = 1.0
+        webhooks.subscribe(partner=other, url=slow.url, events=["permit.void"], by=BY, at=AT)
+        for _ in range(20):
+            webhooks.announce(event="permit.void", payload={}, at=AT, partner="other")
+            webhooks.announce(event="permit.void", payload={}, at=AT + timedelta(seconds=1), partner="northlight")
+        webhook_sending.deliver(clock=lambda: AT + timedelta(seconds=2), seconds=0.9)
+    assert hook[0].deliveries.filter(state=State.DELIVERED).count() == 20
+    assert 0 < len(slow.heard) <= 4
+
+
+@pytest.mark.parametrize("status", [204, 410])
+def test_a_message_is_settled_after_its_webhook_is_locked(hook: tuple[WebhookSubscription, str], status: int) -> None:
+    announce()
+    (claimed,) = webhook_sending._claim(at=AT)
+
+    def settle() -> None:
+        webhook_sending._settle(claimed, webhook_sending.Outcome(status), at=AT)
+        connection.close()
+
+    waiting = threading.Thread(target=settle)
+    with transaction.atomic():
+        WebhookSubscription.objects.select_for_update().get()
+        waiting.start()
+        _until_somebody_waits()
+        # whoever disables the webhook goes on to its messages
+        assert WebhookDelivery.objects.select_for_update(nowait=True).get().state == State.PENDING
+    waiting.join(timeout=10)
+    assert WebhookDelivery.objects.get().state == State.DELIVERED or status == 410
+
+
+def _until_somebody_waits() -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        time.sleep(0.02)
+    raise AssertionError("Nobody waits for a lock.")

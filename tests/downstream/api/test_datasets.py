@@ -1,19 +1,23 @@
 """/api/v1/datasets: who may register and see what, and how it is refused."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 
 from consents.models import Partner, Subject
 from consents.vocabulary import Action
 from downstream import naming, registry, versions
 from downstream.models import Dataset
 from portal.models import AuditEntry, RememberedAnswer
-from tests.conftest import dataset_of, partner, sequenced, write_parquet
+from tests.conftest import AT, dataset_of, partner, sequenced, write_parquet
 from tests.consents.api.conftest import Caller, errors, problem
 from tests.downstream.acting import run_all, say
 from tests.downstream.test_naming import hashed
@@ -24,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def body(world: None, tmp_path: Path, settings: Any) -> dict[str, Any]:
     """A dataset in a folder that the operator opened to partners."""
-    settings.DATASET_ROOTS = [str(tmp_path), "/no/such"]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path), "/no/such"]}
     folder = write_parquet(tmp_path / "posts", {"author": ["m_alice"], "text": ["a"]})
     return {
         "slug": "posts",
@@ -154,9 +158,9 @@ def test_partners_register_only_for_recipients_of_theirs(calls: Caller, body: di
 def test_partners_register_only_where_the_operator_lets_them(
     calls: Caller, body: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:
-    settings.DATASET_ROOTS = []
+    settings.DATASET_ROOTS = {}
     assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
-    settings.DATASET_ROOTS = [str(tmp_path / "shared")]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path / "shared")], "northlight": [str(tmp_path)]}
     assert problem(calls.post("/datasets", body)) == (400, "location_not_allowed")
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "link").symlink_to(body["location"])
@@ -164,8 +168,46 @@ def test_partners_register_only_where_the_operator_lets_them(
     assert problem(calls.post("/datasets", body | {"location": str(tmp_path / "shared" / "link")}))[1] == (
         "location_not_allowed"
     )
-    settings.DATASET_ROOTS = [str(tmp_path)]
+    settings.DATASET_ROOTS = {"linkwell": [str(tmp_path)]}
     assert calls.post("/datasets", body).status_code == 201
+
+
+def test_who_may_not_see_a_dataset_is_not_told_its_name(
+    calls: Caller, body: dict[str, Any], settings: Any, tmp_path: Path
+) -> None:
+    calls.post("/datasets", body | {"slug": "hidden-posts"})
+    assert "hidden-posts" in said(calls.post("/datasets", body), 409)["detail"]
+    settings.DATASET_ROOTS = {"northlight": [str(tmp_path)]}
+    other = Caller(partner("other", recipients=["northlight"], schemes=["account"]), "datasets:write")
+    response = other.post("/datasets", body | {"owner": "northlight"})
+    assert problem(response) == (409, "location_taken")
+    assert "hidden-posts" not in response.content.decode()
+
+
+@pytest.mark.parametrize("roots", ["/data", "=/data", "linkwell=", "linkwell=/data,/more", "/data/linkwell=x"])
+def test_folders_that_are_nobodys_are_refused_at_the_start(roots: str) -> None:
+    # named, so that none are started
+    engines = {"DATABASE_URL": "postgres://127.0.0.1/heed", "REDIS_URL": "redis://127.0.0.1"}
+    died = subprocess.run(
+        [sys.executable, "-c", "import portal.settings"],
+        env={**os.environ, **engines, "HEED_DATASET_ROOTS": roots},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert b"write the recipient's slug before each folder" in died.stderr
+
+
+def test_a_repeated_call_reads_no_files(calls: Caller, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = calls.post("/datasets", body | {"key_hash": "hmac-sha256"}, idempotency_key="k1")
+    assert (first["Cache-Control"], len(said(first, 201)["key_secret"])) == ("no-store", 64)
+
+    def prepare(*_: Any, **__: Any) -> Any:
+        raise AssertionError("The dataset is looked at again.")
+
+    monkeypatch.setattr(registry, "prepare", prepare)
+    again = calls.post("/datasets", body | {"key_hash": "hmac-sha256"}, idempotency_key="k1")
+    assert (again.status_code, again["Idempotency-Replayed"]) == (201, "true")
 
 
 def test_reading_and_writing_are_scopes_of_their_own(acme: Partner, body: dict[str, Any]) -> None:
@@ -191,6 +233,24 @@ def test_the_list_is_had_page_by_page(calls: Caller, world: None, tmp_path: Path
     assert seen == ["a", "b", "c"]
     assert problem(calls.get("/datasets", limit=0)) == (400, "invalid")
     assert problem(calls.get("/datasets", page=2)) == (400, "invalid")
+
+
+def test_a_longer_page_asks_the_database_no_oftener(
+    calls: Caller, world: None, tmp_path: Path, django_assert_num_queries: Any
+) -> None:
+    for slug in ("a", "b", "c"):
+        dataset = dataset_of(write_parquet(tmp_path / slug, {"author": ["m_x"]}), slug=slug)
+        for number in range(3):
+            write_parquet(tmp_path / slug, {"author": ["m_y"]}, name=f"new-{number}.parquet")
+            versions.notice(dataset=dataset, manifest=registry.connect(dataset).manifest(), at=AT)
+    for path in ("/datasets", "/datasets/a/versions"):
+        # who calls is looked up once
+        calls.get(path)
+        with CaptureQueriesContext(connection) as shorter:
+            calls.get(path, limit=1)
+        with django_assert_num_queries(len(shorter)):
+            calls.get(path, limit=3)
+    assert [one["version"] for one in said(calls.get("/datasets"))["datasets"]] == [4, 4, 4]
 
 
 def test_versions_and_what_changed_between_them(calls: Caller, posts: Dataset, alice: Subject) -> None:

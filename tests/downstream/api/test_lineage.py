@@ -8,6 +8,7 @@ import pytest
 from django.http import HttpResponse
 
 from consents.models import Partner
+from downstream import lineage
 from downstream.models import LineageEvent
 from tests.conftest import AT, partner
 from tests.consents.api.conftest import Caller, errors, problem
@@ -56,8 +57,42 @@ def test_what_is_no_event_is_refused_with_its_place(calls: Caller) -> None:
 
 
 def test_a_list_has_its_bounds(calls: Caller) -> None:
-    assert problem(calls.post("/lineage", [{}] * 1001)) == (400, "too_many_events")
+    assert problem(calls.post("/lineage", [{}] * 101)) == (400, "too_many_events")
     assert body(calls.post("/lineage", [])) == {"recorded": 0, "repeated": 0, "refused": []}
+
+
+def test_hostile_values_in_a_list_keep_no_other_event_out(calls: Caller) -> None:
+    run = uuid.uuid4()
+    hostile = [
+        {**event("START", AT, run=uuid.uuid4()), "producer": "a\0b"},
+        {**event("START", AT, run=uuid.uuid4()), "producer": "\ud800"},
+        event("START", AT, run=uuid.uuid4(), inputs=[heed("posts", version={"datasetVersion": "a\0b"})]),
+        {**event("START", AT, run=uuid.uuid4()), "eventTime": "0001-01-01T00:00:00+14:00"},
+    ]
+    answer = calls.post("/lineage", [event("START", AT, run=run), *hostile, event("COMPLETE", AT, run=run)])
+    assert (answer.status_code, body(answer)["recorded"]) == (201, 5)
+    assert [(one["index"], one["code"]) for one in body(answer)["refused"]] == [(4, "event_time_malformed")]
+
+
+def test_what_follows_of_a_list_is_worked_out_once(calls: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, settled = lineage._settle, []
+
+    def settle(run_ids: set[uuid.UUID], **how: Any) -> None:
+        settled.append(len(run_ids))
+        honest(run_ids, **how)
+
+    monkeypatch.setattr(lineage, "_settle", settle)
+    calls.post("/lineage", [event("START", AT, run=uuid.uuid4()) for _ in range(5)])
+    assert settled == [5]
+
+
+def test_a_history_that_is_too_long_to_walk_is_told(calls: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "_MOST_STEPS", 1)
+    first, second = uuid.uuid4(), uuid.uuid4()
+    lake = events.named("s3://lake", "clean")
+    told = [event("COMPLETE", AT, run=first, outputs=[lake]), event("COMPLETE", AT, run=second, inputs=[lake])]
+    assert problem(calls.post("/lineage", told)) == (400, "history_too_long")
+    assert not LineageEvent.objects.exists()
 
 
 def test_a_run_of_somebody_else_is_refused(calls: Caller) -> None:

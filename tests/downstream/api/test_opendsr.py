@@ -32,3 +32,17 @@ def test_a_signed_callback_is_accepted_and_any_other_refused(
     nothing = Client().post("/opendsr/callbacks", body, content_type="application/json")
     assert problem(nothing) == (403, "wrong_signature")  # type: ignore[arg-type]
     assert Client().get("/opendsr/callbacks").status_code == 405
+
+
+def test_messages_of_anybody_make_us_call_out_once_a_minute(held: Dataset, listening: Processor) -> None:
+    for number in range(2):
+        again = Dataset.objects.get(pk=held.pk)
+        again.pk, again.slug, again.location = None, f"again-{number}", held.location + "/" * (number + 1)
+        again.save(force_insert=True)
+    assert Dataset.objects.count() == 3
+    headers = {"x-opendsr-processor-domain": "localhost", "x-opendsr-signature": "bm9ib2R5"}
+    before = listening.discoveries
+    for _ in range(5):
+        answer = Client().post("/opendsr/callbacks", b"{}", content_type="application/json", headers=headers)
+        assert problem(answer) == (403, "wrong_signature")  # type: ignore[arg-type]
+    assert listening.discoveries == before + 1

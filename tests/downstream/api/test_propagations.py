@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from consents.models import Partner, Subject
@@ -298,3 +300,15 @@ def test_spans_of_time_go_out_with_the_keys(their_calls: Caller, northlight: Par
     assert line == {"key": "m_alice", "spans": [["2026-01-02T12:00:00+00:00", None]]}
     assert acknowledge(their_calls, run).status_code == 200
     assert RemovalReceipt.objects.get().spans == line["spans"]
+
+
+def test_people_are_counted_only_where_the_number_is_shown(their_calls: Caller, run: Propagation) -> None:
+    def counts(act: Any) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert act().status_code == 200
+        return sum("COUNT(" in one["sql"] and "downstream_target" in one["sql"] for one in asked)
+
+    assert counts(lambda: their_calls.get("/propagations")) == 1
+    assert counts(lambda: their_calls.get(f"/propagations/{run.pk}")) == 1
+    fetch(their_calls, run)
+    assert counts(lambda: their_calls.post(f"/propagations/{run.pk}/ack", said(run))) == 0

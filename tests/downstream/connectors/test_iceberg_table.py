@@ -241,14 +241,20 @@ def test_a_secret_of_the_catalog_is_named_by_its_variable(folder: Path, monkeypa
     uri = options(folder)["catalog"]["uri"]
     for shown in ({"uri": "postgresql://heed:pw@db/x"}, {"uri": uri, "s3.secret-access-key": "x"}):
         assert refused(folder, catalog=shown) == ("invalid_options", True)
-    hidden = {"catalog": {}, "catalog_environment": {"uri": "HEED_TEST_CATALOG"}}
+    hidden = {"catalog": {}, "catalog_environment": {"uri": "HEED_SECRET_CATALOG"}}
     assert refused(folder, **hidden) == ("invalid_options", True)
-    monkeypatch.setenv("HEED_TEST_CATALOG", uri)
+    monkeypatch.setenv("HEED_SECRET_CATALOG", uri)
     assert table(folder, **hidden).describe().rows == 8
-    monkeypatch.setenv("HEED_TEST_CATALOG", "postgresql://heed:pw@db/x")
     resolve = resolver("iceberg_table")
     assert resolve is not None
-    assert resolve(NAME, hidden) == f"postgresql://db/x/default#{NAME}"
+    for address in ("heed:pw@db/x", "heed:pw@DB:5432/x"):
+        monkeypatch.setenv("HEED_SECRET_CATALOG", f"postgresql://{address}")
+        assert resolve(NAME, hidden) == f"postgresql://db/x/default#{NAME}"
+
+
+def test_no_other_variable_is_sent_to_a_catalog(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEED_KEY", options(folder)["catalog"]["uri"])
+    assert refused(folder, catalog={}, catalog_environment={"uri": "HEED_KEY"}) == ("invalid_options", True)
 
 
 @pytest.mark.parametrize("wrong", [{"type": "rest", "uri": "http://x"}, {"type": "sql"}, {"uri": 1}, {"uri": "no"}, []])

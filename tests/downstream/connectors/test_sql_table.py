@@ -249,6 +249,10 @@ def test_a_column_that_says_nothing_is_refused_at_once(ground: PostgresGround, c
     [
         ("postgresql://heed:secret@db/app", {"table": "a"}, "password_in_location"),
         ("postgresql://db/app?password=secret", {"table": "a"}, "password_in_location"),
+        ("postgresql://db/app?sslpassword=secret", {"table": "a"}, "password_in_location"),
+        ("postgresql://db/app?passfile=/etc/secret", {"table": "a"}, "invalid_location"),
+        ("postgresql://db/app?options=-c%20secret%3D1", {"table": "a"}, "invalid_location"),
+        ("postgresql://db/app", {"table": "a", "password_env": "HEED_KEY"}, "invalid_options"),
         ("oracle://db/app", {"table": "a"}, "invalid_location"),
         ("nowhere", {"table": "a"}, "invalid_location"),
         ("sqlite://", {"table": "a"}, "invalid_location"),
@@ -267,7 +271,7 @@ def test_a_place_that_cannot_be_is_refused(location: str, options: dict[str, Any
 
 
 def test_a_password_that_no_variable_holds_is_told(posts: PostgresGround) -> None:
-    posts.options["password_env"] = "HEED_TEST_NO_SUCH_PASSWORD"
+    posts.options["password_env"] = "HEED_SECRET_NO_SUCH_PASSWORD"
     assert refused(posts).code == "password_missing"
 
 
@@ -284,4 +288,5 @@ def test_a_table_is_one_place_by_every_name() -> None:
     by_default = resolve("postgresql://heed@db/app", {"table": "posts"})
     assert by_default == resolve("postgresql+psycopg://heed@db/app", {"table": "posts", "schema": "public"})
     assert by_default == resolve(by_default, {"table": "posts"})
+    assert by_default == resolve("postgresql://heed@DB:5432/app", {"table": "posts"})
     assert by_default != resolve("postgresql://heed@db/app", {"table": "posts", "schema": "old"})

@@ -76,6 +76,7 @@ class Processor:
     signs_as: str = "localhost"
     forges: bool = False
     looks: int = 0
+    discoveries: int = 0
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -121,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         mine = self.processor
         if self.path == "/discovery":
+            mine.discoveries += 1
             pairs = [{"identity_type": "controller_customer_id", "identity_format": one} for one in mine.formats]
             told = {
                 "api_version": "2.0",
