@@ -1,5 +1,7 @@
 """Objects in a bucket: a real S3 protocol, a conditional put, and what versioning keeps."""
 
+import base64
+import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,12 +42,16 @@ def unfenced() -> None:
     """The lease is held."""
 
 
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def put(store: Store, name: str, content: bytes, *, fingerprint: str, fence: Any = unfenced) -> str:
     draft = store.draft(name, token="run-1")
     draft.write_bytes(content)
     remembered = store.settle(draft, like=name)
     try:
-        store.replace(name, by=remembered, fingerprint=fingerprint, digest="d" * 64, fence=fence)
+        store.replace(name, by=remembered, fingerprint=fingerprint, digest=sha256(content), fence=fence)
     finally:
         store.discard(remembered)
     return remembered
@@ -87,10 +93,10 @@ def test_replacing_keeps_how_the_object_is_served(bucket: Bucket, store: Store) 
     head = bucket.call("head_object", Key="posts/a")
     assert bucket.get("posts/a") == b"new"
     assert (head["ContentType"], head["CacheControl"]) == ("application/x-parquet", "no-cache")
-    assert head["Metadata"] == {"by": "them", "heed-sha256": "d" * 64}
+    assert head["Metadata"] == {"by": "them", "heed-sha256": sha256(b"new")}
     tags = bucket.call("get_object_tagging", Key="posts/a")["TagSet"]
     assert tags == [{"Key": "team", "Value": "search: more"}]
-    assert store.digest("a") == "d" * 64
+    assert store.digest("a") == sha256(b"new")
 
 
 def test_an_object_that_somebody_replaced_is_left_alone(bucket: Bucket, store: Store) -> None:
@@ -132,7 +138,7 @@ def test_a_draft_that_was_swept_cannot_be_put(bucket: Bucket, store: Store) -> N
     remembered = store.settle(draft, like="a")
     store.sweep()
     with pytest.raises(ConnectorError) as refused:
-        store.replace("a", by=remembered, fingerprint=store.fingerprint("a"), digest="d", fence=unfenced)
+        store.replace("a", by=remembered, fingerprint=store.fingerprint("a"), digest=sha256(b""), fence=unfenced)
     assert refused.value.code == "fence_lost"
     assert bucket.get("posts/a") == b"old"
 
@@ -167,6 +173,39 @@ def test_a_large_object_is_put_in_parts(bucket: Bucket, store: Store, monkeypatc
     assert bucket.call("head_object", Key="posts/a")["ContentType"] == "text/x"
 
 
+@pytest.mark.parametrize(("times", "left"), [(2, b"new" * 100_000), (4, b"old")])
+def test_a_store_that_asks_to_slow_down_is_never_given_an_empty_object(bucket: Bucket, times: int, left: bytes) -> None:
+    bucket.put("posts/a", b"old")
+    with a_bucket.throttled(bucket.endpoint, times=times) as busy:
+        slow = stores.open_store(f"s3://{bucket.name}/posts", {"endpoint": busy})
+        found = slow.fingerprint("a")
+        if left == b"old":
+            with pytest.raises(ConnectorError) as told:
+                put(slow, "a", b"new" * 100_000, fingerprint=found)
+            assert (told.value.code, told.value.permanent) == ("store_away", False)
+        else:
+            put(slow, "a", left, fingerprint=found)
+    assert bucket.get("posts/a") == left
+
+
+def test_what_is_sent_is_checked_against_the_digest_that_was_verified(
+    bucket: Bucket, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("posts/a", b"old")
+    sent: list[dict[str, Any]] = []
+    call = store._call
+
+    def noting(method: str, **arguments: Any) -> Any:
+        sent.append({"method": method, **arguments})
+        return call(method, **arguments)
+
+    monkeypatch.setattr(store, "_call", noting)
+    put(store, "a", b"new", fingerprint=store.fingerprint("a"))
+    (told,) = [one for one in sent if one["method"] == "put_object"]
+    assert told["ContentLength"] == 3
+    assert base64.b64decode(told["ChecksumSHA256"]).hex() == sha256(b"new")
+
+
 def test_a_store_that_ignores_conditions_is_refused(
     bucket: Bucket, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +228,7 @@ def test_a_draft_of_another_process_is_put_all_the_same(bucket: Bucket, store: S
     draft = store.draft("a", token="run-1")
     draft.write_bytes(b"new")
     remembered, other = store.settle(draft, like="a"), stores.open_store(store.location, {"endpoint": bucket.endpoint})
-    other.replace("a", by=remembered, fingerprint=other.fingerprint("a"), digest="d", fence=unfenced)
+    other.replace("a", by=remembered, fingerprint=other.fingerprint("a"), digest=sha256(b"new"), fence=unfenced)
     assert bucket.get("posts/a") == b"new"
 
 
