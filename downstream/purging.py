@@ -51,6 +51,10 @@ def carry_out(*, propagation_id: uuid.UUID, holder: str, clock: Callable[[], dat
     if lease is None:
         return False
     try:
+        if lease.attempts > retry.BUDGET:
+            raise ConnectorError(
+                "attempts_used_up", "Its worker died too often; look at the worker's log.", permanent=True
+            )
         with leases.heartbeat(lease):
             return _work(lease, clock)
     except LeaseLost:

@@ -10,7 +10,7 @@ import pytest
 
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import journeys, leases, propagation, purging, registry
+from downstream import journeys, leases, propagation, purging, registry, retry
 from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.memory import Memory
 from downstream.models import Dataset, Propagation, PurgeReceipt
@@ -186,6 +186,20 @@ def test_a_failure_says_why_and_is_tried_again_or_waits(
     assert not purge(run)
     assert (run.purge, run.purge_reason) == (expected, "The store is away.")
     assert (run.next_try_at > LATER) is not permanent
+
+
+def test_a_worker_that_dies_over_and_over_is_not_sent_again_for_ever(
+    run: Propagation, charlie: Subject, keeping: type[Keeping]
+) -> None:
+    for _ in range(retry.BUDGET):
+        assert leases.claim_purge(propagation_id=run.pk, holder="dies")
+        expire_leases()
+    assert not purge(run)
+    assert (run.purge, run.lease_until) == (Purge.STOPPED, None)
+    assert "died too often" in run.purge_reason
+    assert keeping.asked == []
+    say(charlie, Action.OBJECT)
+    assert len(propagation.plan(at=LATER)) == 1
 
 
 def test_an_unexpected_error_is_told_by_its_type_alone(run: Propagation, monkeypatch: pytest.MonkeyPatch) -> None:
