@@ -72,7 +72,7 @@ def _work(lease: Lease, clock: Callable[[], datetime]) -> bool:
     connector.purge(retention=retention, at=clock())
     leases.extend(lease)
     searched, not_searched = _searched(run, connector)
-    residue = connector.residue(searched, retention=retention, at=clock())
+    residue = connector.residue(searched, retention=retention, at=clock(), removed_at=run.verified_at)
     return _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
 
 

@@ -220,10 +220,13 @@ class Connector(Protocol):
         Nothing to erase is a success. No run writes meanwhile; readers and other writers may.
         """
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         """Search the bytes of everything that is physically there for the keys.
 
-        They are keys of people of whom readers see no row any more; the caller made sure of that.
+        They are keys of people of whom readers see no row any more; the caller made sure of that. Since `removed_at`
+        readers see none: old versions that are only listed, not looked into, count where they were there before.
         """
 
 

@@ -260,7 +260,9 @@ class FileFolder:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self._store.purge(retention=retention, at=at)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         """What readers see was found free of them; what lies beside it is searched byte for byte."""
         data = {one.name for one in self._files()}
         beside = [one.name for one in self._store.walk() if one.name not in data]
@@ -269,7 +271,7 @@ class FileFolder:
             with self._store.stream(name) as stream:
                 if byte_search.holds_any(name, stream, keys):
                     found.append(Trace(name, "beside"))
-        kept = self._store.kept(retention=retention, at=at)
+        kept = self._store.kept(retention=retention, at=at, removed_at=removed_at)
         found += [Trace(name, "object_version") for name in kept.names]
         return Residue(
             looked_at=len(data) + len(beside) + len(kept.names),

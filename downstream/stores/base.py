@@ -94,5 +94,5 @@ class Store(Protocol):
         Without a decided retention the store's own setting stands, and nothing is erased here.
         """
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
-        """Old versions that are still there."""
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
+        """Old versions that are still there; only those that were there at `removed_at`, where that is told."""

@@ -108,7 +108,7 @@ class LocalStore:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         """Nothing old is kept: the old file went when the new one took its name."""
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
         return Kept()
 
     def _path(self, name: str) -> Path:

@@ -186,8 +186,8 @@ class ObjectStore:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self._versions.purge(retention=retention, at=at)
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
-        return self._versions.kept(retention=retention, at=at)
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
+        return self._versions.kept(retention=retention, at=at, removed_at=removed_at)
 
     def _manner(self, name: str, head: Mapping[str, Any], digest: str) -> dict[str, Any]:
         """How the object is stored and served, which its new version keeps; its tags too."""

@@ -53,8 +53,10 @@ class Keeping(Memory):
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self.asked.append(("purge", retention))
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        self.asked.append(("residue", sorted(keys)))
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
+        self.asked.append(("residue", sorted(keys), removed_at))
         return self.said
 
 
@@ -113,6 +115,12 @@ def test_what_the_store_keeps_waits_as_long_as_it_keeps_it(run: Propagation, kee
     assert propagation.hand_over(at=LATER + WEEK) == [run.pk]
     Propagation.objects.update(next_try_at=LATER)
     assert purge(run, at=LATER + WEEK)
+
+
+def test_old_versions_count_from_when_the_rows_were_gone(run: Propagation, keeping: type[Keeping]) -> None:
+    assert not purge(run)
+    assert run.verified_at is not None
+    assert keeping.asked[-1] == ("residue", ["m_alice"], run.verified_at)
 
 
 def test_a_decision_shortens_the_retention_and_is_on_record(run: Propagation, keeping: type[Keeping]) -> None:

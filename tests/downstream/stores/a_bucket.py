@@ -64,8 +64,8 @@ def throttled(endpoint: str, *, times: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
-
+    for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        setattr(Between, f"do_{method}", Between._pass_on)
     between = ThreadingHTTPServer(("127.0.0.1", 0), Between)
     thread = threading.Thread(target=between.serve_forever, daemon=True)
     thread.start()

@@ -296,6 +296,13 @@ class TestVersions:
         kept = versioned.kept(retention=None, at=NOW + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
 
+    def test_versions_that_were_made_after_the_rows_were_gone_do_not_count(
+        self, bucket: Bucket, versioned: Store
+    ) -> None:
+        bucket.put("posts/b", b"another")
+        told = [versioned.kept(retention=WEEK, at=NOW, removed_at=at).names for at in (NOW, NOW - timedelta(hours=1))]
+        assert told == [("a", "b"), ()]
+
     def test_a_decided_retention_says_until_when(self, versioned: Store) -> None:
         versioned.purge(retention=WEEK, at=NOW)
         kept = versioned.kept(retention=WEEK, at=NOW)
