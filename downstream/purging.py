@@ -29,6 +29,10 @@ logger = structlog.get_logger(__name__)
 
 _LONGEST_RETENTION = 24 * 366 * 10
 _SHOWN = 50
+_WAITING = frozenset({Purge.FAILED, Purge.STOPPED, Purge.WAITING})
+# a store acts by its own rule some time after it may: S3 counts whole days, and then takes its time
+_LATE = timedelta(days=3)
+_NEXT_LOOK = timedelta(days=1)
 
 
 class RetentionError(DomainError):
@@ -101,8 +105,9 @@ def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, a
         "at": at.isoformat(),
     }
     run.lease_until, run.handed_over_at, run.purge_reason, run.kept_until = None, None, "", residue.kept_until
-    if found and residue.kept_until is not None and residue.kept_until > at:
-        run.purge, run.next_try_at, run.purge_attempts = Purge.WAITING, residue.kept_until, 0
+    next_look = _next_look(run, residue.kept_until, at=at) if found else None
+    if next_look is not None:
+        run.purge, run.next_try_at, run.purge_attempts = Purge.WAITING, next_look, 0
     elif found:
         _wait_for_a_person(run, found)
     else:
@@ -119,6 +124,14 @@ def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, a
         audit.record(at=at, by=actors.SYSTEM, action="propagation.purge", of=("propagation", run.pk))
     run.save()
     return run.purge == Purge.PURGED
+
+
+def _next_look(run: Propagation, kept_until: datetime | None, *, at: datetime) -> datetime | None:
+    """When to look again at what is kept by a rule; None where nothing will take it away by itself."""
+    if kept_until is None or kept_until > at:
+        return kept_until
+    latest = max(kept_until + _LATE, run.purge_deadline or kept_until)
+    return at + _NEXT_LOOK if run.dataset.retention_hours is None and at < latest else None
 
 
 def _linked(run: Propagation) -> list[Trace]:
@@ -160,7 +173,7 @@ def look_again(*, propagation: Propagation, links_are_gone: bool = False, by: st
     Raises Conflict(`nothing_kept`) where there is nothing to look for.
     """
     run = Propagation.objects.select_for_update().get(pk=propagation.pk)
-    if run.purge not in {Purge.FAILED, Purge.STOPPED, Purge.WAITING}:
+    if run.purge not in _WAITING:
         raise Conflict("nothing_kept", "There is nothing to look for, or somebody looks right now.")
     if links_are_gone:
         run.links_gone_at = at
@@ -185,8 +198,8 @@ def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: st
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
     was, locked.retention_hours = locked.retention_hours, hours
     locked.save(update_fields=["retention_hours"])
-    waiting = locked.propagations.filter(purge=Purge.WAITING)
-    waiting.update(next_try_at=at, handed_over_at=None)
+    waiting = locked.propagations.filter(purge__in=_WAITING)
+    waiting.update(purge=Purge.WAITING, purge_attempts=0, next_try_at=at, handed_over_at=None)
     details = {"was": was, "hours": hours, "reason": reason.strip()}
     audit.record(at=at, by=by, action="dataset.decide_retention", of=("dataset", locked.slug), details=details)
 

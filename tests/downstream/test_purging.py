@@ -135,6 +135,28 @@ def test_a_decision_shortens_the_retention_and_is_on_record(run: Propagation, ke
     assert (entry.actor, entry.details["hours"], entry.details["was"]) == (BY, 0, None)
 
 
+def test_a_store_that_acts_late_by_its_own_rule_is_looked_at_daily(run: Propagation, keeping: type[Keeping]) -> None:
+    keeping.said = Residue(3, (Trace("part-0", "object_version"),), (), LATER)
+    assert not purge(run)
+    assert (run.purge, run.next_try_at, run.purge_reason) == (Purge.WAITING, LATER + timedelta(days=1), "")
+    Propagation.objects.update(next_try_at=LATER)
+    assert run.purge_deadline is not None
+    assert not purge(run, at=max(run.purge_deadline, LATER) + WEEK)
+    assert run.purge == Purge.STOPPED
+
+
+@pytest.mark.parametrize("purged", [Purge.STOPPED, Purge.FAILED])
+def test_a_decision_wakes_what_waits_for_it(run: Propagation, keeping: type[Keeping], purged: Purge) -> None:
+    assert leases.claim_purge(propagation_id=run.pk, holder="test")
+    Propagation.objects.update(purge=purged, purge_attempts=5, next_try_at=LATER + WEEK, lease_until=None)
+    dataset = Dataset.objects.get(pk=run.dataset_id)
+    purging.decide_retention(dataset=dataset, hours=0, reason="Nobody reads them.", by=BY, at=LATER)
+    run.refresh_from_db()
+    assert (run.purge, run.purge_attempts) == (Purge.WAITING, 0)
+    keeping.said = Residue(2)
+    assert purge(run)
+
+
 @pytest.mark.parametrize(("hours", "reason", "code"), [(0, " ", "reason_missing"), (-1, "x", "invalid_retention")])
 def test_a_retention_needs_a_reason_and_a_length(posts: Dataset, hours: int, reason: str, code: str) -> None:
     with pytest.raises(purging.RetentionError) as refused:
