@@ -6,7 +6,7 @@ keep working, and the dataset does not turn into a missing one.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -143,12 +143,17 @@ class FileFolder:
         )
 
     def manifest(self) -> Manifest:
+        return self._manifest_of(self._files(), for_certain=False)
+
+    def _manifest_of(self, files: Sequence[Stored], *, for_certain: bool) -> Manifest:
+        """What these files are; one that cannot be read is named by why, unless it passes or everything has to be."""
         units: list[UnitVersion] = []
         columns: tuple[Column, ...] = ()
         digest = hashlib.sha256()
-        files = self._files()
         for name, header in self._looks.headers(files).items():
             if isinstance(header, ConnectorError):
+                if for_certain or not header.permanent:
+                    raise header
                 digest.update(f"{name}\0{header.code}\n".encode())
                 units.append(UnitVersion(name, header.code, 0, 0))
             else:
@@ -238,9 +243,12 @@ class FileFolder:
         located, by_index = self._looks.again(before, keys, spans, failures)
         if failures:
             raise failures[0]
-        manifest = self.manifest()
-        if self._files() != before:
-            raise changed("The dataset")
+        manifest = self._manifest_of(before, for_certain=True)
+        now = {stored.name: stored for stored in self._files()}
+        for stored in before:
+            # what came in meanwhile is not in the manifest: the next look around notices it
+            if now.get(stored.name) != stored:
+                raise changed(stored.name)
         return Verification(
             rows_found=sum(one.rows for one in located.values()),
             rows=manifest.rows,

@@ -207,8 +207,8 @@ class ObjectStore:
             size = local.stat().st_size
             if size <= _LARGEST_PUT:
                 # the store takes no other bytes than the ones that were verified
-                of = {"ContentLength": size, "ChecksumSHA256": _checksum(bytes.fromhex(digest))}
-                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **of, **manner)
+                told: dict[str, Any] = {"ContentLength": size, "ChecksumSHA256": _checksum(bytes.fromhex(digest))}
+                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **told, **manner)
             else:
                 self._put_in_parts(body, name, etag, manner)
 
