@@ -92,6 +92,9 @@ class ObjectStore:
         size = self.size(name)
         if size is None:
             raise changed(name)
+        if not size:
+            # a store refuses any range of an empty object
+            return b"", b""
         with reaching(name):
             head = self._s3.cat_file(self._path(name), start=0, end=count)
             return head, self._s3.cat_file(self._path(name), start=max(0, size - count), end=size)
@@ -207,8 +210,8 @@ class ObjectStore:
             size = local.stat().st_size
             if size <= _LARGEST_PUT:
                 # the store takes no other bytes than the ones that were verified
-                told: dict[str, Any] = {"ContentLength": size, "ChecksumSHA256": _checksum(bytes.fromhex(digest))}
-                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **told, **manner)
+                sent: dict[str, Any] = {"ContentLength": size, "ChecksumSHA256": _checksum(bytes.fromhex(digest))}
+                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **sent, **manner)
             else:
                 self._put_in_parts(body, name, etag, manner)
 
@@ -220,7 +223,10 @@ class ObjectStore:
         try:
             parts: list[dict[str, Any]] = []
             while part := body.read(_PART):
-                told = {"PartNumber": len(parts) + 1, "ChecksumSHA256": _checksum(hashlib.sha256(part).digest())}
+                told: dict[str, Any] = {
+                    "PartNumber": len(parts) + 1,
+                    "ChecksumSHA256": _checksum(hashlib.sha256(part).digest()),
+                }
                 sent = self._call("upload_part", Body=part, **told, **upload)
                 parts.append({"ETag": sent["ETag"], **told})
             self._call("complete_multipart_upload", MultipartUpload={"Parts": parts}, IfMatch=etag, **upload)

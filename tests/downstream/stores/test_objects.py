@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from downstream import stores
@@ -346,6 +348,32 @@ class TestVersions:
         locking.purge(retention=timedelta(0), at=NOW + WEEK)
         kept = locking.kept(retention=timedelta(0), at=NOW + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
+
+
+def test_an_empty_object_has_neither_head_nor_tail(bucket: Bucket, store: Store) -> None:
+    bucket.put("posts/_SUCCESS", b"")
+    bucket.put("posts/a", b"abc")
+    assert store.head_and_tail("_SUCCESS", 4) == (b"", b"")
+    assert store.head_and_tail("a", 2) == (b"ab", b"bc")
+
+
+def test_an_empty_marker_beside_the_data_is_not_asked_for(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"person": ["m_bob"]}), tmp_path / "a")
+    bucket.put("posts/_SUCCESS", b"")
+    bucket.put("posts/a", (tmp_path / "a").read_bytes())
+    asked: list[str] = []
+    ask = ObjectStore.head_and_tail
+
+    def asking(store: ObjectStore, name: str, count: int) -> tuple[bytes, bytes]:
+        asked.append(name)
+        return ask(store, name, count)
+
+    monkeypatch.setattr(ObjectStore, "head_and_tail", asking)
+    there = open_connector("parquet_folder", f"s3://{bucket.name}/posts", "person", {"endpoint": bucket.endpoint})
+    assert there.manifest().files == 1
+    assert set(asked) == {"a"}
 
 
 def test_a_connector_of_files_knows_where_its_store_is(bucket: Bucket) -> None:
