@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 
 import s3fs
 
+from downstream.engines import scratch
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, writing
 from downstream.stores import folders
@@ -64,7 +65,7 @@ class ObjectStore:
         # s3fs would try again with a body that was read to its end; botocore, which rewinds, has tried again already
         self._s3.retries = 1
         self._versions = Versions(self._call, self._bucket, self._prefix)
-        self._scratch = Path(tempfile.mkdtemp(prefix="heed-objects-"))
+        self._scratch = scratch.place("objects")
         weakref.finalize(self, shutil.rmtree, self._scratch, True)
 
     def walk(self) -> list[Stored]:

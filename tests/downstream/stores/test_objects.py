@@ -86,6 +86,14 @@ def test_a_file_at_hand_is_a_copy_that_goes_again(bucket: Bucket, store: Store) 
     assert not Path(file.path).exists()
 
 
+def test_copies_lie_where_the_next_process_finds_them_when_this_one_is_killed(bucket: Bucket, store: Store) -> None:
+    bucket.put("posts/a", b"content")
+    with store.at_hand(["a"]) as (file,):
+        places = [*Path(file.path).parents, *store.draft("a", token="run-1").parents]
+    own = {place for place in places if place.name.startswith("heed-scratch-")}
+    assert [(place / "lock").exists() for place in own] == [True]
+
+
 def test_replacing_keeps_how_the_object_is_served(bucket: Bucket, store: Store) -> None:
     bucket.put(
         "posts/a", b"old", ContentType="application/x-parquet", CacheControl="no-cache", Metadata={"by": "them"},
