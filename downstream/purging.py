@@ -20,7 +20,7 @@ from downstream import leases, naming, registry, retry
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Residue, Trace
 from downstream.failures import of_unexpected
 from downstream.leases import Lease, LeaseLost
-from downstream.models import Dataset, Propagation, PurgeReceipt, Target
+from downstream.models import Dataset, Propagation, PurgeReceipt, Target, Unit
 from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict, DomainError
@@ -77,7 +77,13 @@ def _work(lease: Lease, clock: Callable[[], datetime]) -> bool:
     leases.extend(lease)
     searched, not_searched = _searched(run, connector)
     residue = connector.residue(searched, retention=retention, at=clock(), removed_at=run.verified_at)
-    return _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
+    return _settle(
+        lease,
+        residue,
+        people=len(searched) - residue.not_searched,
+        not_searched=not_searched + residue.not_searched,
+        at=clock(),
+    )
 
 
 def _searched(run: Propagation, connector: Connector) -> tuple[set[str], int]:
@@ -85,7 +91,13 @@ def _searched(run: Propagation, connector: Connector) -> tuple[set[str], int]:
     targets = run.targets.filter(is_gap=False)
     named = naming.keys(targets.filter(spans=[]).values_list("subject_id", flat=True), dataset=run.dataset)
     seen = {key for finding in connector.find(named, WHOLE) for key in finding.rows_per_key}
-    return set(named) - seen, len(seen) + targets.exclude(spans=[]).count()
+    return set(named) - seen, len(seen) + targets.exclude(spans=[]).count() + _rows_of_erased(run)
+
+
+def _rows_of_erased(run: Propagation) -> int:
+    """Rows that were removed of people whose names nobody keeps: nobody can search for them either."""
+    committed = run.units.filter(status=UnitStatus.COMMITTED)
+    return sum(int(rows.get(str(Unit.ERASED), 0)) for rows in committed.values_list("rows", flat=True))
 
 
 def _retention(dataset: Dataset) -> timedelta | None:
@@ -146,8 +158,9 @@ def _wait_for_a_person(run: Propagation, found: list[Trace]) -> None:
     places = ", ".join(dict.fromkeys(f"{trace.place} ({trace.kind.replace('_', ' ')})" for trace in found[:5]))
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     run.purge = Purge.STOPPED
+    are = "may still be" if all(trace.kind == "unreadable" for trace in found) else "are still"
     run.purge_reason = (
-        f"Bytes of removed people are still in {places}{more}, and nothing that Heed may erase by itself holds them. "
+        f"Bytes of removed people {are} in {places}{more}, and nothing that Heed may erase by itself holds them. "
         "Delete them, and let Heed look again."
     )
 

@@ -135,7 +135,10 @@ class Trace:
 
     place: str
     kind: str
-    """old_version | log | statistics | cache | index | link | object_version | dead_rows | beside"""
+    """old_version | log | statistics | cache | index | link | object_version | dead_rows | beside | unreadable
+
+    `unreadable`: a file that cannot be opened up, so that nobody can say whether it holds them.
+    """
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ class Residue:
     """
     kept_until: datetime | None = None
     """Until when the store's own retention keeps what was found; None where nothing does."""
+    not_searched: int = 0
+    """Of the keys, how many are too short to be told from other bytes in what was searched."""
 
 
 class Connector(Protocol):

@@ -42,6 +42,8 @@ from downstream.stores.local import changed
 from downstream.subject_index import Holdings, Index, Place
 from portal.fault_points import reach
 
+# of Parquet's writers: a schema alone
+_WITHOUT_ROWS = {"_common_metadata"}
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
 
 
@@ -273,12 +275,8 @@ class FileFolder:
     ) -> Residue:
         """What readers see was found free of them; what lies beside it is searched byte for byte."""
         data = {one.name for one in self._files()}
-        beside = [one.name for one in self._store.walk() if one.name not in data]
-        found = []
-        for name in beside:
-            with self._store.stream(name) as stream:
-                if byte_search.holds_any(name, stream, keys):
-                    found.append(Trace(name, "beside"))
+        beside = [one.name for one in self._store.walk(unfinished=True) if one.name not in data]
+        found = [trace for name in beside if keys and (trace := self._trace(name, keys))]
         kept = self._store.kept(retention=retention, at=at, removed_at=removed_at)
         found += [Trace(name, "object_version") for name in kept.names]
         return Residue(
@@ -286,7 +284,14 @@ class FileFolder:
             found=tuple(found),
             unreachable=tuple(dict.fromkeys((*kept.unreachable, *self._kind.unreachable))),
             kept_until=kept.until,
+            not_searched=len(keys) - len(byte_search.searchable(keys)) if beside else 0,
         )
+
+    def _trace(self, name: str, keys: Collection[str]) -> Trace | None:
+        with self._store.stream(name) as stream:
+            if name.rpartition("/")[2] not in _WITHOUT_ROWS and byte_search.is_closed(stream):
+                return Trace(name, "unreadable")
+            return Trace(name, "beside") if byte_search.holds_any(name, stream, keys) else None
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()

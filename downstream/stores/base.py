@@ -43,8 +43,11 @@ class Store(Protocol):
     def check(self) -> None:
         """Refuse a store on which files cannot be swapped safely: part of the connection test."""
 
-    def walk(self) -> list[Stored]:
-        """Every file at any depth but our own temporary ones, in the order of names."""
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
+        """Every file at any depth but our own temporary ones, in the order of names.
+
+        What writers have not finished is no data; it is named only where it is asked for.
+        """
 
     def head_and_tail(self, name: str, count: int) -> tuple[bytes, bytes]:
         """The first and last `count` bytes, to tell what a file is."""

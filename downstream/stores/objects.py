@@ -68,7 +68,7 @@ class ObjectStore:
         self._scratch = scratch.place("objects")
         weakref.finalize(self, shutil.rmtree, self._scratch, True)
 
-    def walk(self) -> list[Stored]:
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
         return [
             Stored(name, size, etag)
             for name, size, etag in sorted(self._listed())

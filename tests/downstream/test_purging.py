@@ -13,7 +13,7 @@ from consents.vocabulary import Action
 from downstream import journeys, leases, propagation, purging, registry, retry
 from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.memory import Memory
-from downstream.models import Dataset, Propagation, PurgeReceipt
+from downstream.models import Dataset, Propagation, PurgeReceipt, Unit
 from downstream.propagation_states import Purge, Status
 from portal import audit
 from portal.errors import Conflict
@@ -89,6 +89,45 @@ def test_a_copy_that_somebody_left_beside_the_data_waits_for_a_person(run: Propa
     left.unlink()
     purging.look_again(propagation=run, by=BY, at=LATER)
     assert purge(run)
+
+
+@pytest.mark.parametrize("place", ["notes.zip", "_temporary/0/part-0"])
+def test_a_file_that_cannot_be_opened_up_waits_for_a_person(run: Propagation, posts: Dataset, place: str) -> None:
+    left = Path(posts.location, place)
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"PK\x03\x04 and more")
+    assert not purge(run)
+    assert run.purge == Purge.STOPPED
+    assert f"may still be in {place} (unreadable)" in run.purge_reason
+    left.unlink()
+    purging.look_again(propagation=run, by=BY, at=LATER)
+    assert purge(run)
+
+
+def test_what_a_failed_job_left_is_searched(run: Propagation, posts: Dataset) -> None:
+    left = Path(posts.location, "_temporary/0/part-0.csv")
+    left.parent.mkdir(parents=True)
+    left.write_text("author\nm_alice\n")
+    assert not purge(run)
+    assert "_temporary/0/part-0.csv" in run.purge_reason
+
+
+def test_people_whose_keys_cannot_be_told_from_other_bytes_are_not_searched_for(
+    run: Propagation, keeping: type[Keeping]
+) -> None:
+    keeping.said = Residue(2, not_searched=1)
+    assert purge(run)
+    receipt = PurgeReceipt.objects.get()
+    assert (receipt.people, receipt.not_searched) == (0, 1)
+
+
+def test_erased_people_whom_a_full_run_found_are_not_searched_for(run: Propagation, keeping: type[Keeping]) -> None:
+    (unit,) = run.units.all()[:1]
+    run.units.filter(pk=unit.pk).update(rows={**unit.rows, str(Unit.ERASED): 3})
+    keeping.said = Residue(2)
+    assert purge(run)
+    receipt = PurgeReceipt.objects.get()
+    assert (receipt.people, receipt.not_searched) == (1, 3)
 
 
 def test_a_hard_link_to_an_old_file_waits_until_somebody_says_that_it_is_gone(posts: Dataset, alice: Subject) -> None:

@@ -42,7 +42,7 @@ class OldStore(LocalStore):
         super().__init__(location)
         self.age = 60 * SECOND
 
-    def walk(self) -> list[Stored]:
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
         return [replace(one, changed_ns=(one.changed_ns or 0) - self.age) for one in super().walk()]
 
 
