@@ -43,7 +43,9 @@ class OldStore(LocalStore):
         self.age = 60 * SECOND
 
     def walk(self, *, unfinished: bool = False) -> list[Stored]:
-        return [replace(one, changed_ns=(one.changed_ns or 0) - self.age) for one in super().walk()]
+        return [
+            replace(one, changed_ns=(one.changed_ns or 0) - self.age) for one in super().walk(unfinished=unfinished)
+        ]
 
 
 @pytest.fixture
