@@ -42,6 +42,8 @@ from downstream.stores.local import changed
 from downstream.subject_index import Holdings, Index, Place
 from portal.fault_points import reach
 
+# said of a damaged file too, which must not keep the others from being cleaned
+_UNREADABLE = "dataset_unreadable"
 # of Parquet's writers: a schema alone
 _WITHOUT_ROWS = {"_common_metadata"}
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
@@ -154,7 +156,7 @@ class FileFolder:
         digest = hashlib.sha256()
         for name, header in self._looks.headers(files).items():
             if isinstance(header, ConnectorError):
-                if for_certain or not header.permanent:
+                if for_certain or (not header.permanent and header.code != _UNREADABLE):
                     raise header
                 digest.update(f"{name}\0{header.code}\n".encode())
                 units.append(UnitVersion(name, header.code, 0, 0))
