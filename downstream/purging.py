@@ -20,7 +20,7 @@ from downstream import leases, naming, registry, retry
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Residue, Trace
 from downstream.failures import of_unexpected
 from downstream.leases import Lease, LeaseLost
-from downstream.models import Dataset, Propagation, PurgeReceipt, Target
+from downstream.models import Dataset, Propagation, PurgeReceipt, Target, Unit
 from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict, DomainError
@@ -30,6 +30,10 @@ logger = structlog.get_logger(__name__)
 
 _LONGEST_RETENTION = 24 * 366 * 10
 _SHOWN = 50
+_WAITING = frozenset({Purge.FAILED, Purge.STOPPED, Purge.WAITING})
+# a store acts by its own rule some time after it may: S3 counts whole days, and then takes its time
+_LATE = timedelta(days=3)
+_NEXT_LOOK = timedelta(days=1)
 
 
 class RetentionError(DomainError):
@@ -72,9 +76,15 @@ def _work(lease: Lease, clock: Callable[[], datetime]) -> bool:
     reach("purge.after")
     leases.extend(lease)
     searched, not_searched = _searched(run, connector)
-    residue = connector.residue(searched, retention=retention, at=clock())
+    residue = connector.residue(searched, retention=retention, at=clock(), removed_at=run.verified_at)
     reach("purge.before_settle")
-    is_purged = _settle(lease, residue, people=len(searched), not_searched=not_searched, at=clock())
+    is_purged = _settle(
+        lease,
+        residue,
+        people=len(searched) - residue.not_searched,
+        not_searched=not_searched + residue.not_searched,
+        at=clock(),
+    )
     reach("purge.after_settle")
     return is_purged
 
@@ -84,7 +94,13 @@ def _searched(run: Propagation, connector: Connector) -> tuple[set[str], int]:
     targets = run.targets.filter(is_gap=False)
     named = naming.keys(targets.filter(spans=[]).values_list("subject_id", flat=True), dataset=run.dataset)
     seen = {key for finding in connector.find(named, WHOLE) for key in finding.rows_per_key}
-    return set(named) - seen, len(seen) + targets.exclude(spans=[]).count()
+    return set(named) - seen, len(seen) + targets.exclude(spans=[]).count() + _rows_of_erased(run)
+
+
+def _rows_of_erased(run: Propagation) -> int:
+    """Rows that were removed of people whose names nobody keeps: nobody can search for them either."""
+    committed = run.units.filter(status=UnitStatus.COMMITTED)
+    return sum(int(rows.get(str(Unit.ERASED), 0)) for rows in committed.values_list("rows", flat=True))
 
 
 def _retention(dataset: Dataset) -> timedelta | None:
@@ -104,8 +120,9 @@ def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, a
         "at": at.isoformat(),
     }
     run.lease_until, run.handed_over_at, run.purge_reason, run.kept_until = None, None, "", residue.kept_until
-    if found and residue.kept_until is not None and residue.kept_until > at:
-        run.purge, run.next_try_at, run.purge_attempts = Purge.WAITING, residue.kept_until, 0
+    next_look = _next_look(run, residue.kept_until, at=at) if found else None
+    if next_look is not None:
+        run.purge, run.next_try_at, run.purge_attempts = Purge.WAITING, next_look, 0
     elif found:
         _wait_for_a_person(run, found)
     else:
@@ -124,6 +141,14 @@ def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, a
     return run.purge == Purge.PURGED
 
 
+def _next_look(run: Propagation, kept_until: datetime | None, *, at: datetime) -> datetime | None:
+    """When to look again at what is kept by a rule; None where nothing will take it away by itself."""
+    if kept_until is None or kept_until > at:
+        return kept_until
+    latest = max(kept_until + _LATE, run.purge_deadline or kept_until)
+    return at + _NEXT_LOOK if run.dataset.retention_hours is None and at < latest else None
+
+
 def _linked(run: Propagation) -> list[Trace]:
     """Old files that had other names when the new ones took theirs; nobody can see from here when those go."""
     if run.links_gone_at is not None:
@@ -136,8 +161,9 @@ def _wait_for_a_person(run: Propagation, found: list[Trace]) -> None:
     places = ", ".join(dict.fromkeys(f"{trace.place} ({trace.kind.replace('_', ' ')})" for trace in found[:5]))
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     run.purge = Purge.STOPPED
+    are = "may still be" if all(trace.kind == "unreadable" for trace in found) else "are still"
     run.purge_reason = (
-        f"Bytes of removed people are still in {places}{more}, and nothing that Heed may erase by itself holds them. "
+        f"Bytes of removed people {are} in {places}{more}, and nothing that Heed may erase by itself holds them. "
         "Delete them, and let Heed look again."
     )
 
@@ -163,7 +189,7 @@ def look_again(*, propagation: Propagation, links_are_gone: bool = False, by: st
     Raises Conflict(`nothing_kept`) where there is nothing to look for.
     """
     run = Propagation.objects.select_for_update().get(pk=propagation.pk)
-    if run.purge not in {Purge.FAILED, Purge.STOPPED, Purge.WAITING}:
+    if run.purge not in _WAITING:
         raise Conflict("nothing_kept", "There is nothing to look for, or somebody looks right now.")
     if links_are_gone:
         run.links_gone_at = at
@@ -190,8 +216,8 @@ def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: st
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
     was, locked.retention_hours = locked.retention_hours, hours
     locked.save(update_fields=["retention_hours"])
-    waiting = locked.propagations.filter(purge=Purge.WAITING)
-    waiting.update(next_try_at=at, handed_over_at=None)
+    waiting = locked.propagations.filter(purge__in=_WAITING)
+    waiting.update(purge=Purge.WAITING, purge_attempts=0, next_try_at=at, handed_over_at=None)
     details = {"was": was, "hours": hours, "reason": reason.strip()}
     audit.record(at=at, by=by, action="dataset.decide_retention", of=("dataset", locked.slug), details=details)
 

@@ -136,7 +136,10 @@ class Trace:
 
     place: str
     kind: str
-    """old_version | log | statistics | cache | index | link | object_version | dead_rows | beside"""
+    """old_version | log | statistics | cache | index | link | object_version | dead_rows | beside | unreadable
+
+    `unreadable`: a file that cannot be opened up, so that nobody can say whether it holds them.
+    """
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,8 @@ class Residue:
     """
     kept_until: datetime | None = None
     """Until when the store's own retention keeps what was found; None where nothing does."""
+    not_searched: int = 0
+    """Of the keys, how many are too short to be told from other bytes in what was searched."""
 
 
 class Connector(Protocol):
@@ -221,10 +226,13 @@ class Connector(Protocol):
         Nothing to erase is a success. No run writes meanwhile; readers and other writers may.
         """
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         """Search the bytes of everything that is physically there for the keys.
 
-        They are keys of people of whom readers see no row any more; the caller made sure of that.
+        They are keys of people of whom readers see no row any more; the caller made sure of that. Since `removed_at`
+        readers see none: old versions that are only listed, not looked into, count where they were there before.
         """
 
 

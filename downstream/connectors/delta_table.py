@@ -190,7 +190,9 @@ class DeltaTable:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         delta_purging.purge(self._log(), retention=retention, at=at)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         return delta_residue.residue(self._log(), self._rows, keys, retention=retention, at=at)
 
     def _root(self) -> Path:

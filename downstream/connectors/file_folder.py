@@ -7,7 +7,7 @@ keep working, and the dataset does not turn into a missing one.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -46,6 +46,10 @@ from downstream.subject_index import Holdings, Index, Place
 from downstream.subject_index.headers import Headers
 from portal.fault_points import reach
 
+# said of a damaged file too, which must not keep the others from being cleaned
+_UNREADABLE = "dataset_unreadable"
+# of Parquet's writers: a schema alone
+_WITHOUT_ROWS = {"_common_metadata"}
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
 
 
@@ -154,12 +158,17 @@ class FileFolder:
         )
 
     def manifest(self) -> Manifest:
+        return self._manifest_of(self._files(), for_certain=False)
+
+    def _manifest_of(self, files: Sequence[Stored], *, for_certain: bool) -> Manifest:
+        """What these files are; one that cannot be read is named by why, unless it passes or everything has to be."""
         units: list[UnitVersion] = []
         columns: tuple[Column, ...] = ()
         digest = hashlib.sha256()
-        files = self._files()
         for name, header in self._looks.headers(files).items():
             if isinstance(header, ConnectorError):
+                if for_certain or (not header.permanent and header.code != _UNREADABLE):
+                    raise header
                 digest.update(f"{name}\0{header.code}\n".encode())
                 units.append(UnitVersion(name, header.code, 0, 0))
             else:
@@ -254,9 +263,12 @@ class FileFolder:
         located, by_index = self._looks.again(before, keys, spans, failures)
         if failures:
             raise failures[0]
-        manifest = self.manifest()
-        if self._files() != before:
-            raise changed("The dataset")
+        manifest = self._manifest_of(before, for_certain=True)
+        now = {stored.name: stored for stored in self._files()}
+        for stored in before:
+            # what came in meanwhile is not in the manifest: the next look around notices it
+            if now.get(stored.name) != stored:
+                raise changed(stored.name)
         return Verification(
             rows_found=sum(one.rows for one in located.values()),
             rows=manifest.rows,
@@ -276,28 +288,33 @@ class FileFolder:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self._store.purge(retention=retention, at=at)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         """What readers see was found free of them; what lies beside it is searched byte for byte."""
         data = {one.name for one in self._files()}
-        beside = [one.name for one in self._store.walk() if one.name not in data]
-        found = []
-        for name in beside:
-            with self._store.stream(name) as stream:
-                if byte_search.holds_any(name, stream, keys):
-                    found.append(Trace(name, "beside"))
-        kept = self._store.kept(retention=retention, at=at)
+        beside = [one.name for one in self._store.walk(unfinished=True) if one.name not in data]
+        found = [trace for name in beside if keys and (trace := self._trace(name, keys))]
+        kept = self._store.kept(retention=retention, at=at, removed_at=removed_at)
         found += [Trace(name, "object_version") for name in kept.names]
         return Residue(
             looked_at=len(data) + len(beside) + len(kept.names),
             found=tuple(found),
             unreachable=tuple(dict.fromkeys((*kept.unreachable, *self._kind.unreachable))),
             kept_until=kept.until,
+            not_searched=len(keys) - len(byte_search.searchable(keys)) if beside else 0,
         )
 
     def _give_up(self, temporary: str) -> None:
         """Throw away what an error made useless. Where that fails too, the first error counts, and a sweep follows."""
         with suppress(ConnectorError):
             self._store.discard(temporary)
+
+    def _trace(self, name: str, keys: Collection[str]) -> Trace | None:
+        with self._store.stream(name) as stream:
+            if name.rpartition("/")[2] not in _WITHOUT_ROWS and byte_search.is_closed(stream):
+                return Trace(name, "unreadable")
+            return Trace(name, "beside") if byte_search.holds_any(name, stream, keys) else None
 
     def _files(self) -> list[Stored]:
         every = self._store.walk()

@@ -190,7 +190,9 @@ class IcebergTable:
         with catalog_errors(self._location):
             iceberg_purging.purge(self._table, retention=retention, at=at)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         with catalog_errors(self._location):
             return iceberg_residue.residue(self._table(), self._rows, keys, retention=retention, at=at)
 

@@ -187,7 +187,9 @@ class LanceTable:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         lance_purging.purge(self.path, retention=retention, at=at)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         table = self._open()
         wanted = lance_leaving.looking(table, self.path, self.key_column, keys, WHOLE)
         kept_for = lance_purging.kept_for(table, retention)

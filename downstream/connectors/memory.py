@@ -211,7 +211,9 @@ class Memory:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         """Nothing old is kept."""
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         units = self._place().units
         found = [unit for unit in sorted(units) if self._count(unit, keys, WHOLE)]
         return Residue(looked_at=len(units), found=tuple(Trace(unit, "old_version") for unit in found))

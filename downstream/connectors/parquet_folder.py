@@ -10,6 +10,7 @@ from downstream.connectors.file_folder import FileFolder, FileKind
 from downstream.engines.parquet_files import looks_like_parquet
 from downstream.stores.base import Store, Stored
 
+_SMALLEST = 12
 _SUFFIXES = {".parquet", ".parq", ".pq"}
 # one copy of every file's statistics, and the files' own offsets: rewriting a file makes it wrong
 _SUMMARY = "_metadata"
@@ -32,7 +33,10 @@ def _is_data(store: Store, stored: Stored) -> bool:
         )
     if name.name == _SUMMARY_OF_SCHEMA:
         return False
-    return name.suffix.lower() in _SUFFIXES or looks_like_parquet(*store.head_and_tail(stored.name, 4))
+    if name.suffix.lower() in _SUFFIXES:
+        return True
+    # two marks and the footer's length at least: markers of writers need not be asked for
+    return stored.size >= _SMALLEST and looks_like_parquet(*store.head_and_tail(stored.name, 4))
 
 
 def _refuse_tables(names: Collection[str]) -> None:

@@ -159,7 +159,9 @@ class SqlTable:
         """Clean the pages of the table and its indexes. A database keeps no versions that a retention could be of."""
         sql_purging.purge(self._place)
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
         return sql_purging.residue(self._place, keys, still_read=any(True for _ in self.find(keys)))
 
     @property

@@ -1,13 +1,15 @@
 """Searching the bytes of any file for keys, whatever the file is: what lies beside the data and readers do not see.
 
 A key counts as found where it stands by itself; in a file that is not text, anywhere, because binary formats write
-texts one after another without anything in between. Compressed files are opened up first.
+texts one after another without anything in between. Compressed files are opened up first, as far as they can be.
 """
 
+import bz2
 import gzip
+import lzma
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -18,12 +20,38 @@ from downstream.engines.errors import ConnectorError
 _CHUNK = 1 << 20
 _SHORTEST = 4
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_BZIP2, _XZ = b"BZh", b"\xfd7zXZ\0"
+# zip, lz4, 7z, rar, snappy's frames, ORC, Avro, Arrow's files, Parquet: their pieces are packed each by itself
+_CLOSED = (
+    b"PK\x03\x04",
+    b"\x04\x22\x4d\x18",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+    b"\xff\x06\0\0sNaP",
+    b"ORC",
+    b"Obj\x01",
+    b"ARROW1",
+    b"PAR1",
+)
+_OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {
+    _GZIP: lambda stream: gzip.GzipFile(fileobj=stream),
+    _BZIP2: bz2.BZ2File,
+    _XZ: lzma.LZMAFile,
+    _ZSTD: lambda stream: zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True),
+}
 _WORD = re.compile(r"\w")
 
 
 def searchable(keys: Collection[str]) -> set[str]:
     """Keys that can be told from other bytes; shorter ones stand in every file by chance."""
     return {key for key in keys if len(key) >= _SHORTEST}
+
+
+def is_closed(stream: BinaryIO) -> bool:
+    """Whether the file is one whose content is packed in a way that a search of bytes cannot look into."""
+    head = stream.read(16)
+    stream.seek(0)
+    return head.startswith(_CLOSED)
 
 
 def holds_any(name: str, stream: BinaryIO, keys: Collection[str]) -> bool:
@@ -40,7 +68,7 @@ def holds_any(name: str, stream: BinaryIO, keys: Collection[str]) -> bool:
             if _found(text, wanted):
                 return True
             before = text[-overlap:]
-    except (zlib.error, EOFError, gzip.BadGzipFile, zstandard.ZstdError):
+    except (zlib.error, EOFError, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError):
         raise ConnectorError(
             "dataset_unreadable", f"{name} is compressed and cut off or damaged; restore or remove it.", permanent=True
         ) from None
@@ -48,13 +76,9 @@ def holds_any(name: str, stream: BinaryIO, keys: Collection[str]) -> bool:
 
 
 def _opened(stream: BinaryIO) -> Iterator[bytes]:
-    head = stream.read(4)
+    head = stream.read(6)
     stream.seek(0)
-    opened: Any = stream
-    if head.startswith(_GZIP):
-        opened = gzip.GzipFile(fileobj=stream)
-    elif head == _ZSTD:
-        opened = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    opened = next((opens(stream) for mark, opens in _OPENERS.items() if head.startswith(mark)), stream)
     while chunk := opened.read(_CHUNK):
         yield chunk
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from downstream.engines import scratch
 from downstream.engines.base import Comparison, DataFile, Engine, Grouped, Shape, Tally
 from downstream.engines.errors import ConnectorError, reading
 from downstream.engines.spans import WHOLE, Spans
@@ -130,7 +131,7 @@ class SparkEngine:
         """The answers, in the order of the calls. Raises the first ConnectorError that a call ended in."""
         if not calls:
             return
-        place = Path(tempfile.mkdtemp(prefix="heed-spark-", dir=os.environ.get("HEED_SPARK_SHARED") or None))
+        place = scratch.place("spark", shared=os.environ.get("HEED_SPARK_SHARED", ""))
         try:
             path, digest = _write_keys(place, keys, spans)
             table = pa.table(

@@ -43,8 +43,11 @@ class Store(Protocol):
     def check(self) -> None:
         """Refuse a store on which files cannot be swapped safely: part of the connection test."""
 
-    def walk(self) -> list[Stored]:
-        """Every file at any depth but our own temporary ones, in the order of names."""
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
+        """Every file at any depth but our own temporary ones, in the order of names.
+
+        What writers have not finished is no data; it is named only where it is asked for.
+        """
 
     def head_and_tail(self, name: str, count: int) -> tuple[bytes, bytes]:
         """The first and last `count` bytes, to tell what a file is."""
@@ -94,5 +97,5 @@ class Store(Protocol):
         Without a decided retention the store's own setting stands, and nothing is erased here.
         """
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
-        """Old versions that are still there."""
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
+        """Old versions that are still there; only those that were there at `removed_at`, where that is told."""

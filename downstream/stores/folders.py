@@ -36,14 +36,15 @@ def root(location: str) -> Path:
     return place
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path, *, unfinished: bool = False) -> Iterator[Path]:
     """Every regular file at any depth but our own temporary ones, in the order of names.
 
     Hidden files are walked too, because some readers read them. A link is passed over where it leads to what is
-    walked anyway, and refused elsewhere: replacing a link would leave the rows where it leads to.
+    walked anyway, and refused elsewhere: replacing a link would leave the rows where it leads to. With `unfinished`,
+    what a failed job has left in folders of its own is named too.
     """
     for parent, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = sorted(name for name in folders if name not in _UNFINISHED)
+        folders[:] = sorted(name for name in folders if unfinished or name not in _UNFINISHED)
         for name in sorted(names + folders):
             path = Path(parent, name)
             if path.is_symlink():

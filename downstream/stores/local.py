@@ -22,10 +22,10 @@ class LocalStore:
     def check(self) -> None:
         """A rename is atomic in every file system."""
 
-    def walk(self) -> list[Stored]:
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
         place = folders.root(self.location)
         with reading(self.location):
-            return [_stored(path, place) for path in folders.walk(place)]
+            return [_stored(path, place) for path in folders.walk(place, unfinished=unfinished)]
 
     def head_and_tail(self, name: str, count: int) -> tuple[bytes, bytes]:
         with reading(name), self._path(name).open("rb") as stream:
@@ -109,7 +109,7 @@ class LocalStore:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         """Nothing old is kept: the old file went when the new one took its name."""
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
         return Kept()
 
     def _path(self, name: str) -> Path:

@@ -11,6 +11,8 @@ from downstream.stores.base import Kept
 
 _BATCH = 1_000
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
+# as far as a store lets its clock and ours differ: a version that may be from before is counted
+_CLOCKS_DIFFER = timedelta(minutes=15)
 Call = Callable[..., Any]
 
 
@@ -20,6 +22,7 @@ class _Version:
 
     key: str
     id: str
+    made: datetime
     since: datetime
     is_marker: bool
 
@@ -49,9 +52,10 @@ class Versions:
                     permanent=True,
                 )
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
         """Versions that are still there. Without a decision the bucket's lifecycle rule says until when."""
-        earlier = [one for one in self._earlier() if not one.is_marker]
+        latest = _FOR_EVER if removed_at is None else removed_at + _CLOCKS_DIFFER
+        earlier = [one for one in self._earlier() if not one.is_marker and one.made <= latest]
         if not earlier:
             return Kept()
         days = self._days() if retention is None else retention
@@ -73,7 +77,7 @@ class Versions:
         for one, is_marker in self._listed():
             key, modified = str(one["Key"]), one["LastModified"]
             if not one["IsLatest"]:
-                yield _Version(key, str(one["VersionId"]), newer.get(key, modified), is_marker)
+                yield _Version(key, str(one["VersionId"]), modified, newer.get(key, modified), is_marker)
             elif is_marker:
                 # a deleted object's marker holds nothing, and without it the object would come back
                 pass

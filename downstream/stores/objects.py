@@ -6,6 +6,7 @@ looked for right before, because whoever swept it away took the lease over. Cred
 worker's environment, as every S3 program takes them.
 """
 
+import base64
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ from urllib.parse import urlencode
 
 import s3fs
 
+from downstream.engines import scratch
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, writing
 from downstream.stores import folders
@@ -60,11 +62,13 @@ class ObjectStore:
             use_listings_cache=False,
             config_kwargs={"retries": {"max_attempts": 3, "mode": "standard"}, "connect_timeout": 10},
         )
+        # s3fs would try again with a body that was read to its end; botocore, which rewinds, has tried again already
+        self._s3.retries = 1
         self._versions = Versions(self._call, self._bucket, self._prefix)
-        self._scratch = Path(tempfile.mkdtemp(prefix="heed-objects-"))
+        self._scratch = scratch.place("objects")
         weakref.finalize(self, shutil.rmtree, self._scratch, True)
 
-    def walk(self) -> list[Stored]:
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
         return [
             Stored(name, size, etag)
             for name, size, etag in sorted(self._listed())
@@ -89,6 +93,9 @@ class ObjectStore:
         size = self.size(name)
         if size is None:
             raise changed(name)
+        if not size:
+            # a store refuses any range of an empty object
+            return b"", b""
         with reaching(name):
             head = self._s3.cat_file(self._path(name), start=0, end=count)
             return head, self._s3.cat_file(self._path(name), start=max(0, size - count), end=size)
@@ -166,7 +173,7 @@ class ObjectStore:
                 "fence_lost", f"Another worker took over and swept the new version of {name}.", permanent=False
             )
         reach("commit.before_rename")
-        self._put(by, name, fingerprint, manner)
+        self._put(by, name, fingerprint, manner, digest)
         reach("commit.after_rename")
         reach("commit.after_dirsync")
 
@@ -183,8 +190,8 @@ class ObjectStore:
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self._versions.purge(retention=retention, at=at)
 
-    def kept(self, *, retention: timedelta | None, at: datetime) -> Kept:
-        return self._versions.kept(retention=retention, at=at)
+    def kept(self, *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None) -> Kept:
+        return self._versions.kept(retention=retention, at=at, removed_at=removed_at)
 
     def _manner(self, name: str, head: Mapping[str, Any], digest: str) -> dict[str, Any]:
         """How the object is stored and served, which its new version keeps; its tags too."""
@@ -194,26 +201,35 @@ class ObjectStore:
             manner["Tagging"] = urlencode([(tag["Key"], tag["Value"]) for tag in tags])
         return {**manner, "Metadata": {**head.get("Metadata", {}), DIGEST: digest}}
 
-    def _put(self, draft: str, name: str, etag: str, manner: Mapping[str, Any]) -> None:
+    def _put(self, draft: str, name: str, etag: str, manner: Mapping[str, Any], digest: str) -> None:
         local, key = self._scratch / PurePosixPath(draft).name, self._key(name)
         if not local.exists():
             # another process of ours made it
             with reaching(draft), writing(name):
                 self._s3.get_file(self._path(draft), str(local))
         with writing(name), local.open("rb") as body:
-            if local.stat().st_size <= _LARGEST_PUT:
-                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **manner)
+            size = local.stat().st_size
+            if size <= _LARGEST_PUT:
+                # the store takes no other bytes than the ones that were verified
+                sent: dict[str, Any] = {"ContentLength": size, "ChecksumSHA256": _checksum(bytes.fromhex(digest))}
+                self._call("put_object", Key=key, Body=body, IfMatch=etag, of=name, **sent, **manner)
             else:
                 self._put_in_parts(body, name, etag, manner)
 
     def _put_in_parts(self, body: BinaryIO, name: str, etag: str, manner: Mapping[str, Any]) -> None:
         upload: dict[str, Any] = {"Key": self._key(name), "of": name}
-        upload["UploadId"] = self._call("create_multipart_upload", **upload, **manner)["UploadId"]
+        upload["UploadId"] = self._call("create_multipart_upload", ChecksumAlgorithm="SHA256", **upload, **manner)[
+            "UploadId"
+        ]
         try:
             parts: list[dict[str, Any]] = []
             while part := body.read(_PART):
-                sent = self._call("upload_part", PartNumber=len(parts) + 1, Body=part, **upload)
-                parts.append({"ETag": sent["ETag"], "PartNumber": len(parts) + 1})
+                told: dict[str, Any] = {
+                    "PartNumber": len(parts) + 1,
+                    "ChecksumSHA256": _checksum(hashlib.sha256(part).digest()),
+                }
+                sent = self._call("upload_part", Body=part, **told, **upload)
+                parts.append({"ETag": sent["ETag"], **told})
             self._call("complete_multipart_upload", MultipartUpload={"Parts": parts}, IfMatch=etag, **upload)
         except BaseException:
             # the first error counts; a store that is away keeps the parts until its own rule for them
@@ -272,6 +288,10 @@ class ObjectStore:
 
     def _path(self, name: str) -> str:
         return f"{self._bucket}/{self._key(name)}"
+
+
+def _checksum(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
 
 
 def split(location: str) -> tuple[str, str]:

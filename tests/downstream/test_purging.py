@@ -13,7 +13,7 @@ from consents.vocabulary import Action
 from downstream import journeys, leases, propagation, purging, registry, retry
 from downstream.connectors.base import ConnectorError, Residue, Trace
 from downstream.connectors.memory import Memory
-from downstream.models import Dataset, Propagation, PurgeReceipt
+from downstream.models import Dataset, Propagation, PurgeReceipt, Unit
 from downstream.propagation_states import Purge, Status
 from portal import audit
 from portal.errors import Conflict
@@ -55,8 +55,10 @@ class Keeping(Memory):
     def purge(self, *, retention: timedelta | None, at: datetime) -> None:
         self.asked.append(("purge", retention))
 
-    def residue(self, keys: Collection[str], *, retention: timedelta | None, at: datetime) -> Residue:
-        self.asked.append(("residue", sorted(keys)))
+    def residue(
+        self, keys: Collection[str], *, retention: timedelta | None, at: datetime, removed_at: datetime | None = None
+    ) -> Residue:
+        self.asked.append(("residue", sorted(keys), removed_at))
         return self.said
 
 
@@ -91,6 +93,45 @@ def test_a_copy_that_somebody_left_beside_the_data_waits_for_a_person(run: Propa
     assert purge(run)
 
 
+@pytest.mark.parametrize("place", ["notes.zip", "_temporary/0/part-0"])
+def test_a_file_that_cannot_be_opened_up_waits_for_a_person(run: Propagation, posts: Dataset, place: str) -> None:
+    left = Path(posts.location, place)
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"PK\x03\x04 and more")
+    assert not purge(run)
+    assert run.purge == Purge.STOPPED
+    assert f"may still be in {place} (unreadable)" in run.purge_reason
+    left.unlink()
+    purging.look_again(propagation=run, by=BY, at=LATER)
+    assert purge(run)
+
+
+def test_what_a_failed_job_left_is_searched(run: Propagation, posts: Dataset) -> None:
+    left = Path(posts.location, "_temporary/0/part-0.csv")
+    left.parent.mkdir(parents=True)
+    left.write_text("author\nm_alice\n")
+    assert not purge(run)
+    assert "_temporary/0/part-0.csv" in run.purge_reason
+
+
+def test_people_whose_keys_cannot_be_told_from_other_bytes_are_not_searched_for(
+    run: Propagation, keeping: type[Keeping]
+) -> None:
+    keeping.said = Residue(2, not_searched=1)
+    assert purge(run)
+    receipt = PurgeReceipt.objects.get()
+    assert (receipt.people, receipt.not_searched) == (0, 1)
+
+
+def test_erased_people_whom_a_full_run_found_are_not_searched_for(run: Propagation, keeping: type[Keeping]) -> None:
+    (unit,) = run.units.all()[:1]
+    run.units.filter(pk=unit.pk).update(rows={**unit.rows, str(Unit.ERASED): 3})
+    keeping.said = Residue(2)
+    assert purge(run)
+    receipt = PurgeReceipt.objects.get()
+    assert (receipt.people, receipt.not_searched) == (1, 3)
+
+
 def test_a_hard_link_to_an_old_file_waits_until_somebody_says_that_it_is_gone(posts: Dataset, alice: Subject) -> None:
     (file,) = sorted(Path(posts.location).glob("*.parquet"))[:1]
     os.link(file, Path(posts.location).with_name("kept.parquet"))
@@ -117,6 +158,12 @@ def test_what_the_store_keeps_waits_as_long_as_it_keeps_it(run: Propagation, kee
     assert purge(run, at=LATER + WEEK)
 
 
+def test_old_versions_count_from_when_the_rows_were_gone(run: Propagation, keeping: type[Keeping]) -> None:
+    assert not purge(run)
+    assert run.verified_at is not None
+    assert keeping.asked[-1] == ("residue", ["m_alice"], run.verified_at)
+
+
 def test_a_decision_shortens_the_retention_and_is_on_record(run: Propagation, keeping: type[Keeping]) -> None:
     assert not purge(run)
     dataset = Dataset.objects.get(pk=run.dataset_id)
@@ -127,6 +174,28 @@ def test_a_decision_shortens_the_retention_and_is_on_record(run: Propagation, ke
     assert [asked for asked in keeping.asked if asked[0] == "purge"] == [("purge", None), ("purge", timedelta(0))]
     entry = AuditEntry.objects.get(action="dataset.decide_retention")
     assert (entry.actor, entry.details["hours"], entry.details["was"]) == (BY, 0, None)
+
+
+def test_a_store_that_acts_late_by_its_own_rule_is_looked_at_daily(run: Propagation, keeping: type[Keeping]) -> None:
+    keeping.said = Residue(3, (Trace("part-0", "object_version"),), (), LATER)
+    assert not purge(run)
+    assert (run.purge, run.next_try_at, run.purge_reason) == (Purge.WAITING, LATER + timedelta(days=1), "")
+    Propagation.objects.update(next_try_at=LATER)
+    assert run.purge_deadline is not None
+    assert not purge(run, at=max(run.purge_deadline, LATER) + WEEK)
+    assert run.purge == Purge.STOPPED
+
+
+@pytest.mark.parametrize("purged", [Purge.STOPPED, Purge.FAILED])
+def test_a_decision_wakes_what_waits_for_it(run: Propagation, keeping: type[Keeping], purged: Purge) -> None:
+    assert leases.claim_purge(propagation_id=run.pk, holder="test")
+    Propagation.objects.update(purge=purged, purge_attempts=5, next_try_at=LATER + WEEK, lease_until=None)
+    dataset = Dataset.objects.get(pk=run.dataset_id)
+    purging.decide_retention(dataset=dataset, hours=0, reason="Nobody reads them.", by=BY, at=LATER)
+    run.refresh_from_db()
+    assert (run.purge, run.purge_attempts) == (Purge.WAITING, 0)
+    keeping.said = Residue(2)
+    assert purge(run)
 
 
 @pytest.mark.parametrize(("hours", "reason", "code"), [(0, " ", "reason_missing"), (-1, "x", "invalid_retention")])
@@ -196,15 +265,18 @@ def test_a_failure_says_why_and_is_tried_again_or_waits(
     assert (run.next_try_at > LATER) is not permanent
 
 
-def test_a_worker_that_dies_again_and_again_waits_for_a_person(run: Propagation) -> None:
+def test_a_worker_that_dies_again_and_again_waits_for_a_person(
+    run: Propagation, charlie: Subject, keeping: type[Keeping]
+) -> None:
     for _ in range(retry.BUDGET):
         assert leases.claim_purge(propagation_id=run.pk, holder="dies")
         expire_leases()
     assert not purge(run)
-    assert run.purge == Purge.STOPPED
+    assert (run.purge, run.lease_until) == (Purge.STOPPED, None)
     assert "died too often" in run.purge_reason
-    purging.look_again(propagation=run, by=BY, at=LATER)
-    assert purge(run)
+    assert keeping.asked == []
+    say(charlie, Action.OBJECT)
+    assert len(propagation.plan(at=LATER)) == 1
 
 
 def test_an_unexpected_error_is_told_by_its_type_alone(run: Propagation, monkeypatch: pytest.MonkeyPatch) -> None:

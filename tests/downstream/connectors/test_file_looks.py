@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -397,3 +397,73 @@ class TestFormatsWithoutFooters:
         (posts.parent / "index/headers.json").write_bytes(damage)
         assert self.manifest(posts, monkeypatch) == first
         assert len(read) == 4
+
+
+def meanwhile(connector: FileFolder, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Somebody does this after every file was looked at again and before the look is over."""
+    again = connector._looks.again
+
+    def interrupted(*of: Any) -> Any:
+        answer = again(*of)
+        act()
+        return answer
+
+    monkeypatch.setattr(connector._looks, "again", interrupted)
+
+
+def test_a_folder_that_keeps_receiving_files_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder(tmp_path)
+    folder.write("a", ["m_bob"])
+    known = folder.connector(by_index=False)
+    before = known.manifest()
+    meanwhile(known, monkeypatch, lambda: folder.write("b", ["m_alice"]))
+    looked = known.verify({"m_alice"})
+    assert (looked.files, looked.rows, looked.digest, looked.manifest) == (1, 1, before.digest, before)
+    assert known.manifest().files == 2
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_changes_while_it_is_verified_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write("a", ["m_bob"])
+    folder.write("b", ["m_bob"])
+    known = folder.connector(by_index=False)
+    meanwhile(known, monkeypatch, lambda: (folder.files / "b").unlink() if is_gone else folder.write("b", ["m_eve"]))
+    with pytest.raises(ConnectorError) as told:
+        known.verify({"m_alice"})
+    assert (told.value.code, told.value.permanent) == ("source_changed", False)
+
+
+@pytest.mark.parametrize("act", ["manifest", "verify"])
+def test_an_error_that_passes_is_nothing_that_a_version_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write("a", ["m_bob"])
+    known = folder.connector(by_index=False)
+
+    def away(*_: Any) -> None:
+        raise ConnectorError("store_away", "The store does not answer.", permanent=False)
+
+    monkeypatch.setattr(known._looks, "_inspect", away)
+    with pytest.raises(ConnectorError) as told:
+        known.manifest() if act == "manifest" else known.verify({"m_alice"})
+    assert told.value.code == "store_away"
+
+
+def test_a_file_that_cannot_be_read_for_good_is_named_but_never_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write("a", ["m_bob"])
+    known = folder.connector(by_index=False)
+
+    def broken(*_: Any) -> None:
+        raise ConnectorError("not_parquet", "a is damaged.", permanent=True)
+
+    monkeypatch.setattr(known._looks, "_inspect", broken)
+    assert [unit.digest for unit in known.manifest().units] == ["not_parquet"]
+    with pytest.raises(ConnectorError, match="damaged"):
+        known.verify({"m_alice"})

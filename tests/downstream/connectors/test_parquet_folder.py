@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -282,3 +283,15 @@ class TestPartitions:
         error = refused(connector(folder).describe)
         assert (error.code, error.permanent) == ("key_in_path", True)
         assert ALICE not in error.message
+
+
+def test_keys_too_short_for_a_search_of_bytes_are_told_where_there_is_something_to_search(folder: Path) -> None:
+    at = datetime.now(UTC)
+    assert connector(folder).residue({"7", "m_zoe"}, retention=None, at=at).not_searched == 0
+    (folder / "notes.txt").write_text("7")
+    assert connector(folder).residue({"7", "m_zoe"}, retention=None, at=at).not_searched == 1
+
+
+def test_a_schema_alone_is_no_file_that_cannot_be_opened(folder: Path) -> None:
+    pq.write_metadata(POSTS.schema, folder / "_common_metadata")
+    assert connector(folder).residue({"m_zoe"}, retention=None, at=datetime.now(UTC)).found == ()

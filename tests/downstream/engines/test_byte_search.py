@@ -1,7 +1,10 @@
 """Keys are found in the bytes of whatever lies beside the data."""
 
+import bz2
 import gzip
 import io
+import lzma
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -30,7 +33,11 @@ def holds(content: bytes, keys: set[str] = KEYS) -> bool:
         (b"m_bob", False),
     ],
 )
-@pytest.mark.parametrize("wrap", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+@pytest.mark.parametrize(
+    "wrap",
+    [bytes, gzip.compress, zstandard.compress, bz2.compress, lzma.compress],
+    ids=["plain", "gzip", "zstd", "bzip2", "xz"],
+)
 def test_a_key_is_found_where_it_stands_by_itself(
     content: bytes, expected: bool, wrap: Callable[[bytes], bytes]
 ) -> None:
@@ -45,6 +52,17 @@ def test_a_key_that_lies_over_the_edge_of_two_pieces_is_found(split: int) -> Non
 def test_several_members_of_a_compressed_file_are_all_searched() -> None:
     assert holds(gzip.compress(b"nobody\n") + gzip.compress(b"m_alice\n"))
     assert holds(zstandard.compress(b"nobody\n") + zstandard.compress(b"m_alice\n"))
+
+
+def test_what_cannot_be_opened_up_is_told() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("notes", "m_alice " * 100)
+    packed.seek(0)
+    assert byte_search.is_closed(packed)
+    assert not holds(packed.getvalue())
+    assert not byte_search.is_closed(io.BytesIO(b"m_alice"))
+    assert not byte_search.is_closed(io.BytesIO(bz2.compress(b"m_alice")))
 
 
 def test_keys_too_short_to_be_told_from_chance_are_not_searched_for() -> None:

@@ -1,9 +1,13 @@
 """A real S3 protocol on this machine, by moto, and buckets in it."""
 
+import http.client
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import s3fs
 from moto.server import ThreadedMotoServer
@@ -24,6 +28,53 @@ def server() -> Iterator[str]:
         moto.stop()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextmanager
+def throttled(endpoint: str, *, times: int) -> Iterator[str]:
+    """The address of a way to the server on which the first puts under a condition are answered with SlowDown."""
+    refused: list[str] = []
+
+    class Between(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("If-Match") and len(refused) < times:
+                refused.append(self.path)
+                self._answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your rate.</Message></Error>")
+                return
+            there = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=10)
+            there.request(self.command, self.path, body, dict(self.headers))
+            answer = there.getresponse()
+            self._answer(answer.status, dict(answer.getheaders()), answer.read())
+            there.close()
+
+        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response_only(status)
+            dropped = {"transfer-encoding", "connection"} | ({"content-length"} if self.command != "HEAD" else set())
+            for name, value in headers.items():
+                if name.lower() not in dropped:
+                    self.send_header(name, value)
+            if self.command != "HEAD":
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+        setattr(Between, f"do_{method}", Between._pass_on)
+    between = ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    thread = threading.Thread(target=between.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{between.server_port}"
+    finally:
+        between.shutdown()
+        between.server_close()
+        thread.join()
 
 
 class Bucket:

@@ -1,11 +1,15 @@
 """Objects in a bucket: a real S3 protocol, a conditional put, and what versioning keeps."""
 
+import base64
+import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from downstream import stores
@@ -40,12 +44,16 @@ def unfenced() -> None:
     """The lease is held."""
 
 
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def put(store: Store, name: str, content: bytes, *, fingerprint: str, fence: Any = unfenced) -> str:
     draft = store.draft(name, token="run-1")
     draft.write_bytes(content)
     remembered = store.settle(draft, like=name)
     try:
-        store.replace(name, by=remembered, fingerprint=fingerprint, digest="d" * 64, fence=fence)
+        store.replace(name, by=remembered, fingerprint=fingerprint, digest=sha256(content), fence=fence)
     finally:
         store.discard(remembered)
     return remembered
@@ -78,6 +86,14 @@ def test_a_file_at_hand_is_a_copy_that_goes_again(bucket: Bucket, store: Store) 
     assert not Path(file.path).exists()
 
 
+def test_copies_lie_where_the_next_process_finds_them_when_this_one_is_killed(bucket: Bucket, store: Store) -> None:
+    bucket.put("posts/a", b"content")
+    with store.at_hand(["a"]) as (file,):
+        places = [*Path(file.path).parents, *store.draft("a", token="run-1").parents]
+    own = {place for place in places if place.name.startswith("heed-scratch-")}
+    assert [(place / "lock").exists() for place in own] == [True]
+
+
 def test_replacing_keeps_how_the_object_is_served(bucket: Bucket, store: Store) -> None:
     bucket.put(
         "posts/a", b"old", ContentType="application/x-parquet", CacheControl="no-cache", Metadata={"by": "them"},
@@ -87,10 +103,10 @@ def test_replacing_keeps_how_the_object_is_served(bucket: Bucket, store: Store) 
     head = bucket.call("head_object", Key="posts/a")
     assert bucket.get("posts/a") == b"new"
     assert (head["ContentType"], head["CacheControl"]) == ("application/x-parquet", "no-cache")
-    assert head["Metadata"] == {"by": "them", "heed-sha256": "d" * 64}
+    assert head["Metadata"] == {"by": "them", "heed-sha256": sha256(b"new")}
     tags = bucket.call("get_object_tagging", Key="posts/a")["TagSet"]
     assert tags == [{"Key": "team", "Value": "search: more"}]
-    assert store.digest("a") == "d" * 64
+    assert store.digest("a") == sha256(b"new")
 
 
 def test_an_object_that_somebody_replaced_is_left_alone(bucket: Bucket, store: Store) -> None:
@@ -132,7 +148,7 @@ def test_a_draft_that_was_swept_cannot_be_put(bucket: Bucket, store: Store) -> N
     remembered = store.settle(draft, like="a")
     store.sweep()
     with pytest.raises(ConnectorError) as refused:
-        store.replace("a", by=remembered, fingerprint=store.fingerprint("a"), digest="d", fence=unfenced)
+        store.replace("a", by=remembered, fingerprint=store.fingerprint("a"), digest=sha256(b""), fence=unfenced)
     assert refused.value.code == "fence_lost"
     assert bucket.get("posts/a") == b"old"
 
@@ -167,6 +183,39 @@ def test_a_large_object_is_put_in_parts(bucket: Bucket, store: Store, monkeypatc
     assert bucket.call("head_object", Key="posts/a")["ContentType"] == "text/x"
 
 
+@pytest.mark.parametrize(("times", "left"), [(2, b"new" * 100_000), (4, b"old")])
+def test_a_store_that_asks_to_slow_down_is_never_given_an_empty_object(bucket: Bucket, times: int, left: bytes) -> None:
+    bucket.put("posts/a", b"old")
+    with a_bucket.throttled(bucket.endpoint, times=times) as busy:
+        slow = stores.open_store(f"s3://{bucket.name}/posts", {"endpoint": busy})
+        found = slow.fingerprint("a")
+        if left == b"old":
+            with pytest.raises(ConnectorError) as told:
+                put(slow, "a", b"new" * 100_000, fingerprint=found)
+            assert (told.value.code, told.value.permanent) == ("store_away", False)
+        else:
+            put(slow, "a", left, fingerprint=found)
+    assert bucket.get("posts/a") == left
+
+
+def test_what_is_sent_is_checked_against_the_digest_that_was_verified(
+    bucket: Bucket, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("posts/a", b"old")
+    sent: list[dict[str, Any]] = []
+    call = store._call
+
+    def noting(method: str, **arguments: Any) -> Any:
+        sent.append({"method": method, **arguments})
+        return call(method, **arguments)
+
+    monkeypatch.setattr(store, "_call", noting)
+    put(store, "a", b"new", fingerprint=store.fingerprint("a"))
+    (told,) = [one for one in sent if one["method"] == "put_object"]
+    assert told["ContentLength"] == 3
+    assert base64.b64decode(told["ChecksumSHA256"]).hex() == sha256(b"new")
+
+
 def test_a_store_that_ignores_conditions_is_refused(
     bucket: Bucket, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +238,7 @@ def test_a_draft_of_another_process_is_put_all_the_same(bucket: Bucket, store: S
     draft = store.draft("a", token="run-1")
     draft.write_bytes(b"new")
     remembered, other = store.settle(draft, like="a"), stores.open_store(store.location, {"endpoint": bucket.endpoint})
-    other.replace("a", by=remembered, fingerprint=other.fingerprint("a"), digest="d", fence=unfenced)
+    other.replace("a", by=remembered, fingerprint=other.fingerprint("a"), digest=sha256(b"new"), fence=unfenced)
     assert bucket.get("posts/a") == b"new"
 
 
@@ -257,6 +306,13 @@ class TestVersions:
         kept = versioned.kept(retention=None, at=NOW + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
 
+    def test_versions_that_were_made_after_the_rows_were_gone_do_not_count(
+        self, bucket: Bucket, versioned: Store
+    ) -> None:
+        bucket.put("posts/b", b"another")
+        told = [versioned.kept(retention=WEEK, at=NOW, removed_at=at).names for at in (NOW, NOW - timedelta(hours=1))]
+        assert told == [("a", "b"), ()]
+
     def test_a_decided_retention_says_until_when(self, versioned: Store) -> None:
         versioned.purge(retention=WEEK, at=NOW)
         kept = versioned.kept(retention=WEEK, at=NOW)
@@ -300,6 +356,32 @@ class TestVersions:
         locking.purge(retention=timedelta(0), at=NOW + WEEK)
         kept = locking.kept(retention=timedelta(0), at=NOW + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
+
+
+def test_an_empty_object_has_neither_head_nor_tail(bucket: Bucket, store: Store) -> None:
+    bucket.put("posts/_SUCCESS", b"")
+    bucket.put("posts/a", b"abc")
+    assert store.head_and_tail("_SUCCESS", 4) == (b"", b"")
+    assert store.head_and_tail("a", 2) == (b"ab", b"bc")
+
+
+def test_an_empty_marker_beside_the_data_is_not_asked_for(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"person": ["m_bob"]}), tmp_path / "a")
+    bucket.put("posts/_SUCCESS", b"")
+    bucket.put("posts/a", (tmp_path / "a").read_bytes())
+    asked: list[str] = []
+    ask = ObjectStore.head_and_tail
+
+    def asking(store: ObjectStore, name: str, count: int) -> tuple[bytes, bytes]:
+        asked.append(name)
+        return ask(store, name, count)
+
+    monkeypatch.setattr(ObjectStore, "head_and_tail", asking)
+    there = open_connector("parquet_folder", f"s3://{bucket.name}/posts", "person", {"endpoint": bucket.endpoint})
+    assert there.manifest().files == 1
+    assert set(asked) == {"a"}
 
 
 def test_a_connector_of_files_knows_where_its_store_is(bucket: Bucket) -> None:

@@ -42,8 +42,10 @@ class OldStore(LocalStore):
         super().__init__(location)
         self.age = 60 * SECOND
 
-    def walk(self) -> list[Stored]:
-        return [replace(one, changed_ns=(one.changed_ns or 0) - self.age) for one in super().walk()]
+    def walk(self, *, unfinished: bool = False) -> list[Stored]:
+        return [
+            replace(one, changed_ns=(one.changed_ns or 0) - self.age) for one in super().walk(unfinished=unfinished)
+        ]
 
 
 @pytest.fixture
