@@ -48,11 +48,11 @@ def cleaned(folder: Path, kind: str, **options: Any) -> list[str]:
     ("kind", "content", "names"),
     [
         ("jsonl_folder", LINES, ["a.jsonl", "b.NDJSON", "d/c.jsonlines", "e.json"]),
-        ("jsonl_folder", gzip.compress(LINES), ["a.jsonl.gz", "b.json.gz"]),
+        ("jsonl_folder", gzip.compress(LINES, mtime=0), ["a.jsonl.gz", "b.json.gz"]),
         ("csv_folder", RECORDS, ["a.csv", "d=1/b.CSV"]),
         ("csv_folder", RECORDS.replace(b",", b"\t"), ["a.tsv"]),
         ("webdataset", SHARD, ["shard-000000.tar"]),
-        ("webdataset", gzip.compress(SHARD), ["a.tar.gz", "b.tgz"]),
+        ("webdataset", gzip.compress(SHARD, mtime=0), ["a.tar.gz", "b.tgz"]),
     ],
 )
 def test_files_are_told_by_their_names(tmp_path: Path, kind: str, content: bytes, names: list[str]) -> None:
@@ -92,7 +92,7 @@ def test_a_description_beside_the_lines_is_no_data(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_does_not_keep_the_good_ones_from_being_found(tmp_path: Path) -> None:
-    packed = gzip.compress(LINES)
+    packed = gzip.compress(LINES, mtime=0)
     put(tmp_path, **{"a.jsonl.gz": packed, "b.jsonl.gz": packed[:-9], "c.jsonl.gz": packed})
     found = connector(tmp_path, "jsonl_folder").find({BOB})
     assert [next(found).unit, next(found).unit] == ["a.jsonl.gz", "c.jsonl.gz"]
@@ -133,7 +133,7 @@ def bucket() -> Iterator[Bucket]:
 class TestInBuckets:
     @pytest.mark.parametrize(
         ("kind", "name", "content"),
-        [("jsonl_folder", "a.jsonl.gz", gzip.compress(LINES)), ("csv_folder", "a.tsv", RECORDS.replace(b",", b"\t")),
+        [("jsonl_folder", "a.jsonl.gz", gzip.compress(LINES, mtime=0)), ("csv_folder", "a.tsv", RECORDS.replace(b",", b"\t")),
          ("webdataset", "a.tar", SHARD)],
         ids=["lines", "records", "samples"],
     )  # fmt: skip

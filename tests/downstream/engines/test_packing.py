@@ -22,8 +22,8 @@ def zstd(data: bytes) -> bytes:
 
 PACKED = {
     "": DATA,
-    "gzip": gzip.compress(DATA),
-    "gzip of two members": gzip.compress(DATA[:70]) + gzip.compress(DATA[70:]),
+    "gzip": gzip.compress(DATA, mtime=0),
+    "gzip of two members": gzip.compress(DATA[:70], mtime=0) + gzip.compress(DATA[70:], mtime=0),
     "zstd": zstd(DATA),
     "zstd of two frames": zstd(DATA[:70]) + zstd(DATA[70:]),
     "zstd with a note between": zstd(DATA[:70]) + _SKIPPABLE + zstd(DATA[70:]),
