@@ -133,10 +133,13 @@ def bucket() -> Iterator[Bucket]:
 class TestInBuckets:
     @pytest.mark.parametrize(
         ("kind", "name", "content"),
-        [("jsonl_folder", "a.jsonl.gz", gzip.compress(LINES, mtime=0)), ("csv_folder", "a.tsv", RECORDS.replace(b",", b"\t")),
-         ("webdataset", "a.tar", SHARD)],
+        [
+            ("jsonl_folder", "a.jsonl.gz", gzip.compress(LINES, mtime=0)),
+            ("csv_folder", "a.tsv", RECORDS.replace(b",", b"\t")),
+            ("webdataset", "a.tar", SHARD),
+        ],
         ids=["lines", "records", "samples"],
-    )  # fmt: skip
+    )
     def test_files_are_cleaned_there_too(self, bucket: Bucket, kind: str, name: str, content: bytes) -> None:
         bucket.put(f"{kind}/{name}", content)
         there = open_connector(kind, f"s3://posts/{kind}", "person", {"endpoint": bucket.endpoint})
