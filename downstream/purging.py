@@ -111,12 +111,14 @@ def _retention(dataset: Dataset) -> timedelta | None:
 def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, at: datetime) -> bool:
     run = leases.lock(lease)
     found = [*residue.found, *_linked(run)]
+    # no store can look into its own backups
+    unreachable = list(dict.fromkeys(("backups", *residue.unreachable)))
     run.residue = {
         "looked_at": residue.looked_at,
         "people": people,
         "found": [asdict(trace) for trace in found[:_SHOWN]],
         "found_in_all": len(found),
-        "unreachable": list(residue.unreachable),
+        "unreachable": unreachable,
         "at": at.isoformat(),
     }
     run.lease_until, run.handed_over_at, run.purge_reason, run.kept_until = None, None, "", residue.kept_until
@@ -133,7 +135,7 @@ def _settle(lease: Lease, residue: Residue, *, people: int, not_searched: int, a
             looked_at=residue.looked_at,
             people=people,
             not_searched=not_searched,
-            unreachable=list(residue.unreachable),
+            unreachable=unreachable,
             purged_at=at,
         )
         audit.record(at=at, by=actors.SYSTEM, action="propagation.purge", of=("propagation", run.pk))

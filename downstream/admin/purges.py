@@ -97,7 +97,7 @@ class PurgesMixin:
         rows = [
             _("%(looked_at)d places searched for %(people)d keys") % said,
             *(f"{trace['place']}: {trace['kind'].replace('_', ' ')}" for trace in said["found"]),
-            *(_("cannot be searched from here: %s") % place for place in said["unreachable"]),
+            *(_("cannot be searched from here: %s") % place.replace("_", " ") for place in said["unreachable"]),
         ]
         if said["found_in_all"] > len(said["found"]):
             rows.append(_("and %d more") % (said["found_in_all"] - len(said["found"])))

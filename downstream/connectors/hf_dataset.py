@@ -31,7 +31,7 @@ _STATE, _INFO = "state.json", "dataset_info.json"
 _PENDING = "_heed_pending"
 _SELECTION = "indices.arrow"
 _CACHES = ("cache-", "tmp")
-_UNREACHABLE = ("backups", "caches of its readers", "a hub's history")
+_UNREACHABLE = ("reader_caches", "hub_history")
 
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileFolder:

@@ -25,7 +25,6 @@ _BATCH = 10_000
 # what indexes call the values that they copy
 _COPIES = frozenset({"values", "keys", "min", "max"})
 _KINDS = {"data": "old_version", "_indices": "index", "_versions": "log", "_transactions": "log"}
-_ELSEWHERE = "copies, clones and backups of the table's folder"
 _AS_TEXT = {"text": "{}::VARCHAR", "integer": "{}::VARCHAR", "boolean": "{}::INTEGER::VARCHAR"}
 
 
@@ -35,7 +34,7 @@ def residue(table: Any, path: Path, wanted: Looking, *, kept_for: timedelta, at:
     copies = _indexes_of(table, wanted.key_column)
     found = {_trace(file, path) for file in files if _holds(file, path, wanted, copies)}
     found |= _old_indexes(table, path, files)
-    unreachable = [_ELSEWHERE]
+    unreachable: list[str] = []
     tags = sorted(table.tags.list())
     if tags:
         unreachable.append(f"versions that are held by the tags {', '.join(tags)}: have them moved or deleted")

@@ -19,8 +19,7 @@ _CHUNK = 4 * 2**20
 _SEGMENT = 2**30
 # pgvector overwrites what it removes from an HNSW graph; building one anew takes hours where it is large
 _CLEAN_BY_VACUUM = ("hnsw",)
-_ELSEWHERE = "the database's write-ahead log, replicas and backups, for as long as each is kept"
-_SQLITE_ELSEWHERE = "copies and backups of the database's file"
+_ELSEWHERE = ("write_ahead_log", "replicas")
 
 
 def purge(place: Place) -> None:
@@ -44,7 +43,7 @@ def purge(place: Place) -> None:
 def residue(place: Place, keys: Collection[str], *, still_read: bool) -> Residue:
     """Where bytes of these keys are still, and what cannot be looked at from here."""
     found = {Trace(place.table, "old_version")} if still_read else set()
-    unreachable = [_ELSEWHERE if place.is_postgres else _SQLITE_ELSEWHERE]
+    unreachable: list[str] = [*_ELSEWHERE] if place.is_postgres else []
     with place.session() as connection:
         copying = sql_checks.triggers(connection, place)
         if copying:

@@ -40,7 +40,9 @@ _UNREACHABLE = {
     "write_ahead_log": gettext_lazy("the database's log of recent changes"),
     "object_versions": gettext_lazy("earlier versions that the store of files keeps"),
     "hub_history": gettext_lazy("the history of the place where it was published"),
+    "reader_caches": gettext_lazy("caches of those who read it"),
 }
+_ELSEWHERE = gettext_lazy("other places, which our staff know and watch")
 
 
 @require_GET
@@ -133,7 +135,8 @@ def _shown(stop: Stop) -> dict[str, Any]:
         "due_at": stop.due_at,
         "is_kept": stop.is_kept,
         "kept_until": stop.kept_until,
-        "unreachable": [_UNREACHABLE.get(place, place) for place in stop.unreachable],
+        # connectors name other places in words for staff, with the names of tables and triggers
+        "unreachable": list(dict.fromkeys(_UNREACHABLE.get(place, _ELSEWHERE) for place in stop.unreachable)),
     }
 
 

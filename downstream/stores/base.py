@@ -31,7 +31,7 @@ class Kept:
 
     names: tuple[str, ...] = ()
     until: datetime | None = None
-    unreachable: tuple[str, ...] = ("backups",)
+    unreachable: tuple[str, ...] = ()
     """What nobody can look at from here; see `downstream.connectors.base.Residue`."""
 
 

@@ -11,12 +11,13 @@ from django.utils import translation
 from consents import holds
 from consents.models import Subject
 from consents.vocabulary import Action
-from downstream import leases
+from downstream import journeys, leases
 from downstream.models import Dataset, Propagation
+from downstream.pages import views
 from portal import clock
 from portal.models import User
 from tests.conftest import BY, person, sequenced
-from tests.downstream.acting import planned, run_all, say
+from tests.downstream.acting import LATER, planned, run_all, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,3 +129,13 @@ def test_it_reads_in_each_language(posts: Dataset, alice: Subject, signed_in: Si
     with translation.override("en"):
         answer = signed_in(alice).get(PAGE, headers={"Accept-Language": language})
     assert f'lang="{language}"' in answer.content.decode()
+
+
+def test_a_person_reads_where_nobody_can_look_without_names_that_are_the_staffs(posts: Dataset) -> None:
+    places = ("backups", "the pages of public.posts, which Heed's role may not read", "whatever a trigger copied")
+    stop = journeys.Stop(posts, journeys.REMOVED, 2, LATER, None, unreachable=places)
+    shown = [str(place) for place in views._shown(stop)["unreachable"]]
+    assert shown == [
+        "backups, which are kept for some time and not used for this",
+        "other places, which our staff know and watch",
+    ]

@@ -162,7 +162,7 @@ class TestCaches:
         assert sorted(path.name for path in folder.iterdir()) == [FIRST, SECOND, "dataset_info.json", "state.json"]
 
     def test_a_hubs_history_is_named_as_out_of_reach(self, folder: Path) -> None:
-        assert "a hub's history" in connector(folder).residue({ALICE}, retention=None, at=AT).unreachable
+        assert "hub_history" in connector(folder).residue({ALICE}, retention=None, at=AT).unreachable
 
 
 class TestRefusals:
