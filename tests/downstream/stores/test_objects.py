@@ -20,7 +20,6 @@ from downstream.stores.objects import ObjectStore, split
 from tests.downstream.stores import a_bucket
 from tests.downstream.stores.a_bucket import Bucket
 
-NOW = datetime.now(UTC)
 WEEK = timedelta(days=7)
 
 
@@ -38,6 +37,11 @@ def bucket(endpoint: str) -> Bucket:
 @pytest.fixture
 def store(bucket: Bucket) -> Store:
     return stores.open_store(f"s3://{bucket.name}/posts", {"endpoint": bucket.endpoint})
+
+
+def now() -> datetime:
+    """By the clock that the bucket goes by, when it is asked: tests may begin long after they were read."""
+    return datetime.now(UTC)
 
 
 def unfenced() -> None:
@@ -302,33 +306,35 @@ class TestVersions:
         return store
 
     def test_the_earlier_one_is_kept_until_somebody_decides(self, bucket: Bucket, versioned: Store) -> None:
-        versioned.purge(retention=None, at=NOW + WEEK)
-        kept = versioned.kept(retention=None, at=NOW + WEEK)
+        versioned.purge(retention=None, at=now() + WEEK)
+        kept = versioned.kept(retention=None, at=now() + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
 
     def test_versions_that_were_made_after_the_rows_were_gone_do_not_count(
         self, bucket: Bucket, versioned: Store
     ) -> None:
         bucket.put("posts/b", b"another")
-        told = [versioned.kept(retention=WEEK, at=NOW, removed_at=at).names for at in (NOW, NOW - timedelta(hours=1))]
+        told = [
+            versioned.kept(retention=WEEK, at=now(), removed_at=at).names for at in (now(), now() - timedelta(hours=1))
+        ]
         assert told == [("a", "b"), ()]
 
     def test_a_decided_retention_says_until_when(self, versioned: Store) -> None:
-        versioned.purge(retention=WEEK, at=NOW)
-        kept = versioned.kept(retention=WEEK, at=NOW)
+        versioned.purge(retention=WEEK, at=now())
+        kept = versioned.kept(retention=WEEK, at=now())
         assert kept.until is not None
-        assert NOW + WEEK - timedelta(minutes=5) < kept.until < NOW + WEEK + timedelta(minutes=5)
+        assert now() + WEEK - timedelta(minutes=5) < kept.until < now() + WEEK + timedelta(minutes=5)
 
     def test_past_the_decided_retention_it_is_deleted_for_good(self, bucket: Bucket, versioned: Store) -> None:
-        versioned.purge(retention=timedelta(0), at=NOW + timedelta(minutes=5))
-        assert versioned.kept(retention=timedelta(0), at=NOW + timedelta(minutes=5)).names == ()
+        versioned.purge(retention=timedelta(0), at=now() + timedelta(minutes=5))
+        assert versioned.kept(retention=timedelta(0), at=now() + timedelta(minutes=5)).names == ()
         assert sorted(bucket.versions()) == [("posts/a", True), ("posts/b", True)]
         assert bucket.get("posts/a") == b"new"
 
     def test_a_deleted_objects_versions_go_and_it_stays_deleted(self, bucket: Bucket, versioned: Store) -> None:
         bucket.delete("posts/b")
-        assert versioned.kept(retention=None, at=NOW).names == ("a", "b")
-        versioned.purge(retention=timedelta(0), at=NOW + timedelta(minutes=5))
+        assert versioned.kept(retention=None, at=now()).names == ("a", "b")
+        versioned.purge(retention=timedelta(0), at=now() + timedelta(minutes=5))
         assert bucket.versions() == [("posts/a", True)]
         assert bucket.listed() == ["posts/a"]
 
@@ -336,9 +342,9 @@ class TestVersions:
         rule = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": "posts/"}}
         rules = {"Rules": [{**rule, "NoncurrentVersionExpiration": {"NoncurrentDays": 3}}]}
         bucket.call("put_bucket_lifecycle_configuration", LifecycleConfiguration=rules)
-        kept = versioned.kept(retention=None, at=NOW)
+        kept = versioned.kept(retention=None, at=now())
         assert kept.until is not None
-        assert abs(kept.until - (NOW + timedelta(days=3))) < timedelta(minutes=5)
+        assert abs(kept.until - (now() + timedelta(days=3))) < timedelta(minutes=5)
 
     def test_a_legal_hold_on_an_earlier_version_keeps_it(self, endpoint: str) -> None:
         bucket = Bucket(endpoint, f"heed-{uuid.uuid4().hex}", ObjectLockEnabledForBucket=True)
@@ -353,8 +359,8 @@ class TestVersions:
         old = bucket.put("posts/a", b"old")
         bucket.call("put_object_legal_hold", Key="posts/a", VersionId=old["VersionId"], LegalHold={"Status": "ON"})
         bucket.put("posts/a", b"new")
-        locking.purge(retention=timedelta(0), at=NOW + WEEK)
-        kept = locking.kept(retention=timedelta(0), at=NOW + WEEK)
+        locking.purge(retention=timedelta(0), at=now() + WEEK)
+        kept = locking.kept(retention=timedelta(0), at=now() + WEEK)
         assert (kept.names, kept.until) == (("a",), None)
 
 
