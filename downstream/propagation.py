@@ -43,8 +43,10 @@ CARRY_OUT_TASK = "downstream.tasks.carry_out"
 TURN_TASK = "downstream.tasks.turn"
 
 
-def plan(*, at: datetime) -> list[Propagation]:
+def plan(*, at: datetime, gathers: bool = True) -> list[Propagation]:
     """Plan a run for each dataset that is behind the log and has none open; answers the new ones.
+
+    One whose window is still open gathers what is said, unless somebody wants it carried out now (`gathers` is false).
 
     Where nobody in the passed stretch is denied, the dataset's position simply moves on. Where files came in, the run
     is a full one: it looks for everybody, and the dataset's position does not go back for it. A dataset whose planning
@@ -57,7 +59,7 @@ def plan(*, at: datetime) -> list[Propagation]:
     failures: list[Exception] = []
     for pk in behind.values_list("pk", flat=True):
         try:
-            one = _plan_one(pk, head=head, at=at)
+            one = _plan_one(pk, head=head, gathers=gathers, at=at)
         except Exception as failure:
             failures.append(failure)
         else:
@@ -67,13 +69,13 @@ def plan(*, at: datetime) -> list[Propagation]:
     return planned
 
 
-def _plan_one(dataset_id: int, *, head: int, at: datetime) -> Propagation | None:
+def _plan_one(dataset_id: int, *, head: int, gathers: bool, at: datetime) -> Propagation | None:
     """Decide first and lock afterwards: while a transaction that writes is open, the log gives no positions."""
     dataset = Dataset.objects.living().filter(pk=dataset_id).first()
     if dataset is None:
         return None
     is_full = versions.with_arrivals().filter(dataset=dataset).exists() or arrivals.is_first_look(dataset)
-    if dataset.position >= head and not is_full:
+    if not is_full and (dataset.position >= head or (gathers and _is_gathering(dataset, at=at))):
         return None
     head = max(head, dataset.position)
     people = leaving.people(dataset, after=dataset.position, until=head, at=at)
@@ -123,11 +125,24 @@ def _decides(dataset: Dataset) -> tuple[object, ...]:
     return dataset.position, dataset.purposes, dataset.owner_id, dataset.category
 
 
+def _is_gathering(dataset: Dataset, *, at: datetime) -> bool:
+    """Whether its window is still open: a file that holds ten people is written anew once for all of them.
+
+    Decisions deny at once all the same; only the rows wait.
+    """
+    opened = _oldest(dataset) if dataset.window_minutes else None
+    return opened is not None and at < opened + timedelta(minutes=dataset.window_minutes)
+
+
 def _deadline(dataset: Dataset, *, at: datetime) -> datetime:
-    oldest = Position.objects.filter(position__gt=dataset.position).order_by("position").select_related("event")
-    first = oldest.first()
-    start = first.event.recorded_at if first and dataset.position else at
-    return start + timedelta(hours=dataset.deadline_hours)
+    return (_oldest(dataset) or at) + timedelta(hours=dataset.deadline_hours)
+
+
+def _oldest(dataset: Dataset) -> datetime | None:
+    """When the first entry of the log was recorded that the dataset does not follow yet; None for a new dataset."""
+    waiting = Position.objects.filter(position__gt=dataset.position).order_by("position").select_related("event")
+    first = waiting.first() if dataset.position else None
+    return first.event.recorded_at if first else None
 
 
 def hand_over(*, at: datetime) -> list[uuid.UUID]:

@@ -49,6 +49,7 @@ class Registration:
     public_name: str = ""
     category: str = ""
     deadline_hours: int = 24
+    window_minutes: int = 0
     created_column: str = ""
     content_usage_column: str = ""
     tdm_reservation_column: str = ""
@@ -159,6 +160,10 @@ def _check_words(registration: Registration) -> None:
         raise RegistrationError(
             "invalid_deadline", f"The deadline is 1 to {_LONGEST_DEADLINE} hours.", field="deadline_hours"
         )
+    if not 0 <= registration.window_minutes <= registration.deadline_hours * 30:
+        raise RegistrationError(
+            "invalid_window", "The window is 0 to half of the deadline, in minutes.", field="window_minutes"
+        )
 
 
 def _check_scheme(scheme: str) -> None:
@@ -255,6 +260,7 @@ def unsaved(registration: Registration, described: Description, *, at: datetime)
         created_column=registration.created_column,
         category=registration.category,
         deadline_hours=registration.deadline_hours,
+        window_minutes=registration.window_minutes,
         options=registration.options,
         row_count=described.rows,
         file_count=described.files,

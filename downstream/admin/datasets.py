@@ -69,6 +69,7 @@ class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
         "key_hash",
         "created_column",
         "deadline_hours",
+        "window_minutes",
         "purge_deadline_hours",
         "retention",
         "position",

@@ -73,6 +73,11 @@ class Dataset(models.Model):
     deadline_hours = models.PositiveIntegerField(
         _("deadline in hours"), default=24, help_text=_("How soon a no has to arrive here.")
     )
+    window_minutes = models.PositiveIntegerField(
+        _("window in minutes"),
+        default=0,
+        help_text=_("How long what is said is gathered before one run carries it out together; 0: at once."),
+    )
     purge_deadline_hours = models.PositiveIntegerField(
         _("deadline of the bytes, in hours"),
         default=30 * 24,

@@ -11,7 +11,7 @@ from consents import decisions, holds, ledger, notice_turns, notices, rules, seq
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
-from downstream import leaving, propagation
+from downstream import arrivals, leaving, propagation
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, OTHER, dataset_of, person, sequenced, write_parquet
@@ -395,3 +395,34 @@ def test_a_notice_that_begins_to_count_takes_out_those_whose_days_begin_anew(
     assert notice_turns.tell(at=begins) == 1
     sequenced()
     assert planned(at=begins).targets.filter(subject_id=alice.pk).exists()
+
+
+class TestAWindow:
+    """What is said in ten minutes is carried out in one run."""
+
+    @pytest.fixture
+    def gathering(self, posts: Dataset) -> Dataset:
+        posts.window_minutes = 10
+        posts.save()
+        return posts
+
+    def test_nothing_is_planned_while_it_is_open_and_then_all_at_once(
+        self, gathering: Dataset, alice: Subject, charlie: Subject
+    ) -> None:
+        say(alice, Action.DENY)
+        assert propagation.plan(at=LATER + timedelta(minutes=5)) == []
+        say(charlie, Action.DENY, at=LATER + timedelta(minutes=5))
+        assert propagation.plan(at=LATER + timedelta(minutes=10, seconds=-1)) == []
+        (run,) = propagation.plan(at=LATER + timedelta(minutes=10))
+        assert {target.subject_id for target in run.targets.all()} == {alice.pk, charlie.pk}
+        assert run.deadline == LATER + timedelta(hours=24)
+
+    def test_somebody_who_wants_it_now_does_not_wait(self, gathering: Dataset, alice: Subject) -> None:
+        say(alice, Action.DENY)
+        assert len(propagation.plan(at=LATER, gathers=False)) == 1
+
+    def test_files_that_came_in_do_not_wait(self, gathering: Dataset, alice: Subject, charlie: Subject) -> None:
+        say(alice, Action.DENY)
+        write_parquet(Path(gathering.location), {"author": ["m_alice"], "text": ["again"]}, name="more.parquet")
+        arrivals.look_around(at=LATER)
+        assert len(propagation.plan(at=LATER)) == 1

@@ -73,6 +73,8 @@ def refusal(registration: Registration) -> tuple[str, str | None]:
         ({"deadline_hours": 0}, "invalid_deadline"),
         ({"deadline_hours": -1}, "invalid_deadline"),
         ({"deadline_hours": 10**9}, "invalid_deadline"),
+        ({"window_minutes": -1}, "invalid_window"),
+        ({"window_minutes": 24 * 30 + 1}, "invalid_window"),
         ({"location": ""}, "location_missing"),
         ({"location": "a\0b"}, "invalid_location"),
         ({"location": "/" + "a/" * 600}, "invalid_location"),

@@ -29,7 +29,7 @@ class Command(BaseCommand):
                 raise CommandError(f"No dataset is registered as {options['slug']}.")
         sequencer.advance(at=clock.now())
         head = sequencer.head()
-        propagation.plan(at=clock.now())
+        propagation.plan(at=clock.now(), gathers=False)
         if options["wait"]:
             self._wait(list(datasets.values_list("pk", flat=True)), head, options["timeout"])
 

@@ -43,6 +43,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--category", default="", help="The kind of data; empty where it is mixed")
         parser.add_argument("--deadline-hours", type=int, default=24)
+        parser.add_argument(
+            "--window-minutes", type=int, default=0, help="Gather what is said for so long, and carry it out in one run"
+        )
         parser.add_argument("--content-usage-column", default="", help="Rows' own AIPREF statement, if they have one")
         parser.add_argument("--tdm-reservation-column", default="", help="Rows' own TDMRep reservation, likewise")
         parser.add_argument(
@@ -68,6 +71,7 @@ class Command(BaseCommand):
             owner=options["owner"],
             category=options["category"],
             deadline_hours=options["deadline_hours"],
+            window_minutes=options["window_minutes"],
             content_usage_column=options["content_usage_column"],
             tdm_reservation_column=options["tdm_reservation_column"],
             created_column=options["created_column"],
