@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from downstream.engines.byte_search import stands_alone
 from downstream.engines.errors import reading
 
 _CHUNK = 1 << 24
@@ -52,7 +53,7 @@ class Search:
 
     def in_text(self, text: str) -> bool:
         """Whether a key stands in it by itself."""
-        return any(_alone(word, text) for word in self._words_in(text))
+        return any(stands_alone(text, word) for word in self._words_in(text))
 
     def in_path(self, path: Path, column: str) -> bool:
         """Whether the name of a file or folder holds a key, also a number where it is the column's partition."""
@@ -89,11 +90,6 @@ class Search:
     def in_condition(self, text: str) -> bool:
         """Whether a condition, such as of a DELETE, names a key."""
         return self.in_text(text) or not self.keys.isdisjoint(re.findall(r"-?\w+", text))
-
-
-def _alone(word: str, text: str) -> bool:
-    # a letter, a digit or a low line beside it makes another word of it
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 def _leaves(value: Any) -> Iterator[Any]:

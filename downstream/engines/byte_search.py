@@ -39,7 +39,6 @@ _OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     _XZ: lzma.LZMAFile,
     _ZSTD: lambda stream: zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True),
 }
-_WORD = re.compile(r"\w")
 
 
 def searchable(keys: Collection[str]) -> set[str]:
@@ -86,15 +85,10 @@ def _opened(stream: BinaryIO) -> Iterator[bytes]:
 def _found(text: str, wanted: list[str]) -> bool:
     hits = pl.Series([text]).str.extract_many(wanted, overlapping=True).item().unique().to_list()
     is_binary = "\0" in text
-    return bool(hits) and (is_binary or any(_stands_alone(text, hit) for hit in hits))
+    return bool(hits) and (is_binary or any(stands_alone(text, hit) for hit in hits))
 
 
-def _stands_alone(text: str, key: str) -> bool:
-    place = text.find(key)
-    while place >= 0:
-        end = place + len(key)
-        around = text[place - 1 : place] + text[end : end + 1]
-        if not _WORD.search(around):
-            return True
-        place = text.find(key, place + 1)
-    return False
+def stands_alone(text: str, key: str) -> bool:
+    """Whether the key is in the text other than as a part of a longer word."""
+    # a letter, a digit or a low line beside it makes another word of it
+    return re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text) is not None
