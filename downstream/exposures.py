@@ -20,7 +20,6 @@ from portal import audit
 from portal.errors import Conflict, DomainError
 
 NONE, OPEN, GROWN, LATE, DECIDED, DONE = "none", "open", "grown", "late", "decided", "done"
-NEEDS_STAFF = frozenset({OPEN, GROWN, LATE})
 
 
 class ExposureError(DomainError):

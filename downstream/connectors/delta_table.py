@@ -32,6 +32,7 @@ from downstream.connectors.delta_log import LOG, Action, DeltaLog
 from downstream.connectors.table_rows import TableFile, TableRows
 from downstream.engines.base import Comparison
 from downstream.engines.errors import reading, writing
+from downstream.engines.options import check_known
 from downstream.stores import folders
 from portal.fault_points import reach
 
@@ -44,9 +45,7 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Delt
 
     Raises ConnectorError.
     """
-    unknown = sorted(set(options) - table_rows.OPTIONS)
-    if unknown:
-        raise ConnectorError("invalid_options", f"A Delta table knows no option {', '.join(unknown)}.", permanent=True)
+    check_known(options, table_rows.OPTIONS, what="A Delta table")
     return DeltaTable(location, table_rows.from_options(key_column, options))
 
 

@@ -38,6 +38,7 @@ from downstream.connectors.statement_columns import StatementColumns
 from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
 from downstream.engines.base import DataFile, Engine, Grouped
 from downstream.engines.errors import reading
+from downstream.engines.options import check_known
 from downstream.stores import OPTIONS as STORE_OPTIONS
 from downstream.stores import folders, open_store
 from downstream.stores.base import Store, Stored
@@ -66,7 +67,7 @@ class FileKind:
     check_place: Callable[[Collection[str]], None] = lambda names: None
     """Raises ConnectorError where the names of all files tell that this is something else."""
     unreachable: tuple[str, ...] = ()
-    """What may hold copies and cannot be searched from here, besides what the store says; see `Residue`."""
+    """What may hold copies and cannot be searched from here; see `Residue`."""
     options: frozenset[str] = frozenset()
     """What it knows of options besides those of every kind."""
 
@@ -80,11 +81,7 @@ def connect(
     make: "Callable[..., FileFolder] | None" = None,
 ) -> "FileFolder":
     """The connector to one place, of a kind's own class where it has one. Raises ConnectorError for unknown options."""
-    unknown = sorted(set(options) - _OPTIONS - kind.options)
-    if unknown:
-        raise ConnectorError(
-            "invalid_options", f"A folder of {kind.words} files knows no option {', '.join(unknown)}.", permanent=True
-        )
+    check_known(options, _OPTIONS | kind.options, what=f"A folder of {kind.words} files")
     folder = (make or FileFolder)(
         kind,
         open_store(location, options),
@@ -300,7 +297,7 @@ class FileFolder:
         return Residue(
             looked_at=len(data) + len(beside) + len(kept.names),
             found=tuple(found),
-            unreachable=tuple(dict.fromkeys((*kept.unreachable, *self._kind.unreachable))),
+            unreachable=self._kind.unreachable,
             kept_until=kept.until,
             not_searched=len(keys) - len(byte_search.searchable(keys)) if beside else 0,
         )

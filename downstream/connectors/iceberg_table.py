@@ -32,6 +32,7 @@ from downstream.connectors.iceberg_catalogs import catalog_errors, resolve, root
 from downstream.connectors.table_rows import TableFile, TableRows
 from downstream.engines.base import Comparison
 from downstream.engines.errors import reading, writing
+from downstream.engines.options import check_known
 from downstream.stores import folders
 from portal.fault_points import reach
 
@@ -46,11 +47,7 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "Iceb
 
     Raises ConnectorError.
     """
-    unknown = sorted(set(options) - table_rows.OPTIONS - iceberg_catalogs.OPTIONS)
-    if unknown:
-        raise ConnectorError(
-            "invalid_options", f"An Iceberg table knows no option {', '.join(unknown)}.", permanent=True
-        )
+    check_known(options, table_rows.OPTIONS | iceberg_catalogs.OPTIONS, what="An Iceberg table")
     return IcebergTable(location, options, table_rows.from_options(key_column, options))
 
 

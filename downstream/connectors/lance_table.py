@@ -35,6 +35,7 @@ from downstream.connectors.lance_leaving import Going
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines.errors import reading, writing
 from downstream.engines.key_columns import form_of
+from downstream.engines.options import check_known
 from downstream.engines.parquet_statements import kind_of
 from portal.fault_points import reach
 
@@ -45,9 +46,7 @@ _ATTEMPTS = 5
 
 def connect(location: str, key_column: str, options: Mapping[str, Any]) -> "LanceTable":
     """The connector to one table. Option: `created_column`, and the columns of statements. Raises ConnectorError."""
-    unknown = sorted(set(options) - _OPTIONS)
-    if unknown:
-        raise ConnectorError("invalid_options", f"A Lance table knows no option {', '.join(unknown)}.", permanent=True)
+    check_known(options, _OPTIONS, what="A Lance table")
     statements = statement_columns.from_options(options)
     return LanceTable(Path(location), key_column, options.get("created_column", ""), statements)
 

@@ -16,6 +16,7 @@ from downstream.connectors.base import ConnectorError
 from downstream.connectors.sql_errors import asking
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
 from downstream.engines.key_columns import quote as quote_name
+from downstream.engines.options import check_known
 
 # deleting by a way that was never tried is no way to treat other people's data
 _DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
@@ -111,9 +112,7 @@ def resolve(location: str, options: Mapping[str, Any]) -> str:
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    unknown = sorted(set(options) - OPTIONS)
-    if unknown:
-        raise _invalid(f"A table in a database knows no option {', '.join(unknown)}.")
+    check_known(options, OPTIONS, what="A table in a database")
     for name, value in options.items():
         if name in _TEXTS and not isinstance(value, str):
             raise _invalid(f"The option {name} is a text.")

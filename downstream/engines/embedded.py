@@ -16,8 +16,9 @@ from downstream.engines import (
 )
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits
-from downstream.engines.errors import ConnectorError, reading
+from downstream.engines.errors import reading
 from downstream.engines.key_columns import KeyForm
+from downstream.engines.options import invalid
 from downstream.engines.parquet_checking import Leaving
 from downstream.engines.spans import WHOLE, Spans, TimeForm
 
@@ -127,7 +128,5 @@ def from_options(options: Mapping[str, Any]) -> EmbeddedEngine:
     )
     for name, value, least in (("memory_mb", limits.memory_mb, 64), ("threads", limits.threads, 1)):
         if not isinstance(value, int) or value < least:
-            raise ConnectorError(
-                "invalid_options", f"The option {name} is a whole number of at least {least}.", permanent=True
-            )
+            raise invalid(name, f"a whole number of at least {least}")
     return EmbeddedEngine(limits)

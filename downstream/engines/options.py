@@ -38,6 +38,13 @@ def suffixes(options: Mapping[str, Any], default: Collection[str]) -> frozenset[
     return frozenset(one.lower() for one in value)
 
 
+def check_known(options: Mapping[str, Any], known: Collection[str], *, what: str) -> None:
+    """Refuse options that nobody knows, because what is misspelt would be left out; `what` is whose they are."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ConnectorError("invalid_options", f"{what} knows no option {', '.join(unknown)}.", permanent=True)
+
+
 def invalid(name: str, what: str) -> ConnectorError:
     """What is said of an option whose value cannot be."""
     return ConnectorError("invalid_options", f"The option {name} is {what}.", permanent=True)

@@ -31,8 +31,6 @@ class Kept:
 
     names: tuple[str, ...] = ()
     until: datetime | None = None
-    unreachable: tuple[str, ...] = ()
-    """What nobody can look at from here; see `downstream.connectors.base.Residue`."""
 
 
 class Store(Protocol):
