@@ -152,7 +152,7 @@ class Residue:
     unreachable: tuple[str, ...] = ()
     """What cannot be looked at from here and may hold them still, for the receipt.
 
-    replicas | write_ahead_log | object_versions | hub_history | reader_caches, or words for staff. Backups go without
+    replicas | write_ahead_log | hub_history | reader_caches, or words for staff. Backups go without
     saying: whoever files the receipt adds them.
     """
     kept_until: datetime | None = None

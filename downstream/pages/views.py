@@ -38,7 +38,6 @@ _UNREACHABLE = {
     "backups": gettext_lazy("backups, which are kept for some time and not used for this"),
     "replicas": gettext_lazy("copies that the database makes of itself"),
     "write_ahead_log": gettext_lazy("the database's log of recent changes"),
-    "object_versions": gettext_lazy("earlier versions that the store of files keeps"),
     "hub_history": gettext_lazy("the history of the place where it was published"),
     "reader_caches": gettext_lazy("caches of those who read it"),
 }
