@@ -257,6 +257,8 @@ OAUTH2_PROVIDER = {
         "propagations:read": "See which datasets await a removal, and whose rows have to go",
         "propagations:ack": "Say that rows were removed",
         "webhooks:manage": "Subscribe to webhooks",
+        "requests:read": "Follow data subject requests that you sent",
+        "requests:write": "Send data subject requests, messages about them, and take them back",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -379,6 +381,21 @@ else:
 # A mail server that says nothing must not hold a letter longer than its lease.
 EMAIL_TIMEOUT = LEASE.total_seconds() / 2
 DEFAULT_FROM_EMAIL = env.str("HEED_MAIL_FROM", "privacy@linkwell.example")
+
+# --- requests ------------------------------------------------------------------------------------
+# Encrypted files of requests: attachments and answer packages. Web and worker processes must reach the same folder.
+FILES_DIR = Path(env.str("HEED_FILES", str(DATA_DIR / "files")))
+# How large one uploaded file may be, and how many megabytes all files of one request together.
+LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
+LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
+# clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
+CLAMAV = env.str("HEED_CLAMAV", "")
+# How long an answer package can be downloaded before it is deleted.
+PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
+# How long somebody has to show who they are before a request expires.
+PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
+# What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.
+DRP_BUSINESS_ID = env.str("HEED_DRP_BUSINESS_ID", "linkwell" if LOCAL else "")
 
 # Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
 CONTROLLER = {

@@ -1,15 +1,14 @@
 """The only writer of a request's status: each step is a function with its guard and its timeline entry."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
-from portal import audit
+from portal import actors
 from portal.errors import Conflict
 from portal.models import User
-from requests_app.models import Request, TimelineEntry
-from requests_app.rights import erasure
+from requests_app import rights, timeline
+from requests_app.models import Request
 from requests_app.states import TRANSITIONS, Status
 
 
@@ -24,6 +23,17 @@ def check_can_move(request: Request, to: Status) -> None:
 
 def can_move(request: Request, to: Status) -> bool:
     return to in TRANSITIONS[request.status]
+
+
+def check_can_start(request: Request) -> None:
+    """Raise Conflict unless nobody has taken it up yet; what was closed is opened by an appeal alone."""
+    if request.status != Status.RECEIVED:
+        label = Status(request.status).label
+        raise Conflict("wrong_state", f"A request that is {label} cannot be started.")
+
+
+def can_start(request: Request) -> bool:
+    return request.status == Status.RECEIVED
 
 
 def check_can_withdraw(request: Request) -> None:
@@ -53,7 +63,7 @@ def can_carry_out(request: Request) -> bool:
 def start(*, request: Request, staff: User, by: str, at: datetime) -> Request:
     """Somebody takes the request up."""
     request = _lock(request)
-    check_can_move(request, Status.IN_PROGRESS)
+    check_can_start(request)
     request.assigned_to = staff
     return _move(request, Status.IN_PROGRESS, code="started", by=by, at=at)
 
@@ -69,28 +79,40 @@ def withdraw(*, request: Request, by: str, at: datetime) -> Request:
 
 @transaction.atomic
 def carry_out(*, request: Request, by: str, at: datetime) -> Request:
-    """Set the erasure going. The request closes by itself once every dataset is verified; this cannot be undone."""
+    """Set going what the right means. The request closes by itself once everything is verified."""
     request = _lock(request)
     check_can_carry_out(request)
-    event = erasure.carry_out(subject=request.subject, by=by, at=at)
-    request.event_id, request.carried_out_at, request.carried_out_by = event.pk, at, by
-    request.save(update_fields=["event_id", "carried_out_at", "carried_out_by"])
-    _tell(request, "carried_out", by=by, at=at)
-    return request
+    return _carry_out(request, by=by, at=at)
+
+
+def carry_out_at_once(*, request: Request, by: str, at: datetime) -> Request:
+    """The same for what needs no staff, right after it was received; the caller holds the person's lock."""
+    check_can_move(request, Status.IN_PROGRESS)
+    _move(request, Status.IN_PROGRESS, code="started", by=actors.SYSTEM, at=at)
+    return _carry_out(request, by=by, at=at)
 
 
 @transaction.atomic
 def close_if_verified(*, request: Request, by: str, at: datetime) -> bool:
-    """Close a carried-out erasure whose every propagation is verified; answers whether it is closed now."""
+    """Close what was carried out and is verified everywhere; answers whether it is closed now."""
     request = _lock(request)
     if request.is_closed or request.carried_out_at is None:
         return request.is_closed
-    if not erasure.is_verified(subject=request.subject, event_id=request.event_id):
+    meaning = rights.of(request.right)
+    if not meaning.is_settled(request):
         return False
-    erasure.finish(subject=request.subject, by=by, at=at)
+    meaning.finish(request=request, by=by, at=at)
     request.sealed_note, request.closed_at = None, at
     _move(request, Status.FULFILLED, code="fulfilled", by=by, at=at)
     return True
+
+
+def _carry_out(request: Request, *, by: str, at: datetime) -> Request:
+    request.event_id = rights.of(request.right).carry_out(request=request, by=by, at=at)
+    request.carried_out_at, request.carried_out_by = at, by
+    request.save(update_fields=["event_id", "carried_out_at", "carried_out_by"])
+    timeline.tell(request, "carried_out", by=by, at=at)
+    return request
 
 
 def _lock(request: Request) -> Request:
@@ -100,10 +122,5 @@ def _lock(request: Request) -> Request:
 def _move(request: Request, to: Status, *, code: str, by: str, at: datetime) -> Request:
     request.status = to
     request.save()
-    _tell(request, code, by=by, at=at)
+    timeline.tell(request, code, by=by, at=at)
     return request
-
-
-def _tell(request: Request, code: str, *, by: str, at: datetime, details: dict[str, Any] | None = None) -> None:
-    TimelineEntry.objects.create(request=request, at=at, actor=by, code=code, details=details or {})
-    audit.record(at=at, by=by, action=f"request.{code}", of=("request", request.pk), details=details)

@@ -22,7 +22,7 @@ from portal import audit, clock
 from portal.countries import name_of
 from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named, unbroken
-from requests_app import legal_clock, remaining, workflow
+from requests_app import legal_clock, remaining, sealing, workflow
 from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import CLOSED, Status
@@ -30,7 +30,13 @@ from requests_app.states import CLOSED, Status
 CARRY_OUT = "requests_app.carry_out"
 _KINDS = {
     Status.RECEIVED: "info",
+    Status.VERIFYING: "default",
     Status.IN_PROGRESS: "warning",
+    Status.AWAITING_SUBJECT: "default",
+    Status.IN_REVIEW: "warning",
+    Status.PARTIALLY_FULFILLED: "success",
+    Status.REFUSED: "danger",
+    Status.EXPIRED: "default",
     Status.FULFILLED: "success",
     Status.WITHDRAWN: "default",
 }
@@ -144,6 +150,8 @@ class RequestAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("person"))
     def person(self, request: Request) -> str:
+        if request.subject_id is None:
+            return _("not known yet")
         known = subjects.values([request.subject_id], scheme=Scheme.ACCOUNT).get(request.subject_id)
         address = reverse("admin:consents_subject_change", args=[request.subject_id])
         return format_html('<a class="text-link" href="{}">{}</a>', address, known or request.subject_id)
@@ -156,13 +164,13 @@ class RequestAdmin(ReadOnlyAdmin):
     def note(self, request: Request) -> str:
         if request.sealed_note is None:
             return "–"
-        return subjects.unseal(request.subject, request.sealed_note, context="request") or _("erased")
+        return sealing.unseal(request, request.sealed_note, context=sealing.NOTE) or _("erased")
 
     @admin.display(description=gettext_lazy("datasets"))
     def systems(self, request: Request) -> str:
         if request.carried_out_at is None:
             return _("nothing was set going yet")
-        stops = erasure.stops(subject=request.subject, event_id=request.event_id, at=clock.now())
+        stops = erasure.stops(request, at=clock.now())
         return lines((stop.dataset.name, badge(*_arrived(stop))) for stop in stops)
 
     @admin.display(description=gettext_lazy("timeline"))
@@ -176,7 +184,7 @@ class RequestAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
 
     def has_start_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return _may(request, object_id, lambda one: workflow.can_move(one, Status.IN_PROGRESS))
+        return _may(request, object_id, workflow.can_start)
 
     def has_carry_out_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return _may(request, object_id, workflow.can_carry_out)

@@ -4,7 +4,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from requests_app.intake import LONGEST_NOTE
-from requests_app.states import OFFERED
+from requests_app.states import Right
+
+OFFERED = (Right.ERASURE,)
 
 
 class RequestForm(forms.Form):

@@ -54,13 +54,8 @@ def new(request: HttpRequest, subject: Subject) -> HttpResponse:
     form = RequestForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            received = intake.receive(
-                subject=subject,
-                right=form.cleaned_data["right"],
-                note=form.cleaned_data["note"],
-                by=actors.subject(subject.pk),
-                at=clock.now(),
-            )
+            asked = intake.Asked(rights=(form.cleaned_data["right"],), note=form.cleaned_data["note"])
+            (received,) = intake.receive(asked=asked, subject=subject, by=actors.subject(subject.pk), at=clock.now())
         except DomainError as error:
             form.add_error(error.field if error.field in form.fields else None, _(error.message))
         else:
@@ -133,5 +128,5 @@ def _waiting_for(one: Request) -> str:
 def _systems(one: Request) -> list[tuple[str, Any]]:
     if one.carried_out_at is None:
         return []
-    stops = erasure.stops(subject=one.subject, event_id=one.event_id, at=clock.now())
+    stops = erasure.stops(one, at=clock.now())
     return [(stop.dataset.public_name, _SYSTEM_STATES[stop.state]) for stop in stops]

@@ -11,6 +11,7 @@ from downstream.models import Dataset, Propagation, RemovalReceipt
 from portal import actors, clock
 from portal.models import AuditEntry, User
 from requests_app import intake
+from requests_app.intake import Asked
 from requests_app.models import Request
 from requests_app.states import Right
 
@@ -82,7 +83,7 @@ def _no_of(subject: Subject) -> LedgerEvent:
 def _request_of(subject: Subject) -> Request:
     found = Request.objects.filter(subject=subject).first()
     by = actors.subject(subject.pk)
-    return found or intake.receive(subject=subject, right=Right.ERASURE, note="", by=by, at=clock.now())
+    return found or intake.receive(asked=Asked(rights=(Right.ERASURE,)), subject=subject, by=by, at=clock.now())[0]
 
 
 def of_staff() -> list[str]:

@@ -7,6 +7,7 @@ from portal import actors, clock
 from portal.demo import people
 from portal.models import User
 from requests_app import intake, workflow
+from requests_app.intake import Asked
 from requests_app.models import Request
 from requests_app.states import Right
 
@@ -33,7 +34,8 @@ def take_in() -> None:
 def _receive(one: people.Person, *, days_ago: int, note: str) -> Request:
     subject = subjects.get(subjects.name("account", one.account))
     at = clock.now() - timedelta(days=days_ago, minutes=37 * days_ago % 600)
-    return intake.receive(subject=subject, right=Right.ERASURE, note=note, by=actors.subject(subject.pk), at=at)
+    asked = Asked(rights=(Right.ERASURE,), note=note)
+    return intake.receive(asked=asked, subject=subject, by=actors.subject(subject.pk), at=at)[0]
 
 
 def _start(request: Request) -> None:

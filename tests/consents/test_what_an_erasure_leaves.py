@@ -53,7 +53,8 @@ def lived(trillian: Subject, bob: User) -> Client:
     ledger.record(subject=trillian, scope=ledger.Scope("ai-training"), action=Action.GRANT, origin=origin, at=AT)
     browser = _signs_in()
     _acme_speaks()
-    request = intake.receive(subject=trillian, right="erasure", note=NOTE, by=f"subject:{trillian.pk}", at=AT)
+    asked = intake.Asked(rights=("erasure",), note=NOTE)
+    (request,) = intake.receive(asked=asked, subject=trillian, by=f"subject:{trillian.pk}", at=AT)
     workflow.start(request=request, staff=bob, by=BY, at=AT)
     return browser
 

@@ -126,7 +126,7 @@ def erase(town: Town) -> None:
     subject = town.somebody()
     if subject is None or Request.objects.open().filter(subject=subject).exists():
         return
-    request = intake.receive(subject=subject, right="erasure", note="", by=BY, at=town.at)
+    (request,) = intake.receive(asked=intake.Asked(rights=("erasure",)), subject=subject, by=BY, at=town.at)
     Request.objects.filter(pk=request.pk).update(status=Status.IN_PROGRESS)
     workflow.carry_out(request=request, by=BY, at=town.at)
 

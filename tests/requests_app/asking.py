@@ -1,7 +1,8 @@
 """Requests in each state, the way they get there."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from consents.models import Subject
 from downstream import propagation, purging
@@ -15,8 +16,14 @@ SOON = AT + timedelta(hours=1)
 LATER = AT + timedelta(hours=2)
 
 
-def received(subject: Subject, *, note: str = "") -> Request:
-    return intake.receive(subject=subject, right="erasure", note=note, by=actors.subject(subject.pk), at=AT)
+def asked(subject: Subject, *rights: str, at: datetime = AT, **said: Any) -> list[Request]:
+    """What this person asks, signed in."""
+    wish = intake.Asked(rights=rights, **said)
+    return intake.receive(asked=wish, subject=subject, by=actors.subject(subject.pk), at=at)
+
+
+def received(subject: Subject, *, note: str = "", right: str = "erasure") -> Request:
+    return asked(subject, right, note=note)[0]
 
 
 def started(subject: Subject, staff: User, *, note: str = "") -> Request:

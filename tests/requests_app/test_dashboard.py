@@ -10,9 +10,8 @@ from django.test import Client
 from consents.models import Subject
 from portal import clock, partitions
 from portal.models import User
-from requests_app import intake
 from requests_app.models import Request
-from requests_app.states import Right
+from tests.requests_app.asking import asked
 
 SignIn = Callable[..., Client]
 
@@ -21,15 +20,15 @@ SignIn = Callable[..., Client]
 def test_each_number_opens_the_list_that_it_counted(
     alice: Subject, petra: User, signed_in: SignIn, left: int, listed: set[str]
 ) -> None:
-    asked = intake.receive(subject=alice, right=Right.ERASURE, note="", by=f"subject:{alice.pk}", at=clock.now())
+    request = asked(alice, "erasure", at=clock.now())[0]
     Request.objects.update(due_on=clock.now().date() + timedelta(days=left))
     browser = signed_in(petra)
-    assert asked.reference in browser.get("/admin/").content.decode()
+    assert request.reference in browser.get("/admin/").content.decode()
     lists = {
         name: browser.get("/admin/requests_app/request/", {"clock": name}).content.decode()
         for name in ("open", "soon", "overdue")
     }
-    assert {name for name, page in lists.items() if asked.reference in page} == listed
+    assert {name for name, page in lists.items() if request.reference in page} == listed
 
 
 def test_months_that_run_out_are_on_the_first_page(petra: User, signed_in: SignIn, monkeypatch: Any) -> None:

@@ -12,11 +12,11 @@ from consents.models import Subject
 from portal import audit
 from portal.errors import DomainError
 from portal.models import AuditEntry
-from requests_app import deadlines, intake, legal_clock, rulebook, workflow
+from requests_app import deadlines, intake, legal_clock, rulebook, sealing, workflow
 from requests_app.models import Request, TimelineEntry
 from requests_app.states import Status
 from tests.conftest import AT, BY, person
-from tests.requests_app.asking import SOON, received, withdrawn
+from tests.requests_app.asking import SOON, asked, received, withdrawn
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ NOTE = "I moved away from 7 Acacia Road"
 def refusal(subject: Subject, **given: Any) -> tuple[str, str | None]:
     before = Request.objects.count(), TimelineEntry.objects.count(), AuditEntry.objects.count()
     with pytest.raises(DomainError) as refused:
-        intake.receive(**({"subject": subject, "right": "erasure", "note": "", "by": BY, "at": AT} | given))
+        asked(subject, given.pop("right", "erasure"), **given)
     assert (Request.objects.count(), TimelineEntry.objects.count(), AuditEntry.objects.count()) == before
     return refused.value.code, refused.value.field
 
@@ -37,24 +37,27 @@ def test_a_request_is_taken_in_with_its_deadline_timeline_and_audit_entry(grace:
     assert request.reference.startswith("Q-")
     entry = request.timeline.get()
     assert (entry.code, entry.actor, entry.at) == ("received", f"subject:{grace.pk}", AT)
-    audited = AuditEntry.objects.get(action="request.receive")
-    assert (audited.object_id, audited.details) == (str(request.pk), {"right": "erasure"})
+    audited = AuditEntry.objects.get(action="request.received")
+    assert (audited.object_id, audited.details) == (str(request.pk), {})
 
 
-@pytest.mark.parametrize("right", ["", "access", "ERASURE", "eras\0ure", "x" * 400])
+@pytest.mark.parametrize("right", ["", "accession", "ERASURE", "eras\0ure", "x" * 400])
 def test_a_right_that_is_not_offered_is_refused(alice: Subject, right: str) -> None:
     assert refusal(alice, right=right) == ("unknown_right", "right")
 
 
 def test_a_note_without_end_is_refused(alice: Subject) -> None:
     assert refusal(alice, note="x" * 4_001) == ("note_too_long", "note")
-    assert intake.receive(subject=alice, right="erasure", note="x" * 4_000, by=BY, at=AT).sealed_note
+    assert received(alice, note="x" * 4_000).sealed_note
 
 
-def test_a_second_open_request_of_the_same_right_is_refused(alice: Subject, charlie: Subject) -> None:
-    received(alice)
-    assert refusal(alice) == ("already_open", None)
-    assert received(charlie).pk
+def test_the_same_asked_again_while_it_is_open_is_linked_to_the_first(alice: Subject, charlie: Subject) -> None:
+    first = received(alice)
+    again = received(alice)
+    assert (first.duplicate_of, again.duplicate_of) == (None, first)
+    assert received(alice).duplicate_of == first
+    assert received(alice, right="access").duplicate_of is None
+    assert received(charlie).duplicate_of is None
 
 
 def test_after_one_was_withdrawn_another_may_be_raised(alice: Subject, bob: Any) -> None:
@@ -99,7 +102,7 @@ def test_nothing_is_taken_in_when_the_audit_entry_fails(alice: Subject, monkeypa
     def refuse(**_: object) -> None:
         raise RuntimeError("no audit")
 
-    monkeypatch.setattr(audit, "record", refuse)
+    monkeypatch.setattr(audit, "record_many", refuse)
     with pytest.raises(RuntimeError, match="no audit"):
         received(alice)
     assert (Request.objects.count(), TimelineEntry.objects.count()) == (0, 0)
@@ -148,7 +151,7 @@ def test_overdue_is_the_day_after_the_due_date_while_it_is_open(alice: Subject, 
 
 def test_a_request_received_on_the_last_of_a_month_is_due_on_the_last_of_the_next(grace: Subject) -> None:
     at = datetime(2026, 1, 31, 12, tzinfo=UTC)
-    request = intake.receive(subject=grace, right="erasure", note="", by=BY, at=at)
+    (request,) = asked(grace, "erasure", at=at)
     assert request.due_on.month in {2, 3}
     assert legal_clock.of(request) == deadlines.compute(
         rulebook.thaw(request.terms), received=at, identity_confirmed=at
@@ -159,3 +162,62 @@ def _with_two_months_to_answer(tmp_path: Path) -> rulebook.Rulebook:
     path = tmp_path / "rulebook.toml"
     path.write_text(rulebook.DEFAULT.read_text().replace('answer = "1 month"', 'answer = "2 months"'))
     return rulebook.load(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"capacity": "parent"}, "requester_missing"),
+        ({"capacity": "friend"}, "unknown_capacity"),
+        ({"requester": intake.Requester("Zoe")}, "requester_of_oneself"),
+        ({"received_at": AT + timedelta(minutes=6)}, "time_in_future"),
+        ({"received_at": AT - timedelta(days=367)}, "time_too_old"),
+        ({"received_at": AT.replace(tzinfo=None)}, "time_without_zone"),
+        ({"scope": {"purposes": ["ai-training"]}}, "scope_not_taken"),
+        ({"details": {"wrong": "x"}}, "details_not_taken"),
+    ],
+)
+def test_what_cannot_be_so_is_refused(alice: Subject, given: dict[str, Any], code: str) -> None:
+    assert refusal(alice, **given)[0] == code
+
+
+def test_an_appeal_needs_what_it_is_about(alice: Subject) -> None:
+    assert refusal(alice, right="appeal") == ("about_missing", "about")
+
+
+def test_several_rights_in_one_go_are_linked(alice: Subject) -> None:
+    requests = asked(alice, "access", "erasure", note=NOTE)
+    assert {one.right for one in requests} == {"access", "erasure"}
+    assert len({one.group for one in requests}) == 1
+    assert received(alice, right="rectification").group != requests[0].group
+
+
+def test_a_letter_counts_from_the_day_it_came(grace: Subject) -> None:
+    (request,) = asked(grace, "access", received_at=AT - timedelta(days=10), channel="letter")
+    assert request.due_on == date(2026, 3, 20)
+
+
+def test_an_objection_counts_in_the_transaction_that_takes_it_in(alice: Subject) -> None:
+    (request,) = asked(alice, "objection", scope={"purposes": ["ai-training"]})
+    held = alice.preferences.get()
+    assert (held.purpose, held.action, held.event_id) == ("ai-training", "object", request.event_id)
+    assert request.status == Status.IN_PROGRESS
+
+
+def test_whoever_is_not_proven_waits_and_is_nobody_yet(world: None) -> None:
+    contact = subjects.name("email", "zoe@example.org")
+    wish = intake.Asked(rights=("access", "objection"), jurisdiction="GB", scope={"purposes": ["ai-training"]})
+    with pytest.raises(DomainError, match="leave the scope out"):
+        intake.receive_unproven(asked=wish, contact=contact, by=BY, at=AT)
+    wish = intake.Asked(rights=("access",), jurisdiction="GB", note=NOTE)
+    (request,) = intake.receive_unproven(asked=wish, contact=contact, by=BY, at=AT)
+    assert (request.status, request.subject, request.pauses.get().reason) == (Status.VERIFYING, None, "identity")
+    zoe = person("zoe", "GB")
+    sealing.adopt(request, zoe)
+    request.save()
+    request.refresh_from_db()
+    assert sealing.unseal(request, request.sealed_note, context=sealing.NOTE) == NOTE
+    assert sealing.unseal_json(request, request.sealed_contact, context=sealing.CONTACT) == ["email", "zoe@example.org"]
+    assert request.contact_fingerprint is None
+    subjects.forget(subject=zoe, by=BY, at=AT)
+    assert sealing.unseal(request, request.sealed_note, context=sealing.NOTE) is None

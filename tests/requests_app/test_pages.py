@@ -71,12 +71,10 @@ def test_an_empty_form_names_everything_that_is_missing(alice: Subject, signed_i
     assert sorted(answer.context["form"].errors) == ["right", "understood"]
 
 
-def test_a_second_open_request_is_refused_in_words(alice: Subject, signed_in: SignIn) -> None:
-    received(alice)
-    answer = signed_in(alice).post("/requests/new/", GOOD)
-    assert answer.status_code == 400
-    assert "You have an open request of this kind already" in answer.content.decode()
-    assert Request.objects.count() == 1
+def test_the_same_asked_again_is_taken_in_and_linked(alice: Subject, signed_in: SignIn) -> None:
+    first = received(alice)
+    assert signed_in(alice).post("/requests/new/", GOOD).status_code == 302
+    assert Request.objects.exclude(pk=first.pk).get().duplicate_of == first
 
 
 def test_another_persons_request_is_as_unknown_as_none(alice: Subject, charlie: Subject, signed_in: SignIn) -> None:

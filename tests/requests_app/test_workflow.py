@@ -31,7 +31,7 @@ ALLOWED = {
 }
 CODES = {("carry_out", "carried_out"): "carried_out", ("withdraw", "carried_out"): "carried_out"}
 CAN: dict[str, Callable[[Request], bool]] = {
-    "start": lambda request: workflow.can_move(request, Status.IN_PROGRESS),
+    "start": workflow.can_start,
     "withdraw": workflow.can_withdraw,
     "carry_out": workflow.can_carry_out,
 }
@@ -67,13 +67,18 @@ def test_the_database_knows_the_same_transitions(alice: Subject, before: Status,
     clone = {one.attname: getattr(request, one.attname) for one in Request._meta.concrete_fields}
     clone |= {"id": None, "subject_id": person("other").pk, "status": before}
     clone["closed_at"] = AT if before in CLOSED else None
+    clone["refusal_ground"] = "unfounded" if before == Status.REFUSED else ""
     del clone["id"]
     other = Request(**clone)
     Request.objects.bulk_create([other])
     allowed = after == before or after in TRANSITIONS[before]
     try:
         with transaction.atomic():
-            Request.objects.filter(pk=other.pk).update(status=after, closed_at=AT if after in CLOSED else None)
+            Request.objects.filter(pk=other.pk).update(
+                status=after,
+                closed_at=AT if after in CLOSED else None,
+                refusal_ground="unfounded" if after == Status.REFUSED else "",
+            )
         moved = True
     except (ProgrammingError, InternalError):
         moved = False
@@ -103,7 +108,7 @@ def test_a_step_says_who_and_when_on_the_timeline_and_in_the_audit_trail(alice: 
         ("carried_out", BY, SOON),
     ]
     trail = AuditEntry.objects.filter(object_type="request", object_id=str(request.pk)).order_by("pk")
-    assert [one.action for one in trail] == ["request.receive", "request.started", "request.carried_out"]
+    assert [one.action for one in trail] == ["request.received", "request.started", "request.carried_out"]
     assert (request.assigned_to, request.carried_out_by, request.carried_out_at) == (bob, BY, SOON)
 
 
@@ -135,7 +140,7 @@ def test_a_step_whose_trace_fails_did_not_happen(
 
 def test_a_refusal_reads_as_a_sentence(alice: Subject, bob: User) -> None:
     request = started(alice, bob)
-    with pytest.raises(Conflict, match="A request that is in progress cannot become in progress"):
+    with pytest.raises(Conflict, match="A request that is in progress cannot be started"):
         STEPS["start"](request, bob)
     with pytest.raises(Conflict, match="Start work on the request first"):
         STEPS["carry_out"](received(person("dave")), bob)

@@ -283,10 +283,10 @@ def test_one_that_cannot_be_closed_does_not_keep_the_others_open(
     propagate()
     honest = erasure.finish
 
-    def finish(*, subject: Subject, **given: Any) -> None:
-        if subject.pk == alice.pk:
+    def finish(*, request: Request, **given: Any) -> None:
+        if request.subject_id == alice.pk:
             raise RuntimeError("no key")
-        honest(subject=subject, **given)
+        honest(request=request, **given)
 
     monkeypatch.setattr(erasure, "finish", finish)
     with pytest.raises(RuntimeError, match="no key"):
@@ -296,8 +296,8 @@ def test_one_that_cannot_be_closed_does_not_keep_the_others_open(
 
 def test_its_stops_are_every_living_dataset(datasets: list[Dataset], alice: Subject, bob: User) -> None:
     request = carried_out(alice, bob)
-    stops = erasure.stops(subject=alice, event_id=request.event_id, at=LATER)
+    stops = erasure.stops(request, at=LATER)
     assert [(one.dataset.slug, one.state) for one in stops] == [("mails", "waiting"), ("posts", "waiting")]
     propagate()
-    stops = erasure.stops(subject=alice, event_id=request.event_id, at=LATER)
+    stops = erasure.stops(request, at=LATER)
     assert [(one.state, one.rows_removed) for one in stops] == [("removed", 1), ("removed", 2)]

@@ -1,0 +1,333 @@
+"""Requests, what happened to them, when their clock stood still, and what two people decide about them."""
+
+import uuid
+from datetime import date
+from typing import ClassVar
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from portal import references
+from portal.append_only import AppendOnly
+from requests_app.rulebook import Wait
+from requests_app.states import (
+    CLOSED,
+    TRANSITIONS,
+    Capacity,
+    Channel,
+    Ground,
+    ProposalKind,
+    Right,
+    Status,
+)
+
+_IS_CLOSED = Q(status__in=sorted(CLOSED))
+_UNKNOWN = sorted({Status.RECEIVED, Status.VERIFYING, Status.IN_REVIEW, *CLOSED})
+"""In which states it may not be known yet who asks."""
+
+
+class RequestQuerySet(models.QuerySet["Request"]):
+    def open(self) -> "RequestQuerySet":
+        return self.filter(~_IS_CLOSED)
+
+    def due_before(self, day: date) -> "RequestQuerySet":
+        return self.open().filter(due_on__lt=day)
+
+    def proven(self) -> "RequestQuerySet":
+        """Without those that wait for a proof of identity, which would only clutter the queue."""
+        return self.exclude(status=Status.VERIFYING)
+
+
+class Request(models.Model):
+    """One right that one person exercises. Its rule of law is frozen at receipt; `workflow` alone writes the status.
+
+    Until it is known who asks, `subject` is null and what was typed is sealed by the ring of keys; then it is sealed
+    by the person's own key, and destroying that makes it unreadable (see `sealing`).
+    """
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    right = models.CharField(_("right"), max_length=30, choices=Right.choices)
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.RECEIVED)
+    subject = models.ForeignKey(
+        "consents.Subject", null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
+    # --- who asks, through which door, and what else they ask
+    channel = models.CharField(_("channel"), max_length=20, choices=Channel.choices, default=Channel.PAGES)
+    capacity = models.CharField(_("asks"), max_length=20, choices=Capacity.choices, default=Capacity.SELF)
+    agent = models.ForeignKey(
+        "requests_app.Agent", null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
+    partner = models.SlugField(_("partner"), blank=True, help_text=_("Which partner service sent it."))
+    group = models.UUIDField(editable=False, help_text=_("Requests made in one go have the same."))
+    duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
+    about = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="follow_ups",
+        help_text=_("The earlier request that an appeal or complaint is about."),
+    )
+    locale = models.CharField(_("language"), max_length=10, default="en")
+    scope = models.JSONField(
+        default=dict, help_text=_("What it is limited to: purposes, recipients. Nothing that names anybody.")
+    )
+    sealed_note = models.BinaryField(null=True, editable=False)
+    sealed_details = models.BinaryField(null=True, editable=False, help_text=_("JSON: what is to be corrected, …"))
+    sealed_requester = models.BinaryField(null=True, editable=False, help_text=_("JSON: who asks for the person."))
+    sealed_contact = models.BinaryField(null=True, editable=False, help_text=_("Where the one who asks is answered."))
+    contact_fingerprint = models.BinaryField(
+        max_length=32, null=True, editable=False, help_text=_("Keyed; only until it is known who asks.")
+    )
+    # --- the legal clock
+    jurisdiction = models.CharField(_("jurisdiction"), max_length=6)
+    rule = models.CharField(_("rule"), max_length=40, help_text=_("The rulebook's entry that sets the clock."))
+    rulebook_digest = models.CharField(max_length=64)
+    terms = models.JSONField(help_text=_("The rule as it stood at receipt, which counts to the end."))
+    received_at = models.DateTimeField(_("received"))
+    identity_confirmed_at = models.DateTimeField(_("identity confirmed"), null=True, blank=True)
+    due_on = models.DateField(_("due"))
+    acknowledge_by = models.DateField(_("to be acknowledged by"), null=True, blank=True)
+    acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
+    extended_at = models.DateTimeField(_("extension told"), null=True, blank=True)
+    extended_until = models.DateField(_("extended until"), null=True, blank=True)
+    due_override = models.DateField(
+        _("due by staff's decision"), null=True, blank=True, help_text=_("The reason is in the timeline.")
+    )
+    escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
+    # --- the work
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    carried_out_at = models.DateTimeField(_("carried out"), null=True, blank=True)
+    carried_out_by = models.CharField(max_length=120, blank=True)
+    event_id = models.UUIDField(
+        null=True, editable=False, help_text=_("The ledger's entry that datasets have to reach.")
+    )
+    refusal_ground = models.CharField(_("ground of refusal"), max_length=30, blank=True, choices=Ground.choices)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    reopened_at = models.DateTimeField(_("reopened"), null=True, blank=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset(
+        {
+            "sealed_note",
+            "sealed_details",
+            "sealed_requester",
+            "sealed_contact",
+            "contact_fingerprint",
+            "jurisdiction",
+            "locale",
+        }
+    )
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+        ordering = ["due_on", "id"]
+        permissions = [
+            ("carry_out", _("Can carry out a request")),
+            ("approve", _("Can approve what a colleague proposed: a refusal or an exemption")),
+            ("read_reports", _("Can read the reports")),
+        ]
+        triggers = [
+            pgtrigger.FSM(
+                name="request_states",
+                field="status",
+                transitions=[(str(a), str(b)) for a, followers in TRANSITIONS.items() for b in sorted(followers)],
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(carried_out_at__isnull=True, carried_out_by="")
+                | Q(carried_out_at__isnull=False) & ~Q(carried_out_by=""),
+                name="carried_out_when_and_by_whom",
+            ),
+            models.CheckConstraint(
+                condition=_IS_CLOSED & Q(closed_at__isnull=False) | ~_IS_CLOSED & Q(closed_at__isnull=True),
+                name="closed_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(subject__isnull=False) | Q(status__in=_UNKNOWN),
+                name="nobody_works_for_nobody",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.REFUSED) & ~Q(refusal_ground="")
+                | ~Q(status=Status.REFUSED) & Q(refusal_ground=""),
+                name="refused_has_its_ground",
+            ),
+            models.CheckConstraint(
+                condition=Q(duplicate_of__isnull=True) | ~Q(duplicate_of=F("id")), name="no_duplicate_of_itself"
+            ),
+            models.UniqueConstraint(
+                fields=["subject", "right"],
+                # of a proven person; who is not proven yet cannot block anybody's request
+                condition=~_IS_CLOSED
+                & ~Q(status=Status.VERIFYING)
+                & Q(duplicate_of__isnull=True, about__isnull=True, scope={}),
+                name="one_open_request_per_right",
+            ),
+        ]
+        indexes = [
+            # the queue's first page under each filter, of what is open
+            models.Index(fields=["due_on", "id"], name="request_open", condition=~_IS_CLOSED),
+            models.Index(fields=["status", "due_on", "id"], name="request_open_status", condition=~_IS_CLOSED),
+            models.Index(fields=["right", "due_on", "id"], name="request_open_right", condition=~_IS_CLOSED),
+            models.Index(fields=["jurisdiction", "due_on", "id"], name="request_open_place", condition=~_IS_CLOSED),
+            models.Index(fields=["assigned_to", "due_on", "id"], name="request_open_staff", condition=~_IS_CLOSED),
+            models.Index(fields=["channel", "due_on", "id"], name="request_open_channel", condition=~_IS_CLOSED),
+            models.Index(fields=["closed_at"], name="request_closed", condition=_IS_CLOSED),
+            models.Index(fields=["received_at"], name="request_received"),
+            models.Index(fields=["subject", "-received_at"], name="request_of_person"),
+            models.Index(fields=["group"], name="request_group"),
+            models.Index(fields=["partner", "-id"], name="request_of_partner", condition=~Q(partner="")),
+            models.Index(
+                fields=["contact_fingerprint"],
+                name="request_unproven",
+                condition=Q(contact_fingerprint__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def reference(self) -> str:
+        return references.encode("Q", self.pk)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status in CLOSED
+
+    def is_overdue(self, today: date) -> bool:
+        return not self.is_closed and today > self.due_on
+
+
+class TimelineEntry(AppendOnly):
+    """Something that happened to a request, told by a code that the pages put into words.
+
+    `sealed` is what somebody typed, under the person's own key; only of requests whose person is known.
+    """
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="timeline")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=120)
+    code = models.CharField(max_length=40)
+    details = models.JSONField(default=dict)
+    sealed = models.BinaryField(null=True, editable=False)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed"})
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("timeline entry")
+        verbose_name_plural = _("timeline")
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Pause(models.Model):
+    """A time of waiting for the person; whether its days count is the rule's to say."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="pauses")
+    reason = models.CharField(_("waits for"), max_length=20, choices=[(one.value, one.value) for one in Wait])
+    began_at = models.DateTimeField(_("began"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
+        ordering = ["began_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "reason"], condition=Q(ended_at__isnull=True), name="one_open_pause_per_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("began_at")), name="pause_ends_after_it_began"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} from {self.began_at:%Y-%m-%d}"
+
+
+class Proposal(models.Model):
+    """What one member of staff proposes and another decides: a refusal, or an exemption of one task."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="proposals")
+    task = models.ForeignKey(
+        "requests_app.Task", null=True, blank=True, on_delete=models.PROTECT, related_name="proposals"
+    )
+    kind = models.CharField(_("proposal"), max_length=20, choices=ProposalKind.choices)
+    ground = models.CharField(_("ground"), max_length=30, choices=Ground.choices)
+    sealed_reason = models.BinaryField(null=True, editable=False)
+    proposed_by = models.CharField(max_length=120)
+    proposed_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=120, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    is_approved = models.BooleanField(null=True, blank=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_reason"})
+
+    class Meta:
+        verbose_name = _("proposal")
+        verbose_name_plural = _("proposals")
+        ordering = ["-proposed_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decided_at__isnull=True, decided_by="", is_approved__isnull=True)
+                | Q(decided_at__isnull=False, is_approved__isnull=False) & ~Q(decided_by=""),
+                name="proposal_decided_when_and_by_whom",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_approved__isnull=True) | Q(is_approved=False) | ~Q(decided_by=F("proposed_by")),
+                name="proposal_needs_four_eyes",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=ProposalKind.EXEMPT, task__isnull=False)
+                | ~Q(kind=ProposalKind.EXEMPT) & Q(task__isnull=True),
+                name="only_a_task_is_exempted",
+            ),
+            models.UniqueConstraint(
+                fields=["request", "kind", "task"],
+                condition=Q(decided_at__isnull=True),
+                name="one_open_proposal",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.ground}"
+
+
+class ClockNotice(AppendOnly):
+    """That staff were reminded or warned of a request's deadline, once for each day that was due."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="clock_notices")
+    code = models.CharField(max_length=30, help_text=_("due_in_7, due_in_2, due_today, overdue, escalated, …"))
+    due_on = models.DateField()
+    at = models.DateTimeField()
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta(AppendOnly.Meta):
+        verbose_name = _("notice of a deadline")
+        verbose_name_plural = _("notices of deadlines")
+        constraints = [
+            models.UniqueConstraint(fields=["request", "code", "due_on"], name="one_notice_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,38 @@
+"""Appeal against an answer (Va. Code § 59.1-577(C) and the like)."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from requests_app.models import Request
+from requests_app.rights import base
+
+
+def scope(said: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it."""
+    return base.no_scope(said)
+
+
+def details(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing more is needed."""
+    return base.no_details(said)
+
+
+def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
+    """Nothing changes in the ledger."""
+    return None
+
+
+def plan(request: Request) -> list[base.Planned]:
+    """Somebody else than before looks."""
+    return []
+
+
+def is_settled(request: Request) -> bool:
+    """Nothing arrives anywhere by itself."""
+    return True
+
+
+def finish(*, request: Request, by: str, at: datetime) -> None:
+    """Nothing more."""

@@ -1,0 +1,98 @@
+"""What every right's module answers: what it is limited to, what it changes, which work it means, when it is done."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from consents import ledger, purposes, sequencer
+from consents.vocabulary import Action, Source
+from downstream import propagation
+from downstream.models import Dataset
+from portal.errors import DomainError
+from requests_app.models import Request, System
+from requests_app.states import TaskKind
+
+
+class RightError(DomainError):
+    """A right that cannot be exercised as it was asked."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Work in one place: a dataset, a system, or Heed itself where neither is named."""
+
+    code: str
+    kind: TaskKind
+    dataset: Dataset | None = None
+    system: System | None = None
+    instructions: str = ""
+
+
+class Meaning(Protocol):
+    """One right. Its module is one of these."""
+
+    def scope(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What it is limited to, checked and in normal form; {} where it covers everything. Raises RightError."""
+
+    def details(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What is personal in the asking, checked; sealed by the caller. Raises RightError."""
+
+    def carry_out(self, *, request: Request, by: str, at: datetime) -> uuid.UUID | None:
+        """Change what has to change in consents; answers the ledger's entry that datasets have to reach, if any."""
+
+    def plan(self, request: Request) -> list[Planned]:
+        """The work that it means beside that, in each place."""
+
+    def is_settled(self, request: Request) -> bool:
+        """Whether everything automatic has arrived and was looked at again."""
+
+    def finish(self, *, request: Request, by: str, at: datetime) -> None:
+        """What happens last, in the transaction that closes the request."""
+
+
+def no_scope(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of rights that are about everything. Raises RightError(`scope_not_taken`)."""
+    if said:
+        raise RightError("scope_not_taken", "This right is about all of it; leave the scope out.", field="scope")
+    return {}
+
+
+def no_details(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of rights that need no more said. Raises RightError(`details_not_taken`)."""
+    if said:
+        raise RightError("details_not_taken", "This right takes no details; write a note.", field="details")
+    return {}
+
+
+def purposes_scope(said: Mapping[str, Any]) -> dict[str, Any]:
+    """`purposes`: at least one that there is, in order and once each. Raises RightError, NotFound."""
+    odd = said.keys() - {"purposes"}
+    if odd:
+        raise RightError("unknown_scope", "A scope of this right names purposes.", field="scope")
+    named = said.get("purposes") or []
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise RightError("purposes_malformed", "Purposes are a list of names.", field="purposes")
+    if not named:
+        raise RightError("purposes_missing", "Say which use it is about.", field="purposes")
+    return {"purposes": sorted({purposes.check(one) for one in named})}
+
+
+def say(request: Request, action: Action, slugs: list[str], *, by: str, at: datetime) -> uuid.UUID:
+    """Record the same of each purpose in the person's name; answers the last entry, which lies behind the others."""
+    assert request.subject is not None and slugs  # noqa: S101, PT018 -- nobody works for nobody
+    origin = ledger.Origin(source=Source.REQUEST, by=by)
+    events = [
+        ledger.record(subject=request.subject, scope=ledger.Scope(slug), action=action, origin=origin, at=at)
+        for slug in slugs
+    ]
+    return events[-1].pk
+
+
+def has_arrived(request: Request) -> bool:
+    """Whether the request's entry has its place in the log, and every dataset is verified beyond it."""
+    position = sequencer.position_of(request.event_id) if request.event_id else None
+    if position is None or request.subject_id is None:
+        return False
+    return propagation.arrived(subject_id=request.subject_id, position=position)
