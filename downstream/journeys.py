@@ -1,7 +1,7 @@
 """Where one person's "no" has arrived: the state of each dataset that serves a purpose."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -114,6 +114,13 @@ def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: date
 def everywhere(*, subject_id: uuid.UUID, position: int | None, at: datetime) -> list[Stop]:
     """Each living dataset, whatever it serves: the way of an erasure."""
     datasets = Dataset.objects.living().select_related("owner")
+    return [_stop(dataset, subject_id, position, at) for dataset in datasets]
+
+
+def among(
+    datasets: Iterable[Dataset], *, subject_id: uuid.UUID, position: int | None, at: datetime
+) -> list[Stop]:
+    """The same of these datasets alone, in their order."""
     return [_stop(dataset, subject_id, position, at) for dataset in datasets]
 
 

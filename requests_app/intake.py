@@ -4,7 +4,6 @@ Several rights asked in one go become requests of one group. The same asked agai
 linked to the first and answered with it; somebody whose identity is not shown can never stand in another's way.
 """
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,10 @@ from consents.models import Subject
 from consents.subjects import Name
 from portal.clock import TOLERANCE
 from portal.errors import Conflict, DomainError
-from requests_app import legal_clock, rights, sealing, timeline, workflow
+from requests_app import duplicates, legal_clock, rights, sealing, timeline, workflow
 from requests_app.models import Agent, Pause, Request
 from requests_app.rulebook import Wait
-from requests_app.states import AT_ONCE, FOLLOW_UPS, Capacity, Channel, Right, Status
+from requests_app.states import FOLLOW_UPS, Capacity, Channel, Right, Status
 
 LONGEST_NOTE = 4_000
 OLDEST = timedelta(days=366)
@@ -106,27 +105,18 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
 
 def begin(*, request: Request, by: str, at: datetime) -> None:
     """It is known who asks: what needs no staff is carried out now, in this transaction."""
-    if request.right in AT_ONCE and request.duplicate_of_id is None:
-        workflow.carry_out_at_once(request=request, by=by, at=at)
+    workflow.begin(request=request, by=by, at=at)
 
 
 def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.UUID, Request]:
     """The open request of this person that asks for the same as each of these, by the id of the latter."""
-    standing = Request.objects.open().proven().filter(subject=subject, duplicate_of__isnull=True, about__isnull=True)
-    wanted = {one.right for one in requests if one.right not in FOLLOW_UPS}
-    earlier = {(one.right, _key(one.scope)): one for one in standing.filter(right__in=wanted).order_by("-received_at")}
-    found = {one.pk: earlier.get((one.right, _key(one.scope))) for one in requests if one.right in wanted}
-    return {pk: first for pk, first in found.items() if first is not None and first.pk != pk}
+    return duplicates.find(requests, subject)
 
 
 def _link_duplicates(requests: Sequence[Request], subject: Subject) -> None:
-    duplicates = find_duplicates(requests, subject)
+    found = find_duplicates(requests, subject)
     for request in requests:
-        request.duplicate_of = duplicates.get(request.pk)
-
-
-def _key(scope: Mapping[str, Any]) -> str:
-    return json.dumps(scope, sort_keys=True)
+        request.duplicate_of = found.get(request.pk)
 
 
 def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: datetime) -> Request:

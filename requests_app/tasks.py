@@ -5,15 +5,16 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import workflow
-from requests_app.models import Request
+from requests_app import looking, steps, workflow
 
 
 @shared_task(name="requests_app.tasks.close_verified")
 def close_verified(**_: Any) -> None:
-    """Close the erasures that have arrived everywhere; one that cannot be closed does not keep the others open."""
+    """Settle what has arrived, close what is settled; one that cannot be closed does not keep the others open."""
+    looking.look(at=clock.now())
+    steps.settle_due(at=clock.now())
     failures: list[Exception] = []
-    for request in Request.objects.open().filter(carried_out_at__isnull=False):
+    for request in workflow.closing_by_themselves():
         try:
             workflow.close_if_verified(request=request, by=actors.SYSTEM, at=clock.now())
         except Exception as failure:

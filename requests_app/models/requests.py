@@ -140,7 +140,19 @@ class Request(models.Model):
                 name="request_states",
                 field="status",
                 transitions=[(str(a), str(b)) for a, followers in TRANSITIONS.items() for b in sorted(followers)],
-            )
+            ),
+            pgtrigger.Trigger(
+                name="no_answer_before_the_work",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "NEW.status IN ('fulfilled', 'partially_fulfilled') AND OLD.status IS DISTINCT FROM NEW.status"
+                ),
+                func=(
+                    "IF EXISTS (SELECT FROM requests_app_task WHERE request_id = NEW.id AND status = 'open') THEN"
+                    " RAISE EXCEPTION 'a request with an open task is not fulfilled'; END IF; RETURN NEW;"
+                ),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -3,6 +3,7 @@
 import uuid
 from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -72,6 +73,19 @@ class Task(models.Model):
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
         ordering = ["planned_at", "id"]
+        triggers = [
+            pgtrigger.Trigger(
+                name="no_work_after_the_answer",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                condition=pgtrigger.Condition("NEW.status = 'open'"),
+                func=(
+                    "IF EXISTS (SELECT FROM requests_app_request WHERE id = NEW.request_id"
+                    " AND status IN ('fulfilled', 'partially_fulfilled')) THEN"
+                    " RAISE EXCEPTION 'a fulfilled request has no open task'; END IF; RETURN NEW;"
+                ),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status=TaskStatus.OPEN, settled_at__isnull=True, settled_by="")

@@ -7,6 +7,7 @@ from typing import Any
 
 from requests_app.models import Request
 from requests_app.rights import base
+from requests_app.states import TaskKind
 
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,14 +26,14 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """A package is made."""
-    return []
+    """A package is made of all that is kept; staff look through it and release it."""
+    return [base.Planned("collect", TaskKind.AUTOMATIC)]
 
 
 def is_settled(request: Request) -> bool:
-    """Nothing arrives anywhere by itself."""
+    """The package's release settles its task; nothing else is waited for."""
     return True
 
 
 def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more."""
+    """Nothing more: the package expires by itself."""

@@ -7,6 +7,12 @@ from typing import Any
 
 from requests_app.models import Request
 from requests_app.rights import base
+from requests_app.states import TaskKind
+
+INSTRUCTIONS = (
+    "Look at the answer again, and say what you found. Close it if the person is right: the request "
+    "opens again. Refuse it if the answer stands."
+)
 
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,8 +31,8 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """Somebody else than before looks."""
-    return []
+    """Somebody who had no part in the answer looks."""
+    return [base.Planned("review", TaskKind.MANUAL, instructions=INSTRUCTIONS)]
 
 
 def is_settled(request: Request) -> bool:

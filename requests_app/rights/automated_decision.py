@@ -7,6 +7,13 @@ from typing import Any
 
 from requests_app.models import Request
 from requests_app.rights import base
+from requests_app.states import TaskKind
+
+LONGEST = 2_000
+INSTRUCTIONS = (
+    "Look at the decision yourself, with the power to change it: hear the person, weigh what they "
+    "say, and write down what you decided and why."
+)
 
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,8 +22,12 @@ def scope(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
+    """`decision` and `why`, each a text: which decision it is, and what the person says to it. Raises RightError."""
+    if said.keys() - {"decision", "why"}:
+        raise base.RightError("unknown_details", "Details of this right are decision and why.", field="details")
+    if not all(isinstance(text, str) and len(text) <= LONGEST for text in said.values()):
+        raise base.RightError("details_malformed", f"Each is a text of at most {LONGEST} characters.", field="details")
+    return {name: text.strip() for name, text in said.items() if text.strip()}
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -25,8 +36,8 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """Somebody looks."""
-    return []
+    """A human with the power to change it looks at it, and says by name what they decided (GDPR Art. 22(3))."""
+    return [base.Planned("review", TaskKind.MANUAL, instructions=INSTRUCTIONS)]
 
 
 def is_settled(request: Request) -> bool:

@@ -1,14 +1,14 @@
 """What every right's module answers: what it is limited to, what it changes, which work it means, when it is done."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from consents import ledger, purposes, sequencer
+from consents.models import Subject
 from consents.vocabulary import Action, Source
-from downstream import propagation
 from downstream.models import Dataset
 from portal.errors import DomainError
 from requests_app.models import Request, System
@@ -46,7 +46,7 @@ class Meaning(Protocol):
         """The work that it means beside that, in each place."""
 
     def is_settled(self, request: Request) -> bool:
-        """Whether everything automatic has arrived and was looked at again."""
+        """Whether nothing beside the tasks keeps it from closing."""
 
     def finish(self, *, request: Request, by: str, at: datetime) -> None:
         """What happens last, in the transaction that closes the request."""
@@ -79,20 +79,43 @@ def purposes_scope(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"purposes": sorted({purposes.check(one) for one in named})}
 
 
-def say(request: Request, action: Action, slugs: list[str], *, by: str, at: datetime) -> uuid.UUID:
+def say(request: Request, action: Action, slugs: Sequence[str], *, by: str, at: datetime) -> uuid.UUID:
     """Record the same of each purpose in the person's name; answers the last entry, which lies behind the others."""
-    assert request.subject is not None and slugs  # noqa: S101, PT018 -- nobody works for nobody
+    return say_of(request, action, [ledger.Scope(slug) for slug in slugs], by=by, at=at)
+
+
+def say_of(request: Request, action: Action, scopes: Sequence[ledger.Scope], *, by: str, at: datetime) -> uuid.UUID:
+    """The same of scopes that name recipients too; at least one."""
     origin = ledger.Origin(source=Source.REQUEST, by=by)
-    events = [
-        ledger.record(subject=request.subject, scope=ledger.Scope(slug), action=action, origin=origin, at=at)
-        for slug in slugs
-    ]
+    subject = person(request)
+    events = [ledger.record(subject=subject, scope=one, action=action, origin=origin, at=at) for one in scopes]
     return events[-1].pk
 
 
-def has_arrived(request: Request) -> bool:
-    """Whether the request's entry has its place in the log, and every dataset is verified beyond it."""
-    position = sequencer.position_of(request.event_id) if request.event_id else None
-    if position is None or request.subject_id is None:
-        return False
-    return propagation.arrived(subject_id=request.subject_id, position=position)
+def has_its_place(request: Request) -> bool:
+    """Whether the request's entry stands in the log: until then no dataset can follow it.
+
+    Where it has arrived is said by the tasks, one for each dataset that it concerns.
+    """
+    return request.event_id is None or sequencer.position_of(request.event_id) is not None
+
+
+def leaving(code: str, datasets: Iterable[Dataset]) -> list[Planned]:
+    """That these datasets follow, which they show by themselves."""
+    return [Planned(code, TaskKind.AUTOMATIC, dataset) for dataset in datasets]
+
+
+def serving(slugs: Iterable[str]) -> list[Dataset]:
+    """Living datasets that serve one of these purposes or a part of it, whoever has them."""
+    wanted = list(slugs)
+    return [one for one in living() if any(one.serves(slug) for slug in wanted)]
+
+
+def living() -> list[Dataset]:
+    """Every dataset that is still carried."""
+    return list(Dataset.objects.living().select_related("owner"))
+
+
+def person(request: Request) -> Subject:
+    assert request.subject is not None  # noqa: S101 -- nobody works for nobody
+    return request.subject

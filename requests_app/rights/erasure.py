@@ -1,6 +1,7 @@
 """Erasure (GDPR Art. 17, UK GDPR Art. 17): out of every dataset first, verified, then forgotten.
 
-The identifiers are needed to find the rows, so they are destroyed last.
+The identifiers are needed to find the rows, so they are destroyed last. What has to be kept is exempted by two people,
+best before it is carried out: what a run has removed cannot be brought back.
 """
 
 import uuid
@@ -9,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from consents import ledger, sequencer, subjects
-from consents.models import Subject
 from consents.vocabulary import EVERY, Action, Kind, Source
-from downstream import journeys, purging
+from downstream import journeys
 from requests_app.models import Request
 from requests_app.rights import base
 
@@ -28,7 +28,7 @@ def details(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
     """Restrict every use at once, close open consents, enter the erasure in the log, which every dataset follows."""
-    subject = _person(request)
+    subject = base.person(request)
     ledger.withdraw_everything(subject=subject, by=by, at=at)
     origin = ledger.Origin(source=Source.REQUEST, by=by)
     ledger.record(subject=subject, scope=ledger.Scope(EVERY), action=Action.RESTRICT, origin=origin, at=at)
@@ -36,27 +36,21 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """That every dataset follows, and is looked at again."""
-    return []
+    """That every dataset follows, whatever its purpose, is looked at again, and its old bytes are gone too."""
+    return base.leaving("remove", base.living())
 
 
 def is_settled(request: Request) -> bool:
-    """Whether the erasure reached every dataset, was looked at again there, and the bytes are gone too."""
-    # their names are needed to search for them, so nobody is forgotten while old versions are kept
-    return base.has_arrived(request) and not purging.kept(subject_id=_person(request).pk).exists()
+    """Whether the erasure stands in the log."""
+    return base.has_its_place(request)
 
 
 def stops(request: Request, *, at: datetime) -> list[journeys.Stop]:
     """How far the erasure is in each dataset, whatever its purpose."""
     position = sequencer.position_of(request.event_id) if request.event_id else None
-    return journeys.everywhere(subject_id=_person(request).pk, position=position, at=at)
+    return journeys.everywhere(subject_id=base.person(request).pk, position=position, at=at)
 
 
 def finish(*, request: Request, by: str, at: datetime) -> None:
     """Destroy what names the person; see `subjects.forget`."""
-    subjects.forget(subject=_person(request), by=by, at=at)
-
-
-def _person(request: Request) -> Subject:
-    assert request.subject is not None  # noqa: S101 -- nobody works for nobody
-    return request.subject
+    subjects.forget(subject=base.person(request), by=by, at=at)

@@ -1,38 +1,104 @@
-"""Rectification (GDPR Art. 16): what is wrong is corrected, also where it went (Art. 19)."""
+"""Rectification (GDPR Art. 16): what is wrong is corrected, also where it went (Art. 19).
+
+What Heed itself keeps of a person (where they live, whether they are a minor) is amended at once. Every dataset that
+holds the person gets a task: a look finds out which do, and those are corrected by whoever has them.
+"""
 
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from consents import jurisdictions, subjects
+from downstream import registry
+from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import base
+from requests_app.states import TaskKind
+
+MOST, LONGEST = 20, 500
+JURISDICTION, MINOR = "jurisdiction", "minor"
+"""What Heed knows itself: `right` is then a code such as US-CA, or yes or no."""
+_PARTS = frozenset({"what", "wrong", "right"})
+_YES_NO = {"yes": True, "no": False}
+REMOTE = "{owner} holds it. Tell them what is wrong and right (see the request), and keep what they answer (Art. 19)."
+HELD = (
+    "{rows} rows of this person are in it. Have {owner} correct what the request says, or have the rows removed; "
+    "then say where it was corrected and who was told (GDPR Art. 16, 19)."
+)
+UNREADABLE = "Nobody could look whether the person is in it ({reason}). Ask {owner}, and have them correct it."
 
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
+    """All of it; what is wrong is in the details."""
     return base.no_scope(said)
 
 
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
+    """`corrections`: a list of {what, wrong, right}, each a text. Raises RightError, UnknownJurisdiction.
+
+    {} where the note says it instead: a letter, a call.
+    """
+    if not said:
+        return {}
+    if said.keys() != {"corrections"}:
+        raise base.RightError("unknown_details", "Details of this right are corrections.", field="details")
+    listed = said["corrections"]
+    if not isinstance(listed, list) or not 0 < len(listed) <= MOST:
+        raise base.RightError("corrections_malformed", f"Name 1 to {MOST} things that are wrong.", field="corrections")
+    return {"corrections": [_checked(one) for one in listed]}
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
+    """Amend what Heed keeps itself, where that is what is wrong."""
+    amended: dict[str, Any] = {}
+    for one in corrections(request):
+        if one["what"] == JURISDICTION:
+            amended["jurisdiction"] = one["right"]
+        elif one["what"] == MINOR:
+            amended["is_minor"] = _YES_NO[one["right"]]
+    event = subjects.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
+    return event.pk if event else None
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """A correction wherever the person's data is."""
-    return []
+    """A look into every dataset that we can read; the holder of every other is asked."""
+    return [_planned(dataset) for dataset in base.living()]
 
 
 def is_settled(request: Request) -> bool:
-    """Nothing arrives anywhere by itself."""
-    return True
+    """Whether the amendment stands in the log, where there was one."""
+    return base.has_its_place(request)
 
 
 def finish(*, request: Request, by: str, at: datetime) -> None:
     """Nothing more."""
+
+
+def corrections(request: Request) -> list[dict[str, str]]:
+    """What is wrong, as the person said it; [] where they wrote a note, or were erased."""
+    said = sealing.unseal_json(request, request.sealed_details, context=sealing.DETAILS) or {}
+    listed: list[dict[str, str]] = said.get("corrections", [])
+    return listed
+
+
+def _planned(dataset: Any) -> base.Planned:
+    if registry.is_remote(dataset):
+        return base.Planned("correct", TaskKind.MANUAL, dataset, None, REMOTE.format(owner=dataset.owner.name))
+    return base.Planned("correct", TaskKind.AUTOMATIC, dataset)
+
+
+def _checked(one: object) -> dict[str, str]:
+    if not isinstance(one, Mapping) or one.keys() != _PARTS:
+        raise base.RightError("corrections_malformed", "Say what, what is wrong, what is right.", field="corrections")
+    if not all(isinstance(text, str) and len(text) <= LONGEST for text in one.values()):
+        message = f"Each part is a text of at most {LONGEST} characters."
+        raise base.RightError("corrections_malformed", message, field="corrections")
+    tidy = {part: str(one[part]).strip() for part in sorted(_PARTS)}
+    if not tidy["what"] or not tidy["right"]:
+        raise base.RightError("corrections_malformed", "Say what it is about, and what is right.", field="corrections")
+    if tidy["what"] == JURISDICTION:
+        tidy["right"] = jurisdictions.check(tidy["right"])
+    if tidy["what"] == MINOR and tidy["right"] not in _YES_NO:
+        raise base.RightError("corrections_malformed", "Of a minor, yes or no is right.", field="corrections")
+    return tidy

@@ -1,13 +1,28 @@
-"""Restriction (GDPR Art. 18): the data may be kept, and nothing else, while it lasts."""
+"""Restriction (GDPR Art. 18): the data may be kept, and nothing else, while it lasts.
+
+The request is answered once the restriction is in effect everywhere. It lasts until staff lift it, which is a step of
+its own: the person is told before (Art. 18(3)).
+"""
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from consents.vocabulary import EVERY, Action
+from django.db import transaction
+
+from consents import ledger
+from consents.models import Preference
+from consents.vocabulary import EVERY, Action, Slot, Source
+from portal.errors import Conflict
+from requests_app import promised, timeline
 from requests_app.models import Request
 from requests_app.rights import base
+from requests_app.states import ANSWERED, Right
+
+TOLD_BEFORE = timedelta(days=7)
+"""How long before the lifting the person is told, by the house's rule: time to say that they still need it."""
+TOLD, LIFTED = "lifting_told", "restriction_lifted"
 
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,18 +37,91 @@ def details(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
     """Restrict: decisions deny from now on."""
-    return base.say(request, Action.RESTRICT, request.scope.get("purposes", [EVERY]), by=by, at=at)
+    return base.say(request, Action.RESTRICT, _purposes(request), by=by, at=at)
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """Nothing but that the datasets follow."""
-    return []
+    """That the datasets follow: rows leave what feeds training, and stay where they came from."""
+    wanted = request.scope.get("purposes")
+    return base.leaving("stop", base.serving(wanted) if wanted else base.living())
 
 
 def is_settled(request: Request) -> bool:
-    """Whether every dataset is verified beyond the restriction."""
-    return base.has_arrived(request)
+    """Whether the restriction stands in the log."""
+    return base.has_its_place(request)
 
 
 def finish(*, request: Request, by: str, at: datetime) -> None:
     """Nothing: it lasts until it is lifted."""
+
+
+def lasts(request: Request) -> bool:
+    """Whether decisions deny because of this request now."""
+    if request.subject_id is None or request.carried_out_at is None:
+        return False
+    restricted = Preference.objects.filter(
+        subject_id=request.subject_id, slot=Slot.RESTRICTION, action=Action.RESTRICT, purpose__in=_purposes(request)
+    )
+    return restricted.filter(recipient=EVERY, category=EVERY).exists()
+
+
+@transaction.atomic
+def tell_of_lifting(*, request: Request, by: str, at: datetime) -> None:
+    """Tell the person that the restriction will be lifted, TOLD_BEFORE from now at the earliest (GDPR Art. 18(3)).
+
+    Raises Conflict(`not_a_restriction` | `not_in_force` | `told_already`).
+    """
+    request = _locked(request)
+    if _told_at(request) is not None:
+        raise Conflict("told_already", "The person was told already.")
+    promised.letter(request, "restriction_lifted", at=at)
+    timeline.tell(request, TOLD, by=by, at=at, details={"from": (at + TOLD_BEFORE).date().isoformat()})
+
+
+@transaction.atomic
+def lift(*, request: Request, by: str, at: datetime) -> None:
+    """Lift what this request restricted; what the person chose decides again.
+
+    Raises Conflict(`not_a_restriction` | `not_in_force` | `not_told` | `told_lately` | `being_erased` |
+    `restricted_by_another`).
+    """
+    request = _locked(request)
+    told = _told_at(request)
+    if told is None:
+        raise Conflict("not_told", "Tell the person first; the restriction is lifted after that.")
+    if at < told + TOLD_BEFORE:
+        raise Conflict("told_lately", f"The person was told less than {TOLD_BEFORE.days} days ago.")
+    _check_no_other(request)
+    origin = ledger.Origin(source=Source.STAFF, by=by)
+    for slug in _purposes(request):
+        scope = ledger.Scope(slug)
+        ledger.record(subject=base.person(request), scope=scope, action=Action.UNRESTRICT, origin=origin, at=at)
+    timeline.tell(request, LIFTED, by=by, at=at)
+
+
+def _locked(request: Request) -> Request:
+    locked = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    if locked.right != Right.RESTRICTION or locked.status not in ANSWERED:
+        raise Conflict("not_a_restriction", "Only a restriction that was answered is lifted.")
+    if not lasts(locked) or locked.timeline.filter(code=LIFTED).exists():
+        raise Conflict("not_in_force", "This restriction is no longer in force.")
+    return locked
+
+
+def _told_at(request: Request) -> datetime | None:
+    return request.timeline.filter(code=TOLD).order_by("-at").values_list("at", flat=True).first()
+
+
+def _check_no_other(request: Request) -> None:
+    """What another request restricted in the same scope stays."""
+    others = Request.objects.filter(subject=request.subject_id, carried_out_at__isnull=False).exclude(pk=request.pk)
+    if others.open().filter(right=Right.ERASURE).exists():
+        raise Conflict("being_erased", "This person is being erased; nothing of theirs is used again.")
+    mine = set(_purposes(request))
+    for other in others.filter(right=Right.RESTRICTION).exclude(timeline__code=LIFTED):
+        if mine & set(_purposes(other)):
+            raise Conflict("restricted_by_another", "Another request restricts the same; lift that one with it.")
+
+
+def _purposes(request: Request) -> list[str]:
+    return list(request.scope.get("purposes", [EVERY]))

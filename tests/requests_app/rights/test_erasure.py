@@ -17,7 +17,7 @@ from downstream.propagation_states import Status as Run
 from portal import audit
 from portal.errors import Conflict
 from portal.models import AuditEntry, User
-from requests_app import tasks, workflow
+from requests_app import progress, steps, tasks, workflow
 from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import Status
@@ -130,7 +130,11 @@ def test_while_a_dataset_cannot_name_the_person_it_stays_open(datasets: list[Dat
     assert propagate() == [True, True]
     assert Target.objects.filter(is_gap=True, subject_id=nameless.pk).count() == 1
     assert not closes(request)
+    task = request.tasks.get(dataset__slug="posts")
+    assert (task.kind, task.status, task.instructions) == ("manual", "open", progress.GAP)
     Dataset.objects.filter(slug="posts").update(retired_at=LATER)
+    assert not closes(request)
+    steps.settle_by_hand(task=task, evidence="Nobody of that address ever had an account.", by=BY, at=LATER)
     assert closes(request)
 
 

@@ -1,0 +1,36 @@
+"""That somebody else decides: a colleague's proposal, and whatever follows an answer."""
+
+from portal.errors import Conflict, Forbidden
+from requests_app.models import Proposal, Request
+from requests_app.states import FOLLOW_UPS
+
+_STAFF = "staff:"
+_ANSWERS = ("carried_out", "fulfilled", "partially_fulfilled", "refused")
+
+
+def check_second(proposal: Proposal, *, by: str) -> None:
+    """Raise Conflict(`second_person_needed`) for who proposed it; Forbidden for who is no member of staff."""
+    check_human(by)
+    if proposal.proposed_by == by:
+        raise Conflict("second_person_needed", "You proposed it; somebody else has to decide.")
+
+
+def check_human(by: str) -> None:
+    """Raise Forbidden(`staff_only`) unless a named member of staff acts."""
+    if not by.startswith(_STAFF):
+        raise Forbidden("staff_only", "A member of staff has to do this.")
+
+
+def check_impartial(request: Request, *, by: str) -> None:
+    """Raise Forbidden(`decided_before`) where an appeal or complaint would be judged by who gave the answer."""
+    if request.right in FOLLOW_UPS and request.about is not None and by in deciders(request.about):
+        raise Forbidden("decided_before", "You had a part in the first answer; somebody else has to look at this.")
+
+
+def deciders(request: Request) -> set[str]:
+    """Which members of staff had a part in the answer of this request."""
+    acted = {request.carried_out_by}
+    acted |= set(request.timeline.filter(code__in=_ANSWERS).values_list("actor", flat=True))
+    for proposer, decider in request.proposals.filter(is_approved=True).values_list("proposed_by", "decided_by"):
+        acted |= {proposer, decider}
+    return {one for one in acted if one.startswith(_STAFF)}

@@ -1,0 +1,128 @@
+"""What follows an answer: an appeal or a complaint, each a request of its own, and opening the first one again."""
+
+from datetime import date, datetime
+
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from portal.errors import Conflict, DomainError
+from requests_app import appeals, counting, deadlines, promised, rulebook, sealing, timeline
+from requests_app.models import Request
+from requests_app.rulebook import AppealTo
+from requests_app.states import FOLLOW_UPS, Channel, Right, Status, TaskStatus
+from requests_app.workflow import guards, moves
+
+LONGEST_NOTE = 4_000
+
+
+@transaction.atomic
+def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, channel: str = Channel.PAGES) -> Request:
+    """Take in an appeal or a complaint about an earlier request, under the rule that was frozen on that one.
+
+    An appeal needs an answer, and a law that brings it to us, in its time. A complaint may be about anything, also that
+    no answer comes. Raises Conflict(`wrong_state` | `erased` | `appeal_open`), DeadlineError(`appeal_elsewhere` |
+    `appeal_too_late`), DomainError(`not_a_follow_up` | `note_too_long`).
+    """
+    request = moves.lock(request)
+    if right not in FOLLOW_UPS:
+        raise DomainError("not_a_follow_up", "An answer is followed by an appeal or a complaint.", field="right")
+    if len(note) > LONGEST_NOTE:
+        raise DomainError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
+    check_can_lodge(request, right, at=at)
+    follow = Request(
+        right=Right(right),
+        status=Status.RECEIVED,
+        subject=request.subject,
+        about=request,
+        group=uuid7(),
+        channel=channel,
+        capacity=request.capacity,
+        agent=request.agent,
+        jurisdiction=request.jurisdiction,
+        locale=request.locale,
+        received_at=at,
+        identity_confirmed_at=at,
+    )
+    _set_clock(follow, request, at=at)
+    if note.strip():
+        follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
+    follow.save(force_insert=True)
+    timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
+    told = "appealed" if right == Right.APPEAL else "complained"
+    timeline.tell(request, told, by=by, at=at, details={"reference": follow.reference})
+    promised.letter(follow, "appeal_received", at=at)
+    return follow
+
+
+def check_can_lodge(request: Request, right: str, *, at: datetime) -> None:
+    """Raise Conflict unless this may be followed by that; one at a time."""
+    if right == Right.APPEAL:
+        if not _is_silence(request, at=at):
+            guards.check_can_appeal(request)
+    elif request.subject is None or request.subject.erased_at is not None:
+        raise Conflict("erased", "This person was erased, or was never known; nothing is left to look at.")
+    if Request.objects.open().filter(about=request, right=right).exists():
+        raise Conflict("appeal_open", "This is looked at already.")
+
+
+@transaction.atomic
+def reopen(*, request: Request, by: str, at: datetime, words: str) -> Request:
+    """Open an answered request again: an authority wants it so, or the answer was wrong. `words` say why.
+
+    Its clock begins anew. Raises Conflict(`wrong_state` | `erased` | `asked_again` | `duplicate`),
+    DomainError(`reason_missing`).
+    """
+    request = moves.lock(request)
+    if not words.strip():
+        raise DomainError("reason_missing", "Say why it is opened again, and at whose word.", field="words")
+    return _reopen(request, by=by, at=at, words=words)
+
+
+def reopen_after(follow: Request, *, by: str, at: datetime) -> Request:
+    """The same because an appeal or complaint was right; its own day stays the last one."""
+    assert follow.about is not None  # noqa: S101 -- a follow-up is about something
+    return _reopen(moves.lock(follow.about), by=by, at=at, follow=follow)
+
+
+def _reopen(request: Request, *, by: str, at: datetime, words: str = "", follow: Request | None = None) -> Request:
+    guards.check_can_reopen(request)
+    request.reopened_at, request.closed_at, request.refusal_ground = at, None, ""
+    request.carried_out_at, request.carried_out_by, request.event_id = None, "", None
+    request.due_override = follow.due_on if follow else None
+    request.extended_at, request.extended_until, request.escalated_at = None, None, None
+    request.due_on = _due_anew(request, at=at)
+    request.status = Status.IN_PROGRESS
+    request.save()
+    # afterwards: the database refuses an open task in an answered request
+    settled = request.tasks.exclude(status=TaskStatus.OPEN)
+    settled.update(status=TaskStatus.OPEN, settled_at=None, settled_by="", ground="", planned_at=at)
+    details = {"due_on": request.due_on.isoformat(), "after": follow.reference if follow else ""}
+    timeline.tell(request, "reopened", by=by, at=at, words=words, details=details)
+    return request
+
+
+def _due_anew(request: Request, *, at: datetime) -> date:
+    """The rule's time from now on; not later than the day of the appeal that opened it."""
+    anew = deadlines.compute(rulebook.thaw(request.terms), received=at, identity_confirmed=at).due
+    return min(anew, request.due_override) if request.due_override else anew
+
+
+def _set_clock(follow: Request, request: Request, *, at: datetime) -> None:
+    """The days to acknowledge and to decide, by the first request's rule; where that sets none, its time to answer."""
+    rule = rulebook.thaw(request.terms)
+    counted = None
+    if follow.right == Right.APPEAL or (rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER):
+        missed = request.due_on if rule.silence_is_refusal else None
+        counted = appeals.compute(rule, answered=request.closed_at or missed, lodged=at)
+    rule = promised.clock_of(rule)
+    follow.rule, follow.rulebook_digest, follow.terms = rule.scope, rule.rulebook_digest, rulebook.freeze(rule)
+    plain = deadlines.compute(rule, received=at, identity_confirmed=at)
+    follow.due_on = counted.due if counted is not None and counted.due is not None else plain.due
+    follow.acknowledge_by = counted.acknowledge_by if counted is not None else None
+
+
+def _is_silence(request: Request, *, at: datetime) -> bool:
+    """Whether the time is over without an answer, and the law takes that for a refusal."""
+    rule = rulebook.thaw(request.terms)
+    is_over = not request.is_closed and request.subject is not None and counting.day_of(rule, at) > request.due_on
+    return rule.silence_is_refusal and is_over

@@ -1,0 +1,94 @@
+"""Closing with an answer: only when every task is done, or exempted with its ground."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from portal.errors import Conflict
+from requests_app import four_eyes, promised, rights, steps, timeline
+from requests_app.models import Request, Task
+from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Right, Status, TaskStatus
+from requests_app.workflow import appealing, guards, moves, working
+
+BY_ITSELF = AT_ONCE | {Right.ERASURE}
+"""What closes once it is verified everywhere, with nobody's further word."""
+
+
+def closing_by_themselves() -> "QuerySet[Request]":
+    """What was carried out, needs nobody's word and has no open task: due for `close_if_verified`."""
+    waiting = Task.objects.filter(request=OuterRef("pk"), status=TaskStatus.OPEN)
+    rows = Request.objects.filter(carried_out_at__isnull=False, status=Status.IN_PROGRESS, right__in=sorted(BY_ITSELF))
+    return rows.exclude(Exists(waiting)).order_by("pk")
+
+
+@transaction.atomic
+def close_if_verified(*, request: Request, by: str, at: datetime) -> bool:
+    """Close what was carried out and is settled everywhere; answers whether it is closed now.
+
+    What staff answer (access, a correction, an appeal) is closed by `fulfil`.
+    """
+    request = moves.lock(request)
+    if request.is_closed:
+        return True
+    if request.carried_out_at is None or request.right not in BY_ITSELF or request.status != Status.IN_PROGRESS:
+        return False
+    steps.settle_automatic(request=request, at=at)
+    if not guards.can_fulfil(request) or not rights.of(request.right).is_settled(request):
+        return False
+    _answer(request, by=by, at=at)
+    return True
+
+
+@transaction.atomic
+def fulfil(*, request: Request, by: str, at: datetime) -> Request:
+    """Staff close it with its answer: in part, where something was exempted or left out of what is handed over.
+
+    An appeal or complaint that is closed so was right: what it is about is opened again.
+    Raises Conflict(`wrong_state` | `not_carried_out` | `proposal_open` | `tasks_open` | `not_arrived`),
+    Forbidden(`decided_before`).
+    """
+    request = moves.lock(request)
+    four_eyes.check_impartial(request, by=by)
+    if request.carried_out_at is not None and request.status == Status.IN_PROGRESS:
+        steps.settle_automatic(request=request, at=at)
+    guards.check_can_fulfil(request)
+    if request.carried_out_at is None:
+        working.set_going(request, by=by, at=at)
+        guards.check_no_open_task(request)
+    if not rights.of(request.right).is_settled(request):
+        raise Conflict("not_arrived", "Not every dataset was looked at again yet.")
+    _answer(request, by=by, at=at)
+    return request
+
+
+def _answer(request: Request, *, by: str, at: datetime) -> None:
+    to = Status.PARTIALLY_FULFILLED if _is_in_part(request) else Status.FULFILLED
+    if request.right == Right.ERASURE:
+        _answer_erasure(request, to, by=by, at=at)
+        return
+    rights.of(request.right).finish(request=request, by=by, at=at)
+    moves.close(request, to, by=by, at=at, letter="appeal_decided" if request.about_id else "")
+    if request.right in FOLLOW_UPS and request.about is not None and request.about.status in ANSWERED:
+        appealing.reopen_after(request, by=by, at=at)
+
+
+def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:
+    """The letter is written while the address is known; files go, then the key. Everything else they asked is moot."""
+    others = Request.objects.open().filter(subject=request.subject_id).exclude(pk=request.pk)
+    alone = others.exclude(duplicate_of=request, status=Status.RECEIVED)
+    moot = list(alone.select_for_update(of=("self",)).select_related("subject").order_by("pk"))
+    for one in moot:
+        timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
+        moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
+    moves.close(request, to, by=by, at=at, letter="erased")
+    promised.delete_everything(request, by=by, at=at)
+    rights.of(request.right).finish(request=request, by=by, at=at)
+    Request.objects.filter(subject=request.subject_id).update(
+        sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"
+    )
+
+
+def _is_in_part(request: Request) -> bool:
+    exempted = request.tasks.filter(status=TaskStatus.EXEMPTED).exists()
+    return exempted or request.redactions.filter(undone_at__isnull=True).exists()

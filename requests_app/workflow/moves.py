@@ -1,0 +1,76 @@
+"""Locking, moving and closing: what every step is made of."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from requests_app import promised, timeline
+from requests_app.models import Request
+from requests_app.states import ANSWERED, Status
+from requests_app.workflow.guards import check_can_move
+
+_LETTERS = {
+    Status.FULFILLED: "fulfilled",
+    Status.PARTIALLY_FULFILLED: "fulfilled",
+    Status.REFUSED: "refused",
+    Status.WITHDRAWN: "withdrawn",
+    Status.EXPIRED: "expired",
+}
+_WAY = {
+    Status.FULFILLED: (Status.IN_PROGRESS, Status.FULFILLED),
+    Status.PARTIALLY_FULFILLED: (Status.IN_PROGRESS, Status.PARTIALLY_FULFILLED),
+    Status.REFUSED: (Status.IN_PROGRESS, Status.IN_REVIEW, Status.REFUSED),
+}
+"""How a duplicate that nobody has taken up comes to the answer of the first."""
+
+
+def lock(request: Request) -> Request:
+    """The request as it is now, nobody else's until the transaction ends."""
+    rows = Request.objects.select_for_update(of=("self",)).select_related("subject", "about")
+    return rows.get(pk=request.pk)
+
+
+def move(request: Request, to: Status, *, code: str, by: str, at: datetime, words: str = "", **details: Any) -> Request:
+    """Write the status and what happened; further fields were saved by the caller."""
+    check_can_move(request, to)
+    request.status = to
+    request.save(update_fields=["status", "closed_at", "refusal_ground"])
+    timeline.tell(request, code, by=by, at=at, words=words, details=details)
+    return request
+
+
+def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | None = "", **details: Any) -> Request:
+    """Close it with its letter; what shows who somebody is goes, and what asked the same has the same answer."""
+    check_can_move(request, to)
+    if letter is not None:
+        promised.letter(request, letter or _LETTERS[to], at=at)
+    promised.delete_evidence(request, by=by, at=at)
+    _end_what_waits(request, by=by, at=at)
+    request.closed_at = at
+    move(request, to, code=str(to), by=by, at=at, **details)
+    if to in ANSWERED:
+        _answer_duplicates(request, to, by=by, at=at)
+    return request
+
+
+def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
+    """No pause and no proposal outlives its request."""
+    waiting = request.pauses.filter(ended_at__isnull=True)
+    waiting.update(ended_at=Greatest(F("began_at"), at))
+    request.proposals.filter(decided_at__isnull=True).update(decided_at=at, decided_by=by, is_approved=False)
+
+
+def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
+    """Whoever is not proven yet stays out of it; proving it looks for a first anew."""
+    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
+        promised.letter(one, _LETTERS[to], at=at)
+        promised.delete_evidence(one, by=by, at=at)
+        for step in _WAY[to]:
+            one.status = step
+            if step == to:
+                one.closed_at, one.refusal_ground = at, request.refusal_ground
+            one.save(update_fields=["status", "closed_at", "refusal_ground"])
+        timeline.tell(one, "answered_with_first", by=by, at=at, details={"first": request.reference, "as": str(to)})

@@ -1,0 +1,133 @@
+"""Taking a request up, waiting for the person, carrying it out, and taking it back."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from portal import actors
+from portal.models import User
+from requests_app import four_eyes, promised, rights, steps, timeline
+from requests_app.models import Request
+from requests_app.rulebook import Wait
+from requests_app.states import AT_ONCE, Right, Status
+from requests_app.workflow import guards, moves
+
+_ANSWERED_BY_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
+
+
+@transaction.atomic
+def start(*, request: Request, staff: User, by: str, at: datetime) -> Request:
+    """Somebody takes the request up, and sees which work it means.
+
+    Raises Conflict(`wrong_state` | `duplicate` | `not_proven`), Forbidden(`decided_before`).
+    """
+    request = moves.lock(request)
+    guards.check_can_start(request)
+    four_eyes.check_impartial(request, by=actors.staff(staff.pk))
+    request.assigned_to = staff
+    request.save(update_fields=["assigned_to"])
+    moves.move(request, Status.IN_PROGRESS, code="started", by=by, at=at)
+    steps.plan(request=request, by=by, at=at)
+    return request
+
+
+@transaction.atomic
+def assign(*, request: Request, staff: User | None, by: str, at: datetime) -> Request:
+    """Make it somebody's, or nobody's. Raises Conflict(`wrong_state`), Forbidden(`decided_before`)."""
+    request = moves.lock(request)
+    guards.check_can_assign(request)
+    if staff is not None:
+        four_eyes.check_impartial(request, by=actors.staff(staff.pk))
+    request.assigned_to = staff
+    request.save(update_fields=["assigned_to"])
+    to = actors.staff(staff.pk) if staff else ""
+    timeline.tell(request, "assigned" if staff else "unassigned", by=by, at=at, details={"to": to})
+    return request
+
+
+@transaction.atomic
+def await_subject(*, request: Request, by: str, at: datetime, words: str = "") -> Request:
+    """Wait for what only the person can say; `words` are written to them. The rule says whether the clock waits too.
+
+    Raises Conflict(`wrong_state` | `carried_out`).
+    """
+    request = moves.lock(request)
+    guards.check_can_await_subject(request)
+    promised.begin_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+    moves.move(request, Status.AWAITING_SUBJECT, code="awaiting_subject", by=by, at=at, words=words)
+    if words.strip():
+        promised.message(request, words, by=by, at=at)
+    return request
+
+
+@transaction.atomic
+def resume(*, request: Request, by: str, at: datetime) -> Request:
+    """What was asked was said, or is no longer needed. Raises Conflict(`wrong_state`)."""
+    request = moves.lock(request)
+    guards.check_can_resume(request)
+    promised.end_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+    return moves.move(request, Status.IN_PROGRESS, code="resumed", by=by, at=at)
+
+
+@transaction.atomic
+def carry_out(*, request: Request, by: str, at: datetime) -> Request:
+    """Set going what the right means. What needs nobody closes by itself once everything is verified.
+
+    Raises Conflict(`wrong_state` | `carried_out` | `proposal_open` | `answer_first`), Forbidden(`decided_before`).
+    """
+    request = moves.lock(request)
+    guards.check_can_carry_out(request)
+    four_eyes.check_impartial(request, by=by)
+    return set_going(request, by=by, at=at)
+
+
+def begin(*, request: Request, by: str, at: datetime) -> None:
+    """It is known who asks: what needs no staff is carried out now, in this transaction."""
+    if request.right in AT_ONCE and request.duplicate_of_id is None:
+        carry_out_at_once(request=request, by=by, at=at)
+
+
+def carry_out_at_once(*, request: Request, by: str, at: datetime) -> Request:
+    """The same for what needs no staff, right after it was received; the caller holds its lock or just made it."""
+    guards.check_can_start(request)
+    moves.move(request, Status.IN_PROGRESS, code="started", by=actors.SYSTEM, at=at)
+    return set_going(request, by=by, at=at)
+
+
+@transaction.atomic
+def withdraw(*, request: Request, by: str, at: datetime) -> Request:
+    """The person takes the request back; who asked for the same meanwhile goes on alone.
+
+    Raises Conflict(`wrong_state` | `carried_out`).
+    """
+    request = moves.lock(request)
+    guards.check_can_withdraw(request)
+    moves.close(request, Status.WITHDRAWN, by=by, at=at)
+    _let_duplicates_stand(request, by=by, at=at)
+    return request
+
+
+def set_going(request: Request, *, by: str, at: datetime) -> Request:
+    """Change what the right changes, plan the work in each place; the caller holds the lock and has checked."""
+    request.event_id = rights.of(request.right).carry_out(request=request, by=by, at=at)
+    request.carried_out_at, request.carried_out_by = at, by
+    request.save(update_fields=["event_id", "carried_out_at", "carried_out_by"])
+    timeline.tell(request, "carried_out", by=by, at=at)
+    steps.plan(request=request, by=by, at=at)
+    if request.right in _ANSWERED_BY_PACKAGE and not steps.has_package(request):
+        promised.package(request, by=by, at=at)
+    return request
+
+
+def _let_duplicates_stand(request: Request, *, by: str, at: datetime) -> None:
+    """The oldest becomes the first of the others; what is done at once is done now."""
+    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    waiting = list(rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("received_at", "pk"))
+    if not waiting:
+        return
+    first = waiting[0]
+    first.duplicate_of = None
+    first.save(update_fields=["duplicate_of"])
+    timeline.tell(first, "stands_alone", by=by, at=at, details={"was_with": request.reference})
+    Request.objects.filter(pk__in=[one.pk for one in waiting[1:]]).update(duplicate_of=first)
+    begin(request=first, by=actors.SYSTEM, at=at)
