@@ -5,17 +5,17 @@ Reads in chunks and reckons each combination of rule, day and waits once; writes
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from functools import partial
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import structlog
-from django.db import transaction
-from django.db.models import BigIntegerField, F, Func, Value
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, F, Func, QuerySet, Value
 
 from portal import actors
-from requests_app import counting, rulebook, timeline
+from requests_app import rulebook, timeline
 from requests_app.deadlines import DeadlineError, Pause
 from requests_app.legal_clock import moving, reckoning
 from requests_app.legal_clock.reckoning import Facts
@@ -52,7 +52,16 @@ class _Days(NamedTuple):
 
 _FIELDS = ("pk", "right", "jurisdiction", "terms_hash", "received_at", "identity_confirmed_at", "extended_at")
 _COLUMNS = (*_FIELDS, "extended_until", "due_override", "due_on", "acknowledge_by")
-Waits = dict[uuid.UUID, list[tuple[str, datetime, datetime | None]]]
+_Waits = dict[uuid.UUID, list[tuple[str, datetime, datetime | None]]]
+
+_UPDATE = """
+UPDATE requests_app_request AS request
+   SET due_on = new.due_on,
+       acknowledge_by = new.acknowledge_by,
+       escalated_at = CASE WHEN new.is_ahead THEN NULL ELSE request.escalated_at END
+  FROM unnest(%s::uuid[], %s::date[], %s::date[], %s::boolean[]) AS new (id, due_on, acknowledge_by, is_ahead)
+ WHERE request.id = new.id
+"""
 
 
 def recompute_all(*, at: datetime) -> int:
@@ -63,7 +72,7 @@ def recompute_all(*, at: datetime) -> int:
     book = _Book(at)
     last, count = uuid.UUID(int=0), 0
     while rows := _read(Request.objects.filter(pk__gt=last), limit=CHUNK):
-        waits = _waits(row.pk for row in rows)
+        waits = _waits(PauseRow.objects.filter(request_id__gte=rows[0].pk, request_id__lte=rows[-1].pk))
         drifted = [row.pk for row in rows if book.has_drifted(row, waits)]
         if drifted:
             count += _write(drifted, book, at)
@@ -79,72 +88,61 @@ class _Book:
     def __init__(self, at: datetime) -> None:
         self.at = at
         self.failures: list[DeadlineError] = []
-        self._rules: dict[tuple[str, str, int], Rule] = {}
+        self._rules: dict[tuple[str, str, int], tuple[Rule, ZoneInfo]] = {}
         self._known: dict[tuple[Any, ...], _Days] = {}
 
-    def has_drifted(self, row: _Row, waits: Waits) -> bool:
+    def has_drifted(self, row: _Row, waits: _Waits) -> bool:
         days = self.days(row, waits)
         return days is not None and (days.due_on, days.acknowledge_by) != (row.due_on, row.acknowledge_by)
 
-    def days(self, row: _Row, waits: Waits) -> _Days | None:
+    def days(self, row: _Row, waits: _Waits) -> _Days | None:
         """What the clock says; None, and a line in the log, where the facts cannot be so."""
+        # right and place beside the hash, so that no two laws can be taken for one
+        law = (row.right, row.place, row.terms)
         try:
-            return self._days(row, waits.get(row.pk, ()))
+            rule, zone = self._rules.get(law) or self._thaw(law, row.pk)
+            waited = tuple(_as_days(waits[row.pk], zone)) if row.pk in waits else ()
+            happened = (_day(row.received, zone), row.identity and _day(row.identity, zone), waited)
+            key = (law, *happened, row.extended and _day(row.extended, zone), row.until, row.override)
+            return self._known.get(key) or self._reckon(rule, key)
         except DeadlineError as error:
             logger.warning("deadline_not_reckoned", request_id=str(row.pk), code=error.code)
             self.failures.append(error)
             return None
 
-    def _days(self, row: _Row, waits: Iterable[tuple[str, datetime, datetime | None]]) -> _Days:
-        rule = self._rule(row)
-        facts = _as_days(rule, row, waits)
-        key = (row.right, row.place, row.terms, facts)
-        found = self._known.get(key)
-        if found is None:
-            deadline = reckoning.reckon(rule, facts, at=self.at)
-            because = "waiting" if deadline.waiting else "recomputed"
-            found = _Days(deadline.due, deadline.acknowledge_by, deadline.ends, because)
-            self._known[key] = found
+    def _thaw(self, law: tuple[str, str, int], pk: uuid.UUID) -> tuple[Rule, ZoneInfo]:
+        rule = rulebook.thaw(Request.objects.values_list("terms", flat=True).get(pk=pk))
+        self._rules[law] = rule, rule.zone
+        return self._rules[law]
+
+    def _reckon(self, rule: Rule, key: tuple[Any, ...]) -> _Days:
+        """`key` is the law and then the facts, as days where the person lives."""
+        deadline = reckoning.reckon(rule, Facts(*key[1:]), at=self.at)
+        because = "waiting" if deadline.waiting else "recomputed"
+        found = _Days(deadline.due, deadline.acknowledge_by, deadline.ends, because)
+        self._known[key] = found
         return found
 
-    def _rule(self, row: _Row) -> Rule:
-        # right and place beside the hash, so that no two laws can be taken for one
-        key = (row.right, row.place, row.terms)
-        if key not in self._rules:
-            self._rules[key] = rulebook.thaw(Request.objects.values_list("terms", flat=True).get(pk=row.pk))
-        return self._rules[key]
+
+def _day(moment: datetime, zone: ZoneInfo) -> date:
+    return moment.astimezone(zone).date()
 
 
-def _as_days(rule: Rule, row: _Row, waits: Iterable[tuple[str, datetime, datetime | None]]) -> Facts:
-    """Everything as days where the person lives, so that all of one day are reckoned once."""
-    day = partial(counting.day_of, rule)
-    return Facts(
-        received=day(row.received),
-        identity_confirmed=day(row.identity) if row.identity else None,
-        pauses=tuple(Pause(Wait(reason), day(began), day(ended) if ended else None) for reason, began, ended in waits),
-        extended=day(row.extended) if row.extended else None,
-        extended_until=row.until,
-        due_override=row.override,
-    )
+def _as_days(waits: Iterable[tuple[str, datetime, datetime | None]], zone: ZoneInfo) -> Iterator[Pause]:
+    for reason, began, ended in waits:
+        yield Pause(Wait(reason), _day(began, zone), ended and _day(ended, zone))
 
 
 @transaction.atomic
 def _write(pks: list[uuid.UUID], book: _Book, at: datetime) -> int:
     """Look again under lock, because pauses may have ended since, and write what moved."""
     rows = _read(Request.objects.filter(pk__in=pks).select_for_update(no_key=True))
-    waits = _waits(row.pk for row in rows)
+    waits = _waits(PauseRow.objects.filter(request_id__in=pks))
     days = {row: found for row in rows if (found := book.days(row, waits)) is not None}
     changed = {row: found for row, found in days.items() if found[:2] != (row.due_on, row.acknowledge_by)}
-    Request.objects.bulk_update(
-        [
-            Request(pk=row.pk, due_on=found.due_on, acknowledge_by=found.acknowledge_by)
-            for row, found in changed.items()
-        ],
-        ["due_on", "acknowledge_by"],
-        batch_size=1_000,
-    )
-    in_time = [row.pk for row, found in changed.items() if found.ends > at]
-    Request.objects.filter(pk__in=in_time, escalated_at__isnull=False).update(escalated_at=None)
+    columns = [(row.pk, found.due_on, found.acknowledge_by, found.ends > at) for row, found in changed.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, [list(column) for column in zip(*columns, strict=True)] or [[], [], [], []])
     told = {
         row.pk: moving.moved(row.due_on, found.due_on, found.because)
         for row, found in changed.items()
@@ -161,9 +159,9 @@ def _read(requests: RequestQuerySet, *, limit: int | None = None) -> list[_Row]:
     return [_Row(*one) for one in found.values_list(*_COLUMNS)[:limit]]
 
 
-def _waits(pks: Iterable[uuid.UUID]) -> Waits:
-    waits: Waits = defaultdict(list)
-    found = PauseRow.objects.filter(request__in=list(pks)).order_by("began_at", "id")
-    for pk, reason, began, ended in found.values_list("request_id", "reason", "began_at", "ended_at"):
+def _waits(pauses: QuerySet[PauseRow]) -> _Waits:
+    waits: _Waits = defaultdict(list)
+    ordered = pauses.order_by("began_at", "id")
+    for pk, reason, began, ended in ordered.values_list("request_id", "reason", "began_at", "ended_at"):
         waits[pk].append((reason, began, ended))
     return dict(waits)
