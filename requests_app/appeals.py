@@ -6,7 +6,7 @@ Pure, like `deadlines`, and counted by the rule that the request was received un
 import datetime
 from dataclasses import dataclass, field, replace
 
-from requests_app import counting
+from requests_app import counting, rulebook
 from requests_app.counting import DeadlineError
 from requests_app.explanations import Place, Step
 from requests_app.periods import Moment
@@ -61,6 +61,20 @@ def compute(
             outcome, longer = _extended(rule, said, outcome, counting.day_of(rule, lodged), told)
             steps += longer
     return replace(outcome, explanation=(*steps, _complaint_step(rule)))
+
+
+def clock_of(rule: Rule) -> Rule:
+    """The rule that an appeal or complaint itself runs under, so that its days are counted and moved like any other's.
+
+    It runs from receipt and nothing stops it. Where the law sets no time to decide, the time to answer stands in.
+    """
+    said = rule.appeal
+    if said is None or said.to is AppealTo.REGULATOR:
+        return rule
+    decide = str(said.decide or rule.answer)
+    longer = {"up_to": str(said.extension), "told_within": decide} if said.extension else None
+    terms = {**rule.terms, "clock_starts": ["receipt"], "pauses": [], "answer": decide, "extension": longer}
+    return rulebook.thaw({**terms, "acknowledge": str(said.acknowledge) if said.acknowledge else None})
 
 
 def _lodged(rule: Rule, said: AppealRule, outcome: Appeal, lodged: datetime.date) -> tuple[Appeal, list[Step]]:

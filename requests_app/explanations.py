@@ -75,6 +75,7 @@ TEMPLATES: dict[str, Any] = {
     ),
     # results
     "due": gettext_lazy("The answer is due by %(day.full)s."),
+    "set_by_staff": gettext_lazy("Our staff decided to answer by %(day.full)s."),
     "acknowledge_by": gettext_lazy("Receipt is to be confirmed within %(period)s: by %(day.full)s."),
     # appeals
     "complain_to": gettext_lazy("A complaint goes to: %(regulator)s (%(url)s)."),

@@ -1,6 +1,7 @@
 """What happened to a request: one entry on its timeline and one in the audit trail, in the caller's transaction."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,14 @@ def tell_many(
     audit.record_many(
         at=at, by=by, action=f"request.{code}", object_type="request", object_ids=[one.pk for one in requests]
     )
+
+
+def tell_each(details: Mapping[uuid.UUID, dict[str, Any]], code: str, *, by: str, at: datetime) -> None:
+    """The same for several at once, each request with details of its own."""
+    TimelineEntry.objects.bulk_create(
+        [TimelineEntry(request_id=pk, at=at, actor=by, code=code, details=said) for pk, said in details.items()]
+    )
+    audit.record_many(at=at, by=by, action=f"request.{code}", object_type="request", object_ids=details)
 
 
 def words(request: Request, entry: TimelineEntry) -> str | None:

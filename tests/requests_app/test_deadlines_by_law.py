@@ -53,6 +53,60 @@ def test_each_law_gives_the_time_that_it_gives(
     assert deadlines.compute(found, received=date(2026, 9, 2)).due == due
 
 
+# How sure the figures are, in the order of the table.
+SURE = dict.fromkeys([place for place, *_ in TABLE], "high")
+SURE |= dict.fromkeys("US-IN US-RI US-NJ US-MN US-UT US-IA CH CA-QC IN KR AU SG ZA HK NZ".split(), "medium")  # noqa: SIM905
+SURE["JP"] = "low"
+REGULATORS = {
+    "GB": "Information Commissioner",
+    "CH": "Federal Data Protection and Information Commissioner",
+    "US-CA": "California Privacy Protection Agency, or the Attorney General",
+    "BR": "ANPD",
+    "CA": "Office of the Privacy Commissioner of Canada",
+    "CA-QC": "CAI",
+    "IN": "Data Protection Board",
+    "KR": "PIPC",
+    "AU": "OAIC",
+    "SG": "PDPC",
+    "ZA": "Information Regulator",
+    "HK": "PCPD",
+    "NZ": "Office of the Privacy Commissioner",
+    "JP": "PPC",
+}
+
+
+@pytest.mark.parametrize("place", sorted(SURE))
+def test_each_rule_says_how_sure_its_figures_are(place: str) -> None:
+    assert rule(place).confidence == SURE[place]
+
+
+@pytest.mark.parametrize("place", [place for place in SURE if place not in {*EEA, "TR"}])
+def test_each_law_names_its_own_regulator(place: str) -> None:
+    named = rule(place).regulator
+    assert named is not None
+    assert REGULATORS.get(place, "Attorney General of") in named.name
+
+
+@pytest.mark.parametrize("place", sorted(SURE))
+@pytest.mark.parametrize("right", ["access", "erasure"])
+def test_each_law_says_what_the_clock_waits_for(place: str, right: str) -> None:
+    found = rule(place, right)
+    starts = {"receipt", "identity", "fee"} if place == "GB" else {"receipt"}
+    pauses = {"clarification"} if (place, right) == ("GB", "access") else set()
+    assert (found.starts_at, found.pauses) == (starts, {"identity"} if place in EEA else pauses)
+
+
+@pytest.mark.parametrize("place", [place for place, _, extension, *_ in TABLE if extension])
+def test_an_extension_is_told_inside_the_first_time(place: str) -> None:
+    found = rule(place)
+    assert found.extension is not None
+    assert found.extension.told_within == found.answer
+
+
+def test_only_in_quebec_silence_is_refusal() -> None:
+    assert [place for place in SURE if rule(place).silence_is_refusal] == ["CA-QC"]
+
+
 def test_every_rule_of_the_book_is_in_the_table() -> None:
     places = {place for place, *_ in TABLE}
     assert set(rulebook.load().entries) - {"EEA", "*"} <= places

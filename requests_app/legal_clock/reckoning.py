@@ -1,0 +1,126 @@
+"""The deadline of one request, from its frozen rule and what happened to it. Only `set_at_receipt` changes anything."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from requests_app import appeals, deadlines, rulebook
+from requests_app import models as tables
+from requests_app.appeals import Appeal
+from requests_app.deadlines import Deadline, Extension, Pause
+from requests_app.explanations import Step
+from requests_app.models import Request
+from requests_app.periods import Moment
+from requests_app.rulebook import AppealTo, Rule, Wait
+from requests_app.states import FOLLOW_UPS, Channel
+
+ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT})
+"""Doors that confirm receipt in the same moment and in the manner in which the request came (11 CCR § 7021(a))."""
+_ON_THE_TIMELINE = "The reason is sealed on the timeline."
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What happened to a request, as far as its clock goes."""
+
+    received: Moment
+    identity_confirmed: Moment | None = None
+    pauses: tuple[Pause, ...] = ()
+    extended: Moment | None = None
+    extended_until: datetime.date | None = None
+    due_override: datetime.date | None = None
+
+
+def lawful(rule: Rule, facts: Facts, *, at: Moment | None = None) -> Deadline:
+    """What the law says, whatever day staff chose. Raises DeadlineError for facts that cannot be so."""
+    extension = None
+    if facts.extended is not None:
+        extension = Extension(facts.extended, _ON_THE_TIMELINE, until=facts.extended_until)
+        # whatever stood still then stands still at least until then
+        at = at or facts.extended
+    return deadlines.compute(
+        rule,
+        received=facts.received,
+        identity_confirmed=facts.identity_confirmed,
+        pauses=facts.pauses,
+        extension=extension,
+        at=at,
+    )
+
+
+def reckon(rule: Rule, facts: Facts, *, at: Moment | None = None) -> Deadline:
+    """The day that counts: the law's, or an earlier one that staff chose. Raises DeadlineError."""
+    deadline = lawful(rule, facts, at=at)
+    if facts.due_override is None or facts.due_override >= deadline.due:
+        return deadline
+    chosen = Step("set_by_staff", {"day": facts.due_override})
+    return replace(deadline, due=facts.due_override, explanation=(*deadline.explanation, chosen))
+
+
+def set_at_receipt(request: Request, *, is_proven: bool) -> None:
+    """Fill in the rule, its terms and its days; where identity is yet to be shown, the clock may wait for that.
+
+    Receipt is confirmed at once by the doors that answer at once; the others are acknowledged later.
+    """
+    rule = rulebook.rule_for(request.jurisdiction, request.right, on=request.received_at)
+    if request.right in FOLLOW_UPS:
+        rule = appeals.clock_of(rule)
+    freeze(request, rule)
+    if is_proven:
+        request.identity_confirmed_at = request.received_at
+    if request.channel in ANSWERS_AT_ONCE:
+        request.acknowledged_at = request.received_at
+    pauses = () if is_proven else (Pause(Wait.IDENTITY, request.received_at),)
+    deadline = reckon(rule, Facts(request.received_at, request.identity_confirmed_at, pauses))
+    request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
+
+
+def freeze(request: Request, rule: Rule) -> None:
+    """Put the whole rule on the request."""
+    request.rule, request.rulebook_digest = rule.scope, rule.rulebook_digest
+    request.terms = rulebook.freeze(rule)
+
+
+def facts_of(request: Request, pauses: Iterable[tables.Pause] | None = None) -> Facts:
+    """What is recorded of it; `pauses` where they were read already."""
+    waits = request.pauses.all() if pauses is None else pauses
+    return Facts(
+        received=request.received_at,
+        identity_confirmed=request.identity_confirmed_at,
+        pauses=tuple(Pause(Wait(one.reason), one.began_at, one.ended_at) for one in waits),
+        extended=request.extended_at,
+        extended_until=request.extended_until,
+        due_override=request.due_override,
+    )
+
+
+def of(request: Request, *, at: Moment | None = None) -> Deadline:
+    """The deadline under the frozen terms, with its arithmetic.
+
+    `at` is the day of looking, up to which a wait that goes on has lasted; without it such a wait counts for nothing.
+    """
+    return reckon(rulebook.thaw(request.terms), facts_of(request), at=at)
+
+
+def arithmetic(request: Request, *, at: Moment | None = None) -> list[str]:
+    """How the due date came about, step by step, in the reader's language."""
+    return [str(step) for step in of(request, at=at).explanation]
+
+
+def of_appeal(request: Request) -> Appeal:
+    """The way onward from this request; of an appeal or a complaint itself, the days of that one.
+
+    Where silence refuses, the time to lodge runs from a missed deadline. Raises DeadlineError for an appeal that came
+    too late.
+    """
+    rule = rulebook.thaw(request.terms)
+    if request.right not in FOLLOW_UPS:
+        missed = request.due_on if rule.silence_is_refusal else None
+        return appeals.compute(rule, answered=request.closed_at or missed)
+    is_ours = rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER
+    return appeals.compute(
+        rule,
+        answered=request.about.closed_at if request.about else None,
+        lodged=request.received_at if is_ours else None,
+        extension_told=request.extended_at if is_ours else None,
+    )

@@ -1,0 +1,108 @@
+"""What a request's clock says: frozen at receipt, in words, and what may follow its answer."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from consents.models import Subject
+from requests_app import intake, legal_clock, workflow
+from requests_app.appeals import AppealTo
+from requests_app.deadlines import DeadlineError
+from requests_app.models import Request
+from requests_app.rulebook import Wait
+from tests.conftest import BY, person
+from tests.requests_app.asking import SOON, asked
+
+RECEIVED = datetime(2026, 9, 3, 12, tzinfo=UTC)
+
+
+def asked_from(place: str, *, at: datetime = RECEIVED, closed: datetime | None = None) -> Request:
+    (request,) = asked(person("somebody", place), "access", at=at)
+    if closed is not None:
+        Request.objects.filter(pk=request.pk).update(status="withdrawn", closed_at=closed)
+        request.refresh_from_db()
+    return request
+
+
+def follow_up(about: Request, *, right: str = "appeal", at: datetime) -> Request:
+    assert about.subject is not None
+    return asked(about.subject, right, at=at, about=about)[0]
+
+
+def test_a_place_without_a_law_gets_the_house_rule_and_says_so_in_words(world: None) -> None:
+    request = asked_from("TR")
+    assert (request.rule, request.due_on) == ("*", date(2026, 10, 3))
+    said = legal_clock.arithmetic(request)
+    assert "house rule applies: 1 month" in said[0]
+    assert said[-1].startswith("The answer is due by Saturday 3 October 2026")
+
+
+def test_while_something_is_awaited_the_day_is_that_of_looking(grace: Subject) -> None:
+    wish = intake.Asked(rights=("access",))
+    (request,) = intake.receive(asked=wish, subject=grace, is_proven=False, by=BY, at=RECEIVED)
+    assert legal_clock.of(request).due == request.due_on == date(2026, 10, 5)
+    looked = legal_clock.of(request, at=RECEIVED + timedelta(days=10))
+    assert (looked.due, looked.waiting) == (date(2026, 10, 13), (Wait.IDENTITY,))
+    assert any("has not begun to run" in line for line in legal_clock.arithmetic(request, at=RECEIVED))
+
+
+@pytest.mark.parametrize(
+    ("place", "due", "extend_by"),
+    [
+        ("US-VA", date(2026, 11, 30), None),
+        ("US-CO", date(2026, 11, 15), date(2026, 11, 15)),
+        ("US-NJ", date(2026, 11, 15), None),
+        # no time by the law: the time to answer stands in
+        ("GB", date(2026, 11, 2), None),
+        ("DE", date(2026, 11, 2), date(2026, 11, 2)),
+    ],
+)
+def test_an_appeal_runs_on_the_days_that_its_law_gives_for_deciding(
+    world: None, place: str, due: date, extend_by: date | None
+) -> None:
+    first = asked_from(place, closed=RECEIVED + timedelta(days=20))
+    appeal = follow_up(first, at=datetime(2026, 10, 1, 12, tzinfo=UTC))
+    assert (appeal.due_on, legal_clock.of(appeal).extend_by) == (due, extend_by)
+
+
+def test_a_complaint_in_britain_is_to_be_acknowledged_within_thirty_days(grace: Subject) -> None:
+    (first,) = asked(grace, "access", at=RECEIVED)
+    complaint = follow_up(first, right="complaint", at=datetime(2026, 10, 1, 12, tzinfo=UTC))
+    # the 31st is a Saturday
+    assert complaint.acknowledge_by == date(2026, 11, 2)
+    assert legal_clock.of_appeal(complaint).acknowledge_by == date(2026, 11, 2)
+
+
+def test_colorado_may_take_sixty_days_more_for_an_appeal(world: None) -> None:
+    appeal = follow_up(asked_from("US-CO"), at=datetime(2026, 10, 1, 12, tzinfo=UTC))
+    longer = legal_clock.extend(request=appeal, reason="Many systems", by=BY, at=datetime(2026, 11, 1, tzinfo=UTC))
+    assert longer.due_on == date(2027, 1, 14) == legal_clock.of_appeal(longer).due
+
+
+def test_each_answer_says_who_hears_an_appeal_and_until_when(world: None) -> None:
+    closed = datetime(2026, 9, 20, 12, tzinfo=UTC)
+    virginia = legal_clock.of_appeal(asked_from("US-VA", closed=closed))
+    assert (virginia.to, virginia.lodge_by) == (AppealTo.CONTROLLER, None)
+
+
+def test_in_quebec_silence_opens_the_way_to_the_commission(world: None) -> None:
+    silent = asked_from("CA-QC")
+    assert silent.due_on == date(2026, 10, 3)
+    assert legal_clock.of_appeal(silent).lodge_by == date(2026, 11, 2)
+
+
+def test_an_appeal_that_comes_too_late_is_refused(world: None) -> None:
+    first = asked_from("US-VA", closed=RECEIVED + timedelta(days=5))
+    first.terms["appeal"] = {"to": "controller", "decide": "60 days", "window": "30 days"}
+    appeal = follow_up(first, at=RECEIVED + timedelta(days=60))
+    appeal.terms, appeal.about = first.terms, first
+    with pytest.raises(DeadlineError) as refused:
+        legal_clock.of_appeal(appeal)
+    assert refused.value.code == "appeal_too_late"
+
+
+def test_a_closed_request_keeps_the_arithmetic_that_it_was_answered_under(grace: Subject) -> None:
+    (request,) = asked(grace, "erasure", at=RECEIVED)
+    before = legal_clock.arithmetic(request)
+    workflow.withdraw(request=request, by=BY, at=SOON)
+    assert legal_clock.arithmetic(Request.objects.get(pk=request.pk)) == before
