@@ -17,7 +17,7 @@ MESSAGE, FILE_NAME, FILE_KEY = "request-message", "request-file-name", "request-
 REASON, TARGET, EVIDENCE, WORDS = "request-reason", "request-check-target", "request-evidence", "request-words"
 PACKAGE_KEY, REDACTION = "request-package-key", "request-redaction"
 
-_FIELDS: dict[type[Any], dict[str, str]] = {
+FIELDS: dict[type[Any], dict[str, str]] = {
     Request: {
         "sealed_note": NOTE,
         "sealed_details": DETAILS,
@@ -64,7 +64,7 @@ def adopt(request: Request, subject: Subject) -> None:
 
     The caller holds the request's lock and saves it.
     """
-    for model, fields in _FIELDS.items():
+    for model, fields in FIELDS.items():
         rows = [request] if model is Request else list(model.objects.filter(request=request))
         for row in rows:
             changed = {
@@ -77,6 +77,11 @@ def adopt(request: Request, subject: Subject) -> None:
             if row is not request and changed:
                 model.objects.filter(pk=row.pk).update(**changed)
     request.subject, request.contact_fingerprint = subject, None
+
+
+def reseal(pk: uuid.UUID, sealed: crypto.Sealed, *, context: str) -> bytes:
+    """What the ring sealed about the request with this id, under the ring's current key. Raises CryptoError."""
+    return crypto.reseal(sealed, context=_bound(pk, context))
 
 
 def _moved(pk: uuid.UUID, subject: Subject, sealed: crypto.Sealed, context: str) -> bytes:
