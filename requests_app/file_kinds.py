@@ -90,7 +90,8 @@ def _is_plain(content: bytes) -> bool:
     if any(letter < " " and letter not in "\t\n\r\f" for letter in text) or "\x7f" in text:
         return False
     head = content.removeprefix(b"\xef\xbb\xbf")[:_SNIFFED].lstrip()
-    return not (_MARKUP.search(head) or _PROGRAM.search(head)) and not _known_as(content) - _TEXTUAL
+    hidden = _MARKUP.search(head) or _PROGRAM.search(head) or b"%PDF-" in head
+    return not hidden and not _known_as(content) - _TEXTUAL
 
 
 def _known_as(content: bytes) -> frozenset[str]:

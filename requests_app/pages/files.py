@@ -13,8 +13,6 @@ from requests_app.file_responses import serve
 from requests_app.models import Attachment
 from requests_app.states import FileUse
 
-_ANSWERS = frozenset({FileUse.MESSAGE, FileUse.ANSWER})
-
 
 @require_GET
 @for_subject
@@ -32,5 +30,10 @@ def download(request: HttpRequest, subject: Subject, reference: str, file_id: uu
 
 
 def is_theirs(attachment: Attachment, subject: Subject) -> bool:
-    """Whether a person may see this file of their request; staff's own evidence of work done is not for them."""
-    return attachment.use in _ANSWERS or attachment.uploaded_by == actors.subject(subject.pk)
+    """Whether a person may see this file of their request.
+
+    Staff's evidence of work done is not for them, and parts of the answer not before it is given.
+    """
+    if attachment.use == FileUse.ANSWER:
+        return attachment.request.is_closed
+    return attachment.use == FileUse.MESSAGE or attachment.uploaded_by == actors.subject(subject.pk)
