@@ -104,26 +104,27 @@ def write(*, request: Request, body: str, by: str, at: datetime, files: Sequence
 def read(*, request: Request, by_person: bool, at: datetime) -> list[Shown]:
     """Everything written about a request, the oldest first; what is new to this reader counts as read from now on.
 
-    What staff write is read by the person, and the other way round; four queries, however many there are.
+    What staff write is read by the person, and the other way round. As many queries, however much was written.
     """
     rows = list(request.messages.order_by("sent_at", "id"))
     new = {one.pk for one in rows if one.read_at is None and (one.direction == Message.FROM_STAFF) == by_person}
     if new:
         Message.objects.filter(pk__in=new, read_at__isnull=True).update(read_at=at)
     files = _files_of(request)
+    bodies = sealing.unseal_all(request, [(one.sealed_body, sealing.MESSAGE) for one in rows])
     return [
         Shown(
             id=one.pk,
             is_from_staff=one.direction == Message.FROM_STAFF,
             author=one.author,
             sent_at=one.sent_at,
-            body=sealing.unseal(request, one.sealed_body, context=sealing.MESSAGE),
+            body=body,
             files=tuple(files.get(one.pk, ())),
             is_new=one.pk in new,
             read_at=at if one.pk in new else one.read_at,
             template=one.template,
         )
-        for one in rows
+        for one, body in zip(rows, bodies, strict=True)
     ]
 
 
@@ -148,7 +149,7 @@ def check_is_theirs(request: Request, by: str) -> None:
         request.partner and actors.partner(request.partner),
         request.agent_id and f"agent:{request.agent_id}",
     }
-    if by not in theirs:
+    if not by or by not in theirs:
         raise NotFound("unknown_request", "There is no such request of yours.")
 
 
@@ -232,11 +233,10 @@ def _new_to(by_person: bool) -> "QuerySet[Message]":
 
 def _files_of(request: Request) -> dict[uuid.UUID | None, list[File]]:
     found: dict[uuid.UUID | None, list[File]] = {}
-    for one in Attachment.objects.filter(request=request, message__isnull=False):
-        # the request at hand has its person with it
-        one.request = request
-        name = attachments.name_of(one) or ""
-        shown = File(one.pk, name, one.content_type, one.size, is_deleted=one.deleted_at is not None)
+    rows = list(Attachment.objects.filter(request=request, message__isnull=False))
+    names = sealing.unseal_all(request, [(one.sealed_name, sealing.FILE_NAME) for one in rows])
+    for one, name in zip(rows, names, strict=True):
+        shown = File(one.pk, name or "", one.content_type, one.size, is_deleted=one.deleted_at is not None)
         found.setdefault(one.message_id, []).append(shown)
     return found
 

@@ -5,6 +5,7 @@ Before that the ring of keys seals it, bound to the request. Destroying a person
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from consents import subjects
@@ -46,6 +47,16 @@ def unseal(request: Request, sealed: crypto.Sealed | None, *, context: str) -> s
     if crypto.key_id_of(sealed):
         return crypto.unseal(sealed, context=_bound(request.pk, context)).decode()
     return subjects.unseal(_person(request), sealed, context=context)
+
+
+def unseal_all(request: Request, values: Sequence[tuple[crypto.Sealed | None, str]]) -> list[str | None]:
+    """`unseal` for several values, each with its context, with one look at the person's key."""
+    persons = [(one, context) for one, context in values if one is not None and not crypto.key_id_of(one)]
+    opened = iter(subjects.unseal_all(_person(request), persons) if persons else [])
+    return [
+        next(opened) if one is not None and not crypto.key_id_of(one) else unseal(request, one, context=context)
+        for one, context in values
+    ]
 
 
 def seal_json(request: Request, content: Any, *, context: str) -> bytes:
