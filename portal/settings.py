@@ -392,6 +392,8 @@ LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
 LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
 # clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
 CLAMAV = env.str("HEED_CLAMAV", "")
+if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
+    raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
 # How long an answer package can be downloaded before it is deleted.
 PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
 # How long somebody has to show who they are before a request expires.
