@@ -232,10 +232,16 @@ def unseal(subject: Subject, sealed: crypto.Sealed, *, context: str) -> str | No
 
     The key is read afresh: whoever loaded the person before the erasure has lost it with everybody else.
     """
+    return unseal_all(subject, [(sealed, context)])[0]
+
+
+def unseal_all(subject: Subject, values: Sequence[tuple[crypto.Sealed, str]]) -> list[str | None]:
+    """The same for several values, each with its context: the key is read once."""
     wrapped = Subject.objects.filter(pk=subject.pk).values_list("wrapped_key", flat=True).first()
     if wrapped is None:
-        return None
-    return crypto.unseal_for(wrapped, sealed, subject_id=str(subject.pk), context=context.encode())
+        return [None for _ in values]
+    pk = str(subject.pk)
+    return [crypto.unseal_for(wrapped, one, subject_id=pk, context=context.encode()) for one, context in values]
 
 
 def name_of(identifier: Identifier) -> Name | None:

@@ -351,6 +351,8 @@ CELERY_BEAT_SCHEDULE = {
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        ("send letters about requests", "requests_app.tasks.send_letters", 2.0),
+        ("sweep files of requests", "requests_app.tasks.sweep_files", 6 * 3600.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
@@ -390,6 +392,8 @@ LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
 LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
 # clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
 CLAMAV = env.str("HEED_CLAMAV", "")
+if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
+    raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
 # How long an answer package can be downloaded before it is deleted.
 PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
 # How long somebody has to show who they are before a request expires.

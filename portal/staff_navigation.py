@@ -16,6 +16,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 {"title": _("Today"), "icon": "dashboard", "link": reverse("admin:index")},
                 _item(_("Requests"), "inbox", "requests_app", "request"),
                 _item(_("Holds"), "pause_circle", "consents", "hold"),
+                _item(_("Message templates"), "chat", "requests_app", "messagetemplate"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),
                 _item(_("People"), "person_search", "consents", "subject"),
             ],

@@ -5,6 +5,7 @@ Before that the ring of keys seals it, bound to the request. Destroying a person
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from consents import subjects
@@ -17,7 +18,7 @@ MESSAGE, FILE_NAME, FILE_KEY = "request-message", "request-file-name", "request-
 REASON, TARGET, EVIDENCE, WORDS = "request-reason", "request-check-target", "request-evidence", "request-words"
 PACKAGE_KEY, REDACTION = "request-package-key", "request-redaction"
 
-_FIELDS: dict[type[Any], dict[str, str]] = {
+FIELDS: dict[type[Any], dict[str, str]] = {
     Request: {
         "sealed_note": NOTE,
         "sealed_details": DETAILS,
@@ -48,6 +49,16 @@ def unseal(request: Request, sealed: crypto.Sealed | None, *, context: str) -> s
     return subjects.unseal(_person(request), sealed, context=context)
 
 
+def unseal_all(request: Request, values: Sequence[tuple[crypto.Sealed | None, str]]) -> list[str | None]:
+    """`unseal` for several values, each with its context, with one look at the person's key."""
+    persons = [(one, context) for one, context in values if one is not None and not crypto.key_id_of(one)]
+    opened = iter(subjects.unseal_all(_person(request), persons) if persons else [])
+    return [
+        next(opened) if one is not None and not crypto.key_id_of(one) else unseal(request, one, context=context)
+        for one, context in values
+    ]
+
+
 def seal_json(request: Request, content: Any, *, context: str) -> bytes:
     """The same for what is no plain text."""
     return seal(request, json.dumps(content), context=context)
@@ -64,7 +75,7 @@ def adopt(request: Request, subject: Subject) -> None:
 
     The caller holds the request's lock and saves it.
     """
-    for model, fields in _FIELDS.items():
+    for model, fields in FIELDS.items():
         rows = [request] if model is Request else list(model.objects.filter(request=request))
         for row in rows:
             changed = {
@@ -77,6 +88,11 @@ def adopt(request: Request, subject: Subject) -> None:
             if row is not request and changed:
                 model.objects.filter(pk=row.pk).update(**changed)
     request.subject, request.contact_fingerprint = subject, None
+
+
+def reseal(pk: uuid.UUID, sealed: crypto.Sealed, *, context: str) -> bytes:
+    """What the ring sealed about the request with this id, under the ring's current key. Raises CryptoError."""
+    return crypto.reseal(sealed, context=_bound(pk, context))
 
 
 def _moved(pk: uuid.UUID, subject: Subject, sealed: crypto.Sealed, context: str) -> bytes:

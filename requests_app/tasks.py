@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import looking, steps, workflow
+from requests_app import attachments, letters, looking, steps, workflow
 
 
 @shared_task(name="requests_app.tasks.close_verified")
@@ -21,3 +21,13 @@ def close_verified(**_: Any) -> None:
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+@shared_task(name=letters.SEND_TASK)
+def send_letters(**_: Any) -> None:
+    letters.send_due(at=clock.now())
+
+
+@shared_task(name="requests_app.tasks.sweep_files")
+def sweep_files(**_: Any) -> None:
+    attachments.sweep(at=clock.now())

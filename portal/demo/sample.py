@@ -22,6 +22,7 @@ from portal import actors, clock, demo_access, roles
 from portal.demo import datasets, people
 from portal.demo_access import StaffSignIn
 from portal.models import User
+from requests_app import message_templates
 
 RULEBOOK = rules.RULEBOOKS / "2024-09.toml"
 _BY = actors.command("demo")
@@ -46,6 +47,7 @@ def load() -> tuple[list[StaffSignIn], PartnerSignIn]:
     at = clock.now()
     roles.set_up()
     rules.load(path=RULEBOOK, by=_BY, at=at)
+    message_templates.load(by=_BY, at=at)
     everyone = people.everyone()
     newcomers = [
         Newcomer(

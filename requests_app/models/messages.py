@@ -60,6 +60,7 @@ class MessageTemplate(AppendOnly):
         verbose_name = _("message template")
         verbose_name_plural = _("message templates")
         ordering = ["slug", "language", "-version"]
+        permissions = [("write_template", _("Can write the texts that messages begin with"))]
         constraints = [
             models.UniqueConstraint(fields=["slug", "language", "version"], name="one_template_per_version"),
         ]

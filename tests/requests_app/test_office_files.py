@@ -1,0 +1,70 @@
+"""Documents of word processors: an archive that is one, whole, and holds nothing that runs."""
+
+import io
+import zipfile
+
+import pytest
+
+from requests_app import office_files
+from tests.requests_app.files import archive, docx, odt
+
+
+@pytest.mark.parametrize(("content", "kind"), [(docx(), "docx"), (odt(), "odt"), (archive({"a": b"b"}), "")])
+def test_an_archive_says_what_it_is(content: bytes, kind: str) -> None:
+    assert office_files.kind_of(content) == kind
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x03\x04" + b"\x00" * 200, docx()[:-30], docx()[:60]])
+def test_a_broken_archive_is_of_no_kind(content: bytes) -> None:
+    assert office_files.kind_of(content) == ""
+
+
+def test_a_plain_document_has_no_trouble() -> None:
+    link = b'<Relationship Type="x/hyperlink" Target="https://example.org" TargetMode="External"/>'
+    assert office_files.trouble_of(docx(**{"word___rels__document_xml_rels": link})) == ""
+    assert office_files.trouble_of(odt()) == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (docx(word__vbaProject_bin=b""), "macro"),
+        (docx(word__embeddings__sheet_xlsx=b""), "macro"),
+        (docx(word__activeX__a_xml=b""), "macro"),
+        (odt(Scripts__python__a_py=b""), "macro"),
+        (odt(Basic__Standard__a_xml=b""), "macro"),
+        (b"%PDF-" + docx(), "front"),
+        (docx() + b"tail", "follows"),
+    ],
+)
+def test_what_is_more_than_a_document_is_told(content: bytes, says: str) -> None:
+    assert says in office_files.trouble_of(content)
+
+
+def test_a_template_from_elsewhere_is_told() -> None:
+    link = b'<Relationship Type="x/attachedTemplate" Target="https://example.org/a.dotm" TargetMode="External"/>'
+    parts = {"word/_rels/settings.xml.rels": link}
+    whole = {"[Content_Types].xml": b"wordprocessingml.document.main+xml", **parts}
+    assert "macro" in office_files.trouble_of(archive(whole))
+
+
+def test_something_in_front_is_told_even_where_the_offsets_count_it() -> None:
+    written = io.BytesIO(b"GIF89a")
+    with zipfile.ZipFile(written, "a") as file:
+        file.writestr("[Content_Types].xml", b"wordprocessingml.document.main+xml")
+    assert "front" in office_files.trouble_of(written.getvalue())
+
+
+def test_a_bomb_is_told() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(21):
+            file.writestr(f"word/{number}.xml", b"\x00" * (10 * 1024 * 1024))
+    assert "too large" in office_files.trouble_of(written.getvalue())
+
+
+def test_a_locked_part_is_told() -> None:
+    content = bytearray(docx())
+    # the flag of the central directory's first entry (APPNOTE, 4.3.12)
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    assert office_files.trouble_of(bytes(content)) == office_files.LOCKED
