@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import workflow
+from requests_app import identity, workflow
 from requests_app.models import Request
 
 
@@ -20,3 +20,9 @@ def close_verified(**_: Any) -> None:
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+@shared_task(name="requests_app.tasks.expire_unproven")
+def expire_unproven(**_: Any) -> None:
+    """Let requests run out that nobody proved, and codes and proofs that are out of time."""
+    identity.expire(at=clock.now())
