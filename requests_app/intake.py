@@ -21,6 +21,7 @@ from portal.clock import TOLERANCE
 from portal.errors import Conflict, DomainError
 from requests_app import legal_clock, rights, sealing, timeline, workflow
 from requests_app.models import Agent, Pause, Request
+from requests_app.rights.base import RightError
 from requests_app.rulebook import Wait
 from requests_app.states import AT_ONCE, FOLLOW_UPS, Capacity, Channel, Right, Status
 
@@ -44,7 +45,10 @@ class Requester:
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody asks in one go. `scope` names purposes and recipients; `details` hold what is personal."""
+    """What somebody asks in one go. `scope` names purposes and recipients; `details` hold what is personal.
+
+    Of several rights, those take scope and details that know any; some have to.
+    """
 
     rights: tuple[str, ...]
     jurisdiction: str = ""
@@ -75,7 +79,7 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()
-    requests = [_request(asked, right, subject.jurisdiction, group, at) for right in asked.rights]
+    requests = _requests(asked, subject.jurisdiction, group, at)
     for request in requests:
         request.subject = subject
     _link_duplicates(requests, subject)
@@ -96,7 +100,7 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
     _check(asked, at)
     group = uuid7()
     place = jurisdictions.check(asked.jurisdiction)
-    requests = [_request(asked, right, place, group, at) for right in asked.rights]
+    requests = _requests(asked, place, group, at)
     for request in requests:
         request.sealed_contact = sealing.seal_json(request, [contact.scheme, contact.value], context=sealing.CONTACT)
         request.contact_fingerprint = contact.fingerprint
@@ -129,7 +133,31 @@ def _key(scope: Mapping[str, Any]) -> str:
     return json.dumps(scope, sort_keys=True)
 
 
-def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: datetime) -> Request:
+def _requests(asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime) -> list[Request]:
+    scopes = _taken(asked.rights, asked.scope, "scope")
+    return [_request(asked, right, jurisdiction, group, at, scopes[right]) for right in asked.rights]
+
+
+def _taken(asked: Sequence[str], said: Mapping[str, Any], part: str) -> dict[str, dict[str, Any]]:
+    """What each right takes of what was said, checked. Raises the rights' refusals, also where none takes it."""
+    taken: dict[str, dict[str, Any]] = {}
+    refusal: RightError | None = None
+    for right in asked:
+        check = getattr(rights.of(right), part)
+        try:
+            taken[right] = check(said)
+        except RightError as error:
+            if error.code != f"{part}_not_taken":
+                raise
+            refusal, taken[right] = error, check({})
+    if refusal is not None and not any(taken.values()):
+        raise refusal
+    return taken
+
+
+def _request(
+    asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: datetime, scope: dict[str, Any]
+) -> Request:
     return Request(
         right=Right(right),
         status=Status.RECEIVED,
@@ -142,29 +170,29 @@ def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: 
         partner=asked.partner,
         about=asked.about if right in FOLLOW_UPS else None,
         locale=asked.locale,
-        scope=rights.of(right).scope(asked.scope),
+        scope=scope,
     )
 
 
 def _insert(requests: Sequence[Request], asked: Asked, *, is_proven: bool, by: str, at: datetime) -> None:
     """The rows, sealed, with their clocks: one statement a table, however many rights were asked."""
     pauses = []
+    details = _taken(asked.rights, asked.details, "details")
     for request in requests:
         if not is_proven:
             request.status = Status.VERIFYING
             pauses.append(Pause(request=request, reason=Wait.IDENTITY, began_at=request.received_at))
         legal_clock.set_at_receipt(request, is_proven=is_proven)
-        _seal(request, asked)
+        _seal(request, asked, details[request.right])
     Request.objects.bulk_create(requests)
     if pauses:
         Pause.objects.bulk_create(pauses)
     timeline.tell_many(requests, "received", by=by, at=at, details={"channel": str(asked.channel)})
 
 
-def _seal(request: Request, asked: Asked) -> None:
+def _seal(request: Request, asked: Asked, details: dict[str, Any]) -> None:
     if asked.note.strip():
         request.sealed_note = sealing.seal(request, asked.note.strip(), context=sealing.NOTE)
-    details = rights.of(request.right).details(asked.details)
     if details:
         request.sealed_details = sealing.seal_json(request, details, context=sealing.DETAILS)
     if asked.requester is not None:

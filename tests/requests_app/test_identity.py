@@ -1,8 +1,8 @@
 """Codes and second proofs: who is proven by what, one refusal for all reasons, and nothing told before the code."""
 
+import re
 import threading
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -158,21 +158,23 @@ def test_who_is_forgotten_between_asking_and_typing_is_not_taken_in_again(alice:
 
 
 @pytest.fixture
-def three(alice: Subject) -> Iterator[list[str]]:
+def three(alice: Subject) -> list[str]:
     """A known, an unknown and an erased address."""
     newcomer = subjects.Newcomer((subjects.name("email", "gone@example.org"),), "US")
     gone = subjects.register(newcomer=newcomer, by=BY, at=AT)
     subjects.forget(subject=gone, by=BY, at=AT)
-    yield ["alice@example.org", "never@example.org", "gone@example.org"]
+    return ["alice@example.org", "never@example.org", "gone@example.org"]
 
 
 def statements(queries: CaptureQueriesContext) -> list[str]:
     """What was asked of the database, without the values."""
-    return [one["sql"].split("VALUES")[0].split("WHERE")[0][:120] for one in queries.captured_queries]
+    return [re.sub(r"""'[^']*'|"s\d+_x\d+"|::\w+|\d+""", "?", one["sql"]) for one in queries.captured_queries]
 
 
 def test_asking_and_mistyping_is_the_same_for_known_unknown_and_erased(three: list[str]) -> None:
     seen = []
+    # the purposes are kept in mind from now on
+    objecting("warm@example.org")
     for contact in three:
         with CaptureQueriesContext(connection) as queries:
             request = objecting(contact)
@@ -181,7 +183,7 @@ def test_asking_and_mistyping_is_the_same_for_known_unknown_and_erased(three: li
                 type_in(sent, "BBBB-BBBB")
         answers = (refusal.value.code, refusal.value.message, len(sent.code or ""), request.status, request.subject)
         entries = [(one.code, one.actor, one.details) for one in request.timeline.all()]
-        seen.append((answers, entries, len(queries), [sql.split("'")[0] for sql in statements(queries)]))
+        seen.append((answers, entries, statements(queries)))
     assert seen[0] == seen[1] == seen[2]
 
 
@@ -339,13 +341,9 @@ def erasure_by_code(alice: Subject) -> Request:
 
 @pytest.mark.parametrize("right", ["access", "portability", "erasure", "rectification"])
 def test_what_could_harm_the_person_needs_a_second_proof(alice: Subject, right: str) -> None:
-    objection, risky = type_in(ask(typed("objection", right, contact="alice@example.org", **said(right))[0]))
+    objection, risky = type_in(ask(typed("objection", right, contact="alice@example.org", **OBJECTION)[0]))
     assert identity.is_proven(objection)
     assert (risky.status, risky.subject, identity.missing(risky)) == (Status.VERIFYING, alice, [Need.SECOND])
-
-
-def said(right: str) -> dict[str, Any]:
-    return {"scope": {"purposes": ["ai-training"]}} if right == "" else {}
 
 
 @pytest.mark.parametrize("method", [CheckMethod.DOCUMENT, CheckMethod.CALLBACK])
