@@ -128,6 +128,9 @@ def decide(*, check: IdentityCheck, passed: bool, by: str, at: datetime) -> Iden
     details = {"method": check.method}
     timeline.tell(mine, "proof_passed" if passed else "proof_failed", by=by, at=at, details=details)
     if passed:
+        # of who writes a letter no code is needed: staff's look shows whose the address is
+        if mine.subject_id is None and not missing(mine):
+            _name(group, _owner(group[0], at, by_code=False), by=by, at=at)
         _advance(group, by=by, at=at)
     return check
 
@@ -213,24 +216,29 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
     asked = IdentityCheck.objects.select_related("request").get(pk=check_id)
     group = _locked(asked.request.group)
     mine = codes.use(asked, group[0], code, at)
-    subject = _owner(group[0], at)
+    subject = _owner(group[0], at, by_code=True)
     by = actors.SYSTEM if subject is None else actors.subject(subject.pk)
     _settle(mine, True, by, at)
-    if subject is None:
-        for request in group:
-            if request.status == Status.VERIFYING:
-                _run_out(request, code="nothing_held", by=by, at=at)
-        return group
-    for request in group:
-        if request.subject_id is None and not request.is_closed:
-            sealing.adopt(request, subject)
-            request.save()
-    timeline.tell(group[0], "address_confirmed", by=by, at=at, details={"method": mine.method})
+    if subject is not None:
+        timeline.tell(group[0], "address_confirmed", by=by, at=at, details={"method": mine.method})
+    _name(group, subject, by=by, at=at)
     _advance(group, by=by, at=at)
     return group
 
 
-def _owner(start: Request, at: datetime) -> Subject | None:
+def _name(group: list[Request], subject: Subject | None, *, by: str, at: datetime) -> None:
+    """It is known whose they are; of somebody who was erased they run out."""
+    for request in group:
+        if request.status != Status.VERIFYING:
+            continue
+        if subject is None:
+            _run_out(request, code="nothing_held", by=by, at=at)
+        elif request.subject_id is None:
+            sealing.adopt(request, subject)
+            request.save()
+
+
+def _owner(start: Request, at: datetime, *, by_code: bool) -> Subject | None:
     """Whose address it is, locked, so that nobody is forgotten meanwhile; None where they were erased."""
     if start.subject_id is not None:
         subject = Subject.objects.select_for_update(no_key=True).get(pk=start.subject_id)
@@ -244,7 +252,8 @@ def _owner(start: Request, at: datetime) -> Subject | None:
         known = subjects.register(newcomer=newcomer, by=actors.SYSTEM, at=at)
     if known.erased_at is not None:
         return None
-    subjects.mark_verified(subject=known, named=named, at=at)
+    if by_code:
+        subjects.mark_verified(subject=known, named=named, at=at)
     return known
 
 

@@ -73,7 +73,7 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     Not proven means that it has yet to be shown who asks: then the requests wait as `verifying`. Raises IntakeError,
     the refusals of each right, Conflict(`erased`).
     """
-    _check(asked, at)
+    check(asked, at)
     # locked, so that nobody is being forgotten right now, and the same asked twice at once is seen
     subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     if subject.erased_at is not None:
@@ -97,7 +97,7 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
     Nobody is looked up: the same is done for a known, an unknown and an erased address. The requests wait as
     `verifying` until a code sent there was typed. Raises IntakeError and UnknownJurisdiction.
     """
-    _check(asked, at)
+    check(asked, at)
     group = uuid7()
     place = jurisdictions.check(asked.jurisdiction)
     requests = _requests(asked, place, group, at)
@@ -121,6 +121,18 @@ def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.
     earlier = {(one.right, _key(one.scope)): one for one in standing.filter(right__in=wanted).order_by("-received_at")}
     found = {one.pk: earlier.get((one.right, _key(one.scope))) for one in requests if one.right in wanted}
     return {pk: first for pk, first in found.items() if first is not None and first.pk != pk}
+
+
+def repeats(asked: Asked, subject: Subject | None, *, at: datetime) -> dict[str, Request]:
+    """Which open requests of this person asking this would repeat, by right; {} for somebody who is not known.
+
+    Raises the refusals of each right, UnknownJurisdiction.
+    """
+    place = jurisdictions.check(asked.jurisdiction) if subject is None else subject.jurisdiction
+    requests = _requests(asked, place, uuid7(), at)
+    _taken(asked.rights, asked.details, "details")
+    found = find_duplicates(requests, subject) if subject is not None else {}
+    return {one.right: found[one.pk] for one in requests if one.pk in found}
 
 
 def _link_duplicates(requests: Sequence[Request], subject: Subject) -> None:
@@ -200,8 +212,8 @@ def _seal(request: Request, asked: Asked, details: dict[str, Any]) -> None:
         request.sealed_requester = sealing.seal_json(request, who, context=sealing.REQUESTER)
 
 
-def _check(asked: Asked, at: datetime) -> None:
-    """Everything that can be refused before anything is looked up."""
+def check(asked: Asked, at: datetime) -> None:
+    """Everything that can be refused before anything is looked up. Raises IntakeError."""
     if not asked.rights or len(set(asked.rights)) != len(asked.rights):
         raise IntakeError("right_missing", "Say once what is asked for.", field="right")
     for right in asked.rights:

@@ -13,6 +13,7 @@ from tests.conftest import AT
 
 VISITOR = "system:heed"
 MINUTE = timedelta(minutes=1)
+SOON = AT + 2 * MINUTE
 OBJECTION = {"scope": {"purposes": ["ai-training"]}}
 ROB = intake.Requester(name="Rob Rowe", contact="rob@example.org", relation="her lawyer")
 

@@ -23,10 +23,20 @@ from requests_app.states import CheckMethod, CheckStatus, Status
 from tests.conftest import AT, BY
 from tests.consents.asking import tables_as_text
 from tests.requests_app.asking import asked
-from tests.requests_app.proving import MINUTE, OBJECTION, VISITOR, ask, by_code, objecting, type_in, typed, unshown
+from tests.requests_app.proving import (
+    MINUTE,
+    OBJECTION,
+    SOON,
+    VISITOR,
+    ask,
+    by_code,
+    objecting,
+    type_in,
+    typed,
+    unshown,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-SOON = AT + 2 * MINUTE
 
 
 @pytest.fixture(autouse=True)
