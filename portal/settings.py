@@ -351,6 +351,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        ("take in files of requests", "requests_app.tasks.take_in_imports", 30.0),
         ("expire requests that nobody proved", "requests_app.tasks.expire_unproven", 60.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),

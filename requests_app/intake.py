@@ -123,15 +123,16 @@ def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.
     return {pk: first for pk, first in found.items() if first is not None and first.pk != pk}
 
 
-def repeats(asked: Asked, subject: Subject | None, *, at: datetime) -> dict[str, Request]:
-    """Which open requests of this person asking this would repeat, by right; {} for somebody who is not known.
-
-    Raises the refusals of each right, UnknownJurisdiction.
-    """
-    place = jurisdictions.check(asked.jurisdiction) if subject is None else subject.jurisdiction
-    requests = _requests(asked, place, uuid7(), at)
+def check_parts(asked: Asked) -> None:
+    """What each right refuses of scope and details. Raises RightError, NotFound(`unknown_purpose`)."""
+    _taken(asked.rights, asked.scope, "scope")
     _taken(asked.rights, asked.details, "details")
-    found = find_duplicates(requests, subject) if subject is not None else {}
+
+
+def repeats(asked: Asked, subject: Subject, *, at: datetime) -> dict[str, Request]:
+    """Which open requests of this person asking this would repeat, by right."""
+    requests = _requests(asked, subject.jurisdiction, uuid7(), at)
+    found = find_duplicates(requests, subject)
     return {one.right: found[one.pk] for one in requests if one.pk in found}
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 
 from django.db import transaction
 
-from consents import subjects
+from consents import jurisdictions, subjects
 from consents.models import Subject
 from consents.subjects import Name, Newcomer
 from portal import audit
@@ -52,15 +52,22 @@ def received(day: date, *, at: datetime) -> datetime:
 
 def outlook(*, taken: TakenDown, by: str, at: datetime) -> Outlook:
     """Look the person up, which the trail says, and find what this would repeat. Raises what `take_in` raises."""
-    intake.check(taken.asked, at)
-    _check_shown(taken.shown)
+    check(taken, at=at)
     subject = subjects.find(taken.name)
     _check_about(taken.asked, subject)
     if subject is None:
-        _check_stranger(taken)
-        return Outlook(None, intake.repeats(taken.asked, None, at=at))
+        check_stranger(taken)
+        _check_erased(taken)
+        return Outlook(None, {})
     audit.record(at=at, by=by, action="subject.look_up", of=("subject", subject.pk))
     return Outlook(subject, intake.repeats(taken.asked, subject, at=at))
+
+
+def check(taken: TakenDown, *, at: datetime) -> None:
+    """What can be refused before anybody is looked up. Raises IntakeError, the refusals of each right."""
+    intake.check(taken.asked, at)
+    intake.check_parts(taken.asked)
+    _check_shown(taken.shown)
 
 
 @transaction.atomic
@@ -70,12 +77,12 @@ def take_in(*, taken: TakenDown, by: str, at: datetime) -> list[Request]:
     Raises IntakeError, the refusals of each right, NotFound(`unknown_subject`), Conflict(`suppressed`),
     UnknownJurisdiction.
     """
-    intake.check(taken.asked, at)
-    _check_shown(taken.shown)
+    check(taken, at=at)
     subject = subjects.find(taken.name)
     _check_about(taken.asked, subject)
     if subject is None:
-        _check_stranger(taken)
+        check_stranger(taken)
+        _check_erased(taken)
         if not taken.shown:
             return intake.receive_unproven(asked=taken.asked, contact=taken.name, by=by, at=at)
         newcomer = Newcomer((taken.name,), taken.asked.jurisdiction, taken.asked.locale)
@@ -96,13 +103,18 @@ def _check_shown(shown: str) -> None:
         raise IntakeError("unknown_method", "Identity was shown by a document or a call, or not yet.", field="shown")
 
 
-def _check_stranger(taken: TakenDown) -> None:
+def check_stranger(taken: TakenDown) -> None:
+    """What is asked of somebody whom we do not know. Raises NotFound, IntakeError, UnknownJurisdiction."""
     if not taken.name.is_contact:
         raise NotFound("unknown_subject", "Nobody is registered by this identifier.", field="identifier")
     if not taken.asked.jurisdiction:
         raise IntakeError(
             "jurisdiction_missing", "Say where this person lives: we do not know them.", field="jurisdiction"
         )
+    jurisdictions.check(taken.asked.jurisdiction)
+
+
+def _check_erased(taken: TakenDown) -> None:
     if taken.shown and subjects.was_erased(taken.name):
         raise Conflict("suppressed", "This person asked to be forgotten, and nothing is held about them.")
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import identity, workflow
+from requests_app import identity, importing, workflow
 from requests_app.models import Request
 
 
@@ -26,3 +26,9 @@ def close_verified(**_: Any) -> None:
 def expire_unproven(**_: Any) -> None:
     """Let requests run out that nobody proved, and codes and proofs that are out of time."""
     identity.expire(at=clock.now())
+
+
+@shared_task(name=importing.TASK)
+def take_in_imports(**_: Any) -> None:
+    """Take in the files of requests that staff approved."""
+    importing.take_in_waiting(clock=clock.now)
