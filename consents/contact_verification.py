@@ -7,22 +7,20 @@ and deleted when it was used, tried too often or out of time. Nobody can end wha
 
 import hmac
 import json
-import secrets
 import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import F
 from uuid_utils.compat import uuid7
 
 from consents import jurisdictions, ledger, purposes, subjects
 from consents.ledger import Origin, Scope
-from consents.models import ContactVerification, Identifier, LedgerEvent, Subject
+from consents.models import ContactVerification, LedgerEvent, Subject
 from consents.subjects import Name, Newcomer
 from consents.vocabulary import Action, Scheme, Source
-from portal import actors, audit, crypto
+from portal import actors, audit, crypto, one_time_codes
 from portal.errors import Conflict, DomainError
 
 HOLDS_FOR = timedelta(minutes=15)
@@ -38,9 +36,6 @@ MOST_ASKED = 30
 _WINDOW = timedelta(hours=1)
 SAYINGS = (Action.OBJECT, Action.GRANT)
 """An objection, and taking it back by a yes."""
-# no vowels and nothing that looks like something else, so that it can be read out and spells no word
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
-_CODE_LENGTH = 8
 _CONTEXT = b"contact-verification"
 _PLACE = "contact-verification-code"
 
@@ -141,7 +136,7 @@ def _check(wish: Wish) -> None:
 def _keep(wanted: Name, wish: Wish, client: str, at: datetime) -> Sent:
     _limit("client", client, MOST_ASKED)
     _limit("contact-and-client", f"{wanted.fingerprint.hex()} {client}", MOST_MAILS_OF_ONE)
-    code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
+    code = one_time_codes.make()
     waiting = ContactVerification(
         id=uuid7(),
         scheme=wanted.scheme,
@@ -149,11 +144,11 @@ def _keep(wanted: Name, wish: Wish, client: str, at: datetime) -> Sent:
         asked_at=at,
         expires_at=at + HOLDS_FOR,
     )
-    waiting.code_digest = _digests(waiting.pk, code)[0]
+    waiting.code_digest = one_time_codes.digests(_PLACE, waiting.pk, code)[0]
     waiting.sealed = crypto.seal(json.dumps([wanted.value, asdict(wish)]).encode(), context=_context(waiting.pk))
     if _count("contact", wanted.fingerprint.hex()) > MOST_MAILS or not _wait(waiting, wanted, at):
         return Sent(waiting.pk, wanted.value, None)
-    return Sent(waiting.pk, wanted.value, f"{code[:4]}-{code[4:]}")
+    return Sent(waiting.pk, wanted.value, one_time_codes.shown(code))
 
 
 @transaction.atomic
@@ -176,15 +171,7 @@ def _limit(kind: str, key: str, most: int) -> None:
 
 
 def _count(kind: str, key: str) -> int:
-    """Count one more; the counter is named by a keyed digest, so that nobody reads an address out of the cache."""
-    name = f"contact-verification:{kind}:{crypto.blind_index('rate', key).hex()}"
-    if cache.add(name, 1, timeout=int(_WINDOW.total_seconds())):
-        return 1
-    try:
-        return int(cache.incr(name))
-    except ValueError:
-        # it ran out between the two
-        return 1
+    return one_time_codes.count(f"contact-verification:{kind}", key, window=_WINDOW)
 
 
 @transaction.atomic
@@ -198,7 +185,8 @@ def _is_right(verification_id: uuid.UUID, code: str, at: datetime) -> bool:
         return False
     ContactVerification.objects.filter(pk=waiting.pk).update(tries=F("tries") + 1)
     expected = bytes(waiting.code_digest)
-    return any(hmac.compare_digest(one, expected) for one in _digests(waiting.pk, _normal(code)))
+    typed = one_time_codes.digests(_PLACE, waiting.pk, one_time_codes.typed(code))
+    return any(hmac.compare_digest(one, expected) for one in typed)
 
 
 @transaction.atomic
@@ -215,20 +203,8 @@ def _carry_out(verification_id: uuid.UUID, at: datetime) -> list[LedgerEvent]:
     subject = subjects.find(wanted) or subjects.register(
         newcomer=Newcomer((wanted,), wish.jurisdiction, wish.locale, wish.is_minor), by=actors.SYSTEM, at=at
     )
-    _mark_verified(subject, wanted, at)
+    subjects.mark_verified(subject=subject, named=wanted, at=at)
     return _record(subject, wish, at, evidence=_evidence(wish, waiting, at))
-
-
-def _mark_verified(subject: Subject, wanted: Name, at: datetime) -> None:
-    named = Identifier.objects.filter(subject=subject, scheme=wanted.scheme, fingerprint__in=wanted.fingerprints)
-    if named.filter(verified_at__isnull=True).update(verified_at=at):
-        audit.record(
-            at=at,
-            by=actors.subject(subject.pk),
-            action="identifier.verify",
-            of=("subject", subject.pk),
-            details={"scheme": wanted.scheme},
-        )
 
 
 def _record(subject: Subject, wish: Wish, at: datetime, *, evidence: str) -> list[LedgerEvent]:
@@ -284,17 +260,6 @@ def _opened(waiting: ContactVerification) -> tuple[str, Wish]:
 
 def _context(pk: uuid.UUID) -> bytes:
     return _CONTEXT + pk.bytes
-
-
-def _digests(pk: uuid.UUID, code: str) -> list[bytes]:
-    """Under every index key, the current one first: the ring may be turned while a code is on its way."""
-    # keyed, and bound to its row: a plain digest of so short a code could be guessed
-    return crypto.blind_indexes(_PLACE, f"{pk}:{code}")
-
-
-def _normal(code: str) -> str:
-    """The code as it was made, however it was typed."""
-    return "".join(letter for letter in code.upper() if letter.isalnum())[: _CODE_LENGTH + 1]
 
 
 def _refused() -> CodeRefused:

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from consents import jurisdictions, ledger
 from consents.models import ContactVerification, Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
-from portal import audit, crypto, sessions
+from portal import actors, audit, crypto, sessions
 from portal.errors import Conflict, DomainError, NotFound
 from portal.models import User
 
@@ -303,6 +303,19 @@ def link(*, subject: Subject, names: Sequence[Name], by: str, at: datetime) -> L
     event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"linked": schemes})
     audit.record(at=at, by=by, action="subject.link", of=("subject", locked.pk), details={"schemes": schemes})
     return event
+
+
+def mark_verified(*, subject: Subject, named: Name, at: datetime) -> None:
+    """The person has shown that this address is theirs, within the caller's transaction."""
+    mine = Identifier.objects.filter(subject=subject, scheme=named.scheme, fingerprint__in=named.fingerprints)
+    if mine.filter(verified_at__isnull=True).update(verified_at=at):
+        audit.record(
+            at=at,
+            by=actors.subject(subject.pk),
+            action="identifier.verify",
+            of=("subject", subject.pk),
+            details={"scheme": named.scheme},
+        )
 
 
 @transaction.atomic

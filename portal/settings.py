@@ -353,6 +353,8 @@ CELERY_BEAT_SCHEDULE = {
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
         ("send letters about requests", "requests_app.tasks.send_letters", 2.0),
         ("sweep files of requests", "requests_app.tasks.sweep_files", 6 * 3600.0),
+        ("take in files of requests", "requests_app.tasks.take_in_imports", 30.0),
+        ("expire requests that nobody proved", "requests_app.tasks.expire_unproven", 60.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),

@@ -20,6 +20,7 @@ from portal.clock import TOLERANCE
 from portal.errors import Conflict, DomainError
 from requests_app import duplicates, legal_clock, rights, sealing, timeline, workflow
 from requests_app.models import Agent, Pause, Request
+from requests_app.rights.base import RightError
 from requests_app.rulebook import Wait
 from requests_app.states import FOLLOW_UPS, Capacity, Channel, Right, Status
 
@@ -43,7 +44,10 @@ class Requester:
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody asks in one go. `scope` names purposes and recipients; `details` hold what is personal."""
+    """What somebody asks in one go. `scope` names purposes and recipients; `details` hold what is personal.
+
+    Of several rights, those take scope and details that know any; some have to.
+    """
 
     rights: tuple[str, ...]
     jurisdiction: str = ""
@@ -68,13 +72,13 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     Not proven means that it has yet to be shown who asks: then the requests wait as `verifying`. Raises IntakeError,
     the refusals of each right, Conflict(`erased`).
     """
-    _check(asked, at)
+    check(asked, at)
     # locked, so that nobody is being forgotten right now, and the same asked twice at once is seen
     subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()
-    requests = [_request(asked, right, subject.jurisdiction, group, at) for right in asked.rights]
+    requests = _requests(asked, subject.jurisdiction, group, at)
     for request in requests:
         request.subject = subject
     _link_duplicates(requests, subject)
@@ -92,10 +96,10 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
     Nobody is looked up: the same is done for a known, an unknown and an erased address. The requests wait as
     `verifying` until a code sent there was typed. Raises IntakeError and UnknownJurisdiction.
     """
-    _check(asked, at)
+    check(asked, at)
     group = uuid7()
     place = jurisdictions.check(asked.jurisdiction)
-    requests = [_request(asked, right, place, group, at) for right in asked.rights]
+    requests = _requests(asked, place, group, at)
     for request in requests:
         request.sealed_contact = sealing.seal_json(request, [contact.scheme, contact.value], context=sealing.CONTACT)
         request.contact_fingerprint = contact.fingerprint
@@ -113,13 +117,50 @@ def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.
     return duplicates.find(requests, subject)
 
 
+def check_parts(asked: Asked) -> None:
+    """What each right refuses of scope and details. Raises RightError, NotFound(`unknown_purpose`)."""
+    _taken(asked.rights, asked.scope, "scope")
+    _taken(asked.rights, asked.details, "details")
+
+
+def repeats(asked: Asked, subject: Subject, *, at: datetime) -> dict[str, Request]:
+    """Which open requests of this person asking this would repeat, by right."""
+    requests = _requests(asked, subject.jurisdiction, uuid7(), at)
+    found = find_duplicates(requests, subject)
+    return {one.right: found[one.pk] for one in requests if one.pk in found}
+
+
 def _link_duplicates(requests: Sequence[Request], subject: Subject) -> None:
     found = find_duplicates(requests, subject)
     for request in requests:
         request.duplicate_of = found.get(request.pk)
 
 
-def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: datetime) -> Request:
+def _requests(asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime) -> list[Request]:
+    scopes = _taken(asked.rights, asked.scope, "scope")
+    return [_request(asked, right, jurisdiction, group, at, scopes[right]) for right in asked.rights]
+
+
+def _taken(asked: Sequence[str], said: Mapping[str, Any], part: str) -> dict[str, dict[str, Any]]:
+    """What each right takes of what was said, checked. Raises the rights' refusals, also where none takes it."""
+    taken: dict[str, dict[str, Any]] = {}
+    refusal: RightError | None = None
+    for right in asked:
+        check = getattr(rights.of(right), part)
+        try:
+            taken[right] = check(said)
+        except RightError as error:
+            if error.code != f"{part}_not_taken":
+                raise
+            refusal, taken[right] = error, check({})
+    if refusal is not None and not any(taken.values()):
+        raise refusal
+    return taken
+
+
+def _request(
+    asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: datetime, scope: dict[str, Any]
+) -> Request:
     return Request(
         right=Right(right),
         status=Status.RECEIVED,
@@ -132,29 +173,29 @@ def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: 
         partner=asked.partner,
         about=asked.about if right in FOLLOW_UPS else None,
         locale=asked.locale,
-        scope=rights.of(right).scope(asked.scope),
+        scope=scope,
     )
 
 
 def _insert(requests: Sequence[Request], asked: Asked, *, is_proven: bool, by: str, at: datetime) -> None:
     """The rows, sealed, with their clocks: one statement a table, however many rights were asked."""
     pauses = []
+    details = _taken(asked.rights, asked.details, "details")
     for request in requests:
         if not is_proven:
             request.status = Status.VERIFYING
             pauses.append(Pause(request=request, reason=Wait.IDENTITY, began_at=request.received_at))
         legal_clock.set_at_receipt(request, is_proven=is_proven)
-        _seal(request, asked)
+        _seal(request, asked, details[request.right])
     Request.objects.bulk_create(requests)
     if pauses:
         Pause.objects.bulk_create(pauses)
     timeline.tell_many(requests, "received", by=by, at=at, details={"channel": str(asked.channel)})
 
 
-def _seal(request: Request, asked: Asked) -> None:
+def _seal(request: Request, asked: Asked, details: dict[str, Any]) -> None:
     if asked.note.strip():
         request.sealed_note = sealing.seal(request, asked.note.strip(), context=sealing.NOTE)
-    details = rights.of(request.right).details(asked.details)
     if details:
         request.sealed_details = sealing.seal_json(request, details, context=sealing.DETAILS)
     if asked.requester is not None:
@@ -162,8 +203,8 @@ def _seal(request: Request, asked: Asked) -> None:
         request.sealed_requester = sealing.seal_json(request, who, context=sealing.REQUESTER)
 
 
-def _check(asked: Asked, at: datetime) -> None:
-    """Everything that can be refused before anything is looked up."""
+def check(asked: Asked, at: datetime) -> None:
+    """Everything that can be refused before anything is looked up. Raises IntakeError."""
     if not asked.rights or len(set(asked.rights)) != len(asked.rights):
         raise IntakeError("right_missing", "Say once what is asked for.", field="right")
     for right in asked.rights:

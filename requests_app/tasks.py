@@ -5,7 +5,8 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import attachments, letters, looking, steps, workflow
+from requests_app import attachments, identity, importing, letters, looking, steps, workflow
+from requests_app.models import Request
 
 
 @shared_task(name="requests_app.tasks.close_verified")
@@ -31,3 +32,13 @@ def send_letters(**_: Any) -> None:
 @shared_task(name="requests_app.tasks.sweep_files")
 def sweep_files(**_: Any) -> None:
     attachments.sweep(at=clock.now())
+@shared_task(name="requests_app.tasks.expire_unproven")
+def expire_unproven(**_: Any) -> None:
+    """Let requests run out that nobody proved, and codes and proofs that are out of time."""
+    identity.expire(at=clock.now())
+
+
+@shared_task(name=importing.TASK)
+def take_in_imports(**_: Any) -> None:
+    """Take in the files of requests that staff approved."""
+    importing.take_in_waiting(clock=clock.now)

@@ -23,6 +23,7 @@ from portal.countries import name_of
 from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named, unbroken
 from requests_app import legal_clock, remaining, sealing, workflow
+from requests_app.admin.intake import IntakePages
 from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import CLOSED, Status
@@ -82,7 +83,7 @@ class ClockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Request)
-class RequestAdmin(ReadOnlyAdmin):
+class RequestAdmin(IntakePages, ReadOnlyAdmin):
     empty_title = gettext_lazy("No request yet")
     empty_text = gettext_lazy("People make them on their pages; each appears here with its deadline.")
     list_display = ("asked", "state", "due", "lives_in", "received_on", "handled_by")

@@ -4,6 +4,7 @@ from requests_app.models.agents import Agent, AgentKey
 from requests_app.models.answers import Package, PackageDownload, Redaction
 from requests_app.models.files import Attachment
 from requests_app.models.identity import IdentityCheck
+from requests_app.models.imports import ImportedReference, ImportState, RefusedRow, RequestImport
 from requests_app.models.messages import Letter, Message, MessageTemplate
 from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
 from requests_app.models.work import System, Task
@@ -14,6 +15,8 @@ __all__ = [
     "Attachment",
     "ClockNotice",
     "IdentityCheck",
+    "ImportState",
+    "ImportedReference",
     "Letter",
     "Message",
     "MessageTemplate",
@@ -22,7 +25,9 @@ __all__ = [
     "Pause",
     "Proposal",
     "Redaction",
+    "RefusedRow",
     "Request",
+    "RequestImport",
     "RequestQuerySet",
     "System",
     "Task",

@@ -14,7 +14,7 @@ from consents import contact_verification, subjects
 from consents.contact_verification import CodeRefused, Sent, TooMany, Wish
 from consents.models import ContactVerification, Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import Action
-from portal import crypto
+from portal import crypto, one_time_codes
 from portal.errors import DomainError
 from portal.models import AuditEntry
 from tests.conftest import AT, BY
@@ -143,7 +143,7 @@ def test_no_address_and_no_caller_is_readable_in_the_cache(monkeypatch: pytest.M
             kept.append(put)
             return cache.add(*put, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(contact_verification, "cache", Watched())
+    monkeypatch.setattr(one_time_codes, "cache", Watched())
     ask()
     assert len(kept) == 3
     assert not [one for one in kept if "192.0.2.1" in str(one) or "zoe" in str(one)]

@@ -206,7 +206,7 @@ def test_an_objection_counts_in_the_transaction_that_takes_it_in(alice: Subject)
 
 def test_whoever_is_not_proven_waits_and_is_nobody_yet(world: None) -> None:
     contact = subjects.name("email", "zoe@example.org")
-    wish = intake.Asked(rights=("access", "objection"), jurisdiction="GB", scope={"purposes": ["ai-training"]})
+    wish = intake.Asked(rights=("access", "erasure"), jurisdiction="GB", scope={"purposes": ["ai-training"]})
     with pytest.raises(DomainError, match="leave the scope out"):
         intake.receive_unproven(asked=wish, contact=contact, by=BY, at=AT)
     wish = intake.Asked(rights=("access",), jurisdiction="GB", note=NOTE)
@@ -221,3 +221,19 @@ def test_whoever_is_not_proven_waits_and_is_nobody_yet(world: None) -> None:
     assert request.contact_fingerprint is None
     subjects.forget(subject=zoe, by=BY, at=AT)
     assert sealing.unseal(request, request.sealed_note, context=sealing.NOTE) is None
+
+
+def test_of_several_rights_those_take_the_purposes_that_know_any(alice: Subject) -> None:
+    objection, access = asked(alice, "objection", "access", scope={"purposes": ["ai-training"]})
+    assert (objection.scope, access.scope) == ({"purposes": ["ai-training"]}, {})
+    assert objection.group == access.group
+
+
+def test_purposes_that_no_right_takes_are_refused(alice: Subject) -> None:
+    with pytest.raises(DomainError) as refused:
+        asked(alice, "access", "erasure", scope={"purposes": ["ai-training"]})
+    assert refused.value.code == "scope_not_taken"
+    assert refusal(alice, right="access", scope={"purposes": ["ai-training"]}) == ("scope_not_taken", "scope")
+    with pytest.raises(DomainError) as refused:
+        asked(alice, "objection", "access", scope={"purposes": ["no-such"]})
+    assert refused.value.code == "unknown_purpose"
