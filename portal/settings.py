@@ -406,6 +406,9 @@ CONTROLLER = {
     # ISO 3166 code of the country where the data is stored, and until when
     "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
     "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
+    # sentences for answers to access requests: decisions made by machines elsewhere, safeguards of transfers
+    "automated": env.str("HEED_AUTOMATED_DECISIONS", ""),
+    "safeguards": env.str("HEED_SAFEGUARDS", ""),
 }
 
 LANGUAGE_CODE = "en"
