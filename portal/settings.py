@@ -351,6 +351,8 @@ CELERY_BEAT_SCHEDULE = {
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        ("build answer packages", "requests_app.tasks.build_packages", 5.0),
+        ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
@@ -392,6 +394,8 @@ LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
 CLAMAV = env.str("HEED_CLAMAV", "")
 # How long an answer package can be downloaded before it is deleted.
 PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
+# How many packages are built at once, by all workers together: a no must never wait for a free worker.
+PACKAGE_BUILDERS = env.int("HEED_PACKAGE_BUILDERS", 1)
 # How long somebody has to show who they are before a request expires.
 PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
 # What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.

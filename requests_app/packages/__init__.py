@@ -4,7 +4,7 @@
 `tabular`); `redaction` takes out what is about others; `releasing` hands them out, counts that, and deletes them.
 """
 
-from requests_app.packages.building import ask, build_next, can_ask, check_can_ask
+from requests_app.packages.building import BUILD_TASK, ask, build_next, can_ask, check_can_ask
 from requests_app.packages.previews import look, names
 from requests_app.packages.redaction import What, redact, undo
 from requests_app.packages.releasing import (
@@ -20,6 +20,7 @@ from requests_app.packages.releasing import (
 )
 
 __all__ = [
+    "BUILD_TASK",
     "What",
     "ask",
     "build_next",

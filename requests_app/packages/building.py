@@ -29,6 +29,7 @@ from requests_app.states import PackageStatus, Status
 
 logger = structlog.get_logger(__name__)
 
+BUILD_TASK = "requests_app.tasks.build_packages"
 BUDGET = 5
 """Attempts before staff have to look."""
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=10)

@@ -30,6 +30,8 @@ class Lease:
     attempt: int
 
 
+_LOCK = 0x48_50_4B_47
+"""The advisory lock of whoever claims."""
 _CLAIM = """
 UPDATE requests_app_package AS mine
    SET status = %(building)s, attempts = attempts + 1, holder = %(holder)s,
@@ -38,6 +40,8 @@ UPDATE requests_app_package AS mine
        SELECT id FROM requests_app_package
         WHERE status IN (%(waiting)s, %(building)s)
           AND (lease_until IS NULL OR lease_until < clock_timestamp())
+          AND (SELECT count(*) FROM requests_app_package
+                WHERE status = %(building)s AND lease_until >= clock_timestamp()) < %(builders)s
         ORDER BY asked_at, id LIMIT 1
           FOR UPDATE SKIP LOCKED)
 RETURNING mine.id, mine.attempts
@@ -55,14 +59,20 @@ UPDATE requests_app_package
 
 
 def claim(*, holder: str) -> Lease | None:
-    """The right to build the package that waits longest, also one whose builder died; None where none waits."""
+    """The right to build the package that waits longest, also one whose builder died.
+
+    None where none waits, or as many are being built as may be at once (HEED_PACKAGE_BUILDERS).
+    """
     wanted: dict[str, Any] = {
         "holder": holder,
         "waiting": PackageStatus.WAITING,
         "building": PackageStatus.BUILDING,
+        "builders": settings.PACKAGE_BUILDERS,
         "seconds": settings.LEASE.total_seconds(),
     }
     with transaction.atomic(), connection.cursor() as cursor:
+        # two at once would count each other out, or in
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute(_CLAIM, wanted)
         row = cursor.fetchone()
     return Lease(*row) if row else None

@@ -5,7 +5,7 @@ A row is a list of names and values under each other, which fits a telephone and
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -166,7 +166,7 @@ def _shown(value: Any, column: Column) -> str:
         case bool():
             return _("yes") if value else _("no")
         case str():
-            return _time(value) if column.kind == "time" else value
+            return _time(value, column.kind) if column.kind in {"time", "day"} else value
         case int() | float():
             return str(value)
         case list() if all(isinstance(one, str) for one in value):
@@ -174,9 +174,9 @@ def _shown(value: Any, column: Column) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def _time(text: str) -> str:
+def _time(text: str, kind: str) -> str:
     try:
-        return moment(text)
+        return moment(text) if kind == "time" else date_format(date.fromisoformat(text), "DATE_FORMAT")
     except ValueError:
-        # made unreadable, or a time that is only a day
+        # it was made unreadable
         return text

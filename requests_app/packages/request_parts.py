@@ -28,7 +28,7 @@ def requests(asking: Asking) -> Part:
         Column("channel", _("How")),
         Column("capacity", _("Asked")),
         Column("received_at", _("Received"), "time"),
-        Column("due_on", _("Answer due"), "time"),
+        Column("due_on", _("Answer due"), "day"),
         Column("closed_at", _("Closed"), "time"),
         Column("note", _("What you wrote")),
         Column("details", _("Details"), "any"),
@@ -73,7 +73,7 @@ def _timeline(asking: Asking) -> Iterator[Row]:
             "request": entry.request.reference,
             "at": entry.at,
             "by": who(entry.actor),
-            "what": entry.code,
+            "what": entry.code.replace("_", " "),
             "details": entry.details or None,
             "words": timelines.words(entry.request, entry),
         }

@@ -14,9 +14,11 @@ BOM = b"\xef\xbb\xbf"
 """Without it spreadsheets read UTF-8 as something else, and names lose their letters."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_FORMATS = {"time": "date-time", "day": "date"}
 _TYPES = {
     "text": {"string"},
     "time": {"string"},
+    "day": {"string"},
     "number": {"integer"},
     "flag": {"boolean"},
     "any": set(),
@@ -130,5 +132,6 @@ def _allowed(read: Spooled, name: str) -> list[str]:
 
 
 def _format(read: Spooled, name: str) -> dict[str, str]:
-    is_touched = bool(read.redactor.entries)
-    return {"format": "date-time"} if read.columns[name].kind == "time" and not is_touched else {}
+    # what was made unreadable is no time any more
+    format_ = None if read.redactor.entries else _FORMATS.get(read.columns[name].kind)
+    return {"format": format_} if format_ else {}

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from requests_app.pages import views
+from requests_app.pages import packages, views
 
 urlpatterns = [
     path("requests/", views.listing, name="requests"),
     path("requests/new/", views.new, name="request-new"),
     path("requests/<str:reference>/", views.detail, name="request-detail"),
+    path("requests/<str:reference>/answer.zip", packages.fetch, name="request-answer"),
     path("requests/<str:reference>/withdraw/", views.withdraw, name="request-withdraw"),
 ]
