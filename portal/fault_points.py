@@ -34,6 +34,9 @@ POINTS = {
     "import.recorded": "a part of an import is recorded, not committed",
     "import.before_chunk": "a part of an import is read; nothing of it is written",
     "import.after_chunk": "a part of an import is committed",
+    "package.between_parts": "a part of an answer is about to be read; those before it are written",
+    "package.before_rename": "an answer is written whole, but it is not in its place",
+    "package.after_rename": "an answer is in its place; the database does not know it",
     "import.before_commit": "the journal of an import is written, not committed",
 }
 """Every place, and what holds there."""

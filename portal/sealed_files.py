@@ -69,7 +69,25 @@ def read(path: Path, *, key: bytes) -> Iterator[bytes]:
     except FileNotFoundError as error:
         raise SealedFileError("file_gone", "The file is no longer there.") from error
     with file:
-        yield from _opened(file, key)
+        yield from opened(file, key=key)
+
+
+def opened(file: BinaryIO, *, key: bytes) -> Iterator[bytes]:
+    """The same of an open file, from where it stands. Raises SealedFileError(`file_altered`)."""
+    head = file.read(len(_MAGIC) + _PREFIX_BYTES)
+    if len(head) != len(_MAGIC) + _PREFIX_BYTES or not head.startswith(_MAGIC):
+        raise _altered()
+    cipher, prefix, number = AESGCM(key), head[len(_MAGIC) :], 0
+    chunk = file.read(CHUNK + _TAG_BYTES)
+    while True:
+        following = file.read(CHUNK + _TAG_BYTES)
+        try:
+            yield cipher.decrypt(_nonce(prefix, number, is_last=not following), chunk, _MAGIC)
+        except (InvalidTag, ValueError) as error:
+            raise _altered() from error
+        if not following:
+            return
+        chunk, number = following, number + 1
 
 
 def delete(path: Path) -> bool:
@@ -90,6 +108,17 @@ def sweep(kind: str, *, older_than: float) -> int:
             part.unlink(missing_ok=True)
             swept += 1
     return swept
+
+
+def abandon(path: Path) -> int:
+    """Delete what writers of this one file have begun; answers how many.
+
+    One that still runs can no longer put its file in place: it gets a FileNotFoundError.
+    """
+    parts = list(path.parent.glob(f"{path.name}.*.part"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
 
 
 class SealedWriter(io.RawIOBase):
@@ -131,23 +160,6 @@ class SealedWriter(io.RawIOBase):
     def _seal(self, chunk: bytes, *, is_last: bool) -> None:
         self._file.write(self._cipher.encrypt(_nonce(self._prefix, self._number, is_last=is_last), chunk, _MAGIC))
         self._number += 1
-
-
-def _opened(file: BinaryIO, key: bytes) -> Iterator[bytes]:
-    head = file.read(len(_MAGIC) + _PREFIX_BYTES)
-    if len(head) != len(_MAGIC) + _PREFIX_BYTES or not head.startswith(_MAGIC):
-        raise _altered()
-    cipher, prefix, number = AESGCM(key), head[len(_MAGIC) :], 0
-    chunk = file.read(CHUNK + _TAG_BYTES)
-    while True:
-        following = file.read(CHUNK + _TAG_BYTES)
-        try:
-            yield cipher.decrypt(_nonce(prefix, number, is_last=not following), chunk, _MAGIC)
-        except (InvalidTag, ValueError) as error:
-            raise _altered() from error
-        if not following:
-            return
-        chunk, number = following, number + 1
 
 
 def _nonce(prefix: bytes, number: int, *, is_last: bool) -> bytes:

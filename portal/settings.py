@@ -355,6 +355,8 @@ CELERY_BEAT_SCHEDULE = {
         ("sweep files of requests", "requests_app.tasks.sweep_files", 6 * 3600.0),
         ("take in files of requests", "requests_app.tasks.take_in_imports", 30.0),
         ("expire requests that nobody proved", "requests_app.tasks.expire_unproven", 60.0),
+        ("build answer packages", "requests_app.tasks.build_packages", 5.0),
+        ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
@@ -398,6 +400,8 @@ if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
     raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
 # How long an answer package can be downloaded before it is deleted.
 PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
+# How many packages are built at once, by all workers together: a no must never wait for a free worker.
+PACKAGE_BUILDERS = env.int("HEED_PACKAGE_BUILDERS", 1)
 # How long somebody has to show who they are before a request expires.
 PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
 # What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.
@@ -412,6 +416,9 @@ CONTROLLER = {
     # ISO 3166 code of the country where the data is stored, and until when
     "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
     "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
+    # sentences for answers to access requests: decisions made by machines elsewhere, safeguards of transfers
+    "automated": env.str("HEED_AUTOMATED_DECISIONS", ""),
+    "safeguards": env.str("HEED_SAFEGUARDS", ""),
 }
 
 LANGUAGE_CODE = "en"

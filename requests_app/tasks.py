@@ -1,11 +1,13 @@
 """The turns that beat gives to requests."""
 
+import os
+import socket
 from typing import Any
 
 from celery import shared_task
 
-from portal import actors, clock
-from requests_app import attachments, identity, importing, letters, looking, steps, workflow
+from portal import actors, clock, nudge
+from requests_app import attachments, identity, importing, letters, looking, packages, steps, workflow
 from requests_app.models import Request
 
 
@@ -42,3 +44,13 @@ def expire_unproven(**_: Any) -> None:
 def take_in_imports(**_: Any) -> None:
     """Take in the files of requests that staff approved."""
     importing.take_in_waiting(clock=clock.now)
+@shared_task(name=packages.BUILD_TASK)
+def build_packages(**_: Any) -> None:
+    """Build the next answer package; where there was one, the next turn comes at once."""
+    if packages.build_next(holder=f"{socket.gethostname()}:{os.getpid()}", clock=clock.now):
+        nudge.after_commit(packages.BUILD_TASK)
+
+
+@shared_task(name="requests_app.tasks.delete_expired_packages")
+def delete_expired_packages(**_: Any) -> None:
+    packages.delete_expired(at=clock.now())

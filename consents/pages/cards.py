@@ -5,32 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from consents import decisions, expiry, ledger
+from consents import decisions, expiry, ledger, reasons
 from consents.models import Purpose, Rule, Subject
 from consents.told import Held
 from consents.vocabulary import Action, Category, Default
-
-STOPPED_BY_SIGNAL = gettext_lazy("Your browser sends an opt-out signal, which counts as a no here.")
-
-# The decision's own words are English for machines; these are the same reasons for people.
-_REASONS = {
-    "erased": gettext_lazy("Your data was erased."),
-    "restricted": gettext_lazy("You asked us to restrict the use of your data."),
-    "minor": gettext_lazy("We do not use data of minors for this."),
-    "wider_choice": gettext_lazy("You switched off the wider purpose that this is part of."),
-    "stale_consent": gettext_lazy("Your earlier yes no longer counts, because it is too old or the notice changed."),
-    "no_rule": gettext_lazy("Nothing allows this where you live, so it is off."),
-    "notice_not_over": gettext_lazy("People have not been told of this for long enough, so it is off."),
-    "notice_missing": gettext_lazy("People have not been told of this, so it is off."),
-    "gpc": STOPPED_BY_SIGNAL,
-    "hold_on_span": gettext_lazy("Data made in a certain span of time is paused and left out."),
-    "unknown_subject": gettext_lazy("We do not know you, so nothing of yours is used."),
-}
-
-_ALSO_TOLD = frozenset({"stale_consent", "hold_on_span"})
-"""Steps that did not decide and still matter to a person."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +49,9 @@ def _card(purpose: Purpose, answer: decisions.Answer, *, at: datetime) -> Card:
         purpose=purpose,
         allow=decision.allow,
         headline=_("On: your data is used for this.") if decision.allow else _("Off: your data is not used for this."),
-        reasons=[text(one) for one in decision.reasons if one.effect != "passed" or one.code in _ALSO_TOLD],
+        reasons=reasons.told(decision),
         # without a choice of its own it may follow from a wider one, or from a restriction
-        why_unchosen=text(decision.decisive) if own is None and decision.choice is not None else "",
+        why_unchosen=reasons.text(decision.decisive) if own is None and decision.choice is not None else "",
         since=own.recorded_at if own else None,
         default_text=_("on unless refused") if rule and rule.default == Default.ALLOW else _("off unless agreed"),
         default_reason=_(rule.explanation) if rule else "",
@@ -93,16 +72,6 @@ def _counts_until(own: Held | None, rule: Rule | None, *, at: datetime) -> datet
         return None
     end = expiry.counts_until(rule, occurred_at=own.occurred_at)
     return end if end is not None and end > at else None
-
-
-def text(reason: decisions.Reason) -> str:
-    """A reason in the reader's language."""
-    if reason.code == "own_choice":
-        return _("You said yes.") if reason.effect == "allow" else _("You said no.")
-    if reason.code == "hold":
-        return _("Paused for everyone where you live.")
-    known = _REASONS.get(reason.code)
-    return str(known) if known else _(reason.text)
 
 
 def action_label(action: str) -> str:

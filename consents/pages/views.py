@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from consents import decisions, ledger, purposes
+from consents import decisions, ledger, purposes, reasons
 from consents.models import LedgerEvent, Purpose, Subject
 from consents.pages import cards, gpc, notices
 from consents.pages.access import for_subject, subject_of
@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "country": country,
             "countries": country_names(),
             "allowed": decision.allow and not stopped,
-            "reasons": [cards.STOPPED_BY_SIGNAL if stopped else cards.text(decision.decisive)],
+            "reasons": [reasons.STOPPED_BY_SIGNAL if stopped else reasons.text(decision.decisive)],
             "purpose": purpose,
             "held": decision.hold is not None,
             "notice": notices.latest(purpose),

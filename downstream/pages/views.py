@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from consents import decisions, ledger, purposes, sequencer
+from consents import decisions, ledger, purposes, reasons, sequencer
 from consents.decisions import Decision
 from consents.models import Purpose, Subject
 from consents.pages.access import for_subject
-from consents.pages.cards import action_label, text
+from consents.pages.cards import action_label
 from downstream import exposures, journeys
 from downstream.exposures import Learned
 from downstream.journeys import Stop
@@ -71,7 +71,7 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
         "purpose": purpose,
         "allow": decision.allow,
         "choice": _choice(decision),
-        "reason": text(decision.decisive),
+        "reason": reasons.text(decision.decisive),
         "stops": [_shown(stop) for stop in stops],
         "moving": moving,
         "summary": _summary(decision, stops),

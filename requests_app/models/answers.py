@@ -3,6 +3,7 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +31,10 @@ class Package(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     progress = models.CharField(max_length=80, blank=True, help_text=_("The part that is being written."))
     last_reason = models.CharField(max_length=80, blank=True)
+    applied = ArrayField(
+        models.UUIDField(), default=list, editable=False, help_text=_("The redactions that were in force at the build.")
+    )
+    worked = ArrayField(models.UUIDField(), default=list, editable=False, help_text=_("Those that changed something."))
     built_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
     released_by = models.CharField(max_length=120, blank=True)

@@ -1,0 +1,42 @@
+"""Answer packages: everything that is recorded of a person, as one encrypted ZIP that staff look through first.
+
+`building` makes them, part by part (`contents`), in streams (`spooling`, `archive`) and three forms (`readable`,
+`tabular`); `redaction` takes out what is about others; `releasing` hands them out, counts that, and deletes them.
+"""
+
+from requests_app.packages.building import BUILD_TASK, ask, build_next, can_ask, check_can_ask
+from requests_app.packages.previews import look, names
+from requests_app.packages.redaction import What, redact, undo
+from requests_app.packages.releasing import (
+    can_release,
+    check_can_download,
+    check_can_release,
+    current,
+    delete_expired,
+    download,
+    look_into,
+    newest,
+    release,
+)
+
+__all__ = [
+    "BUILD_TASK",
+    "What",
+    "ask",
+    "build_next",
+    "can_ask",
+    "can_release",
+    "check_can_ask",
+    "check_can_download",
+    "check_can_release",
+    "current",
+    "delete_expired",
+    "download",
+    "look",
+    "look_into",
+    "names",
+    "newest",
+    "redact",
+    "release",
+    "undo",
+]

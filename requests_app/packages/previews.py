@@ -1,0 +1,95 @@
+"""What staff see of an answer before it is released: some rows of one part, as they are and as the person gets them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.utils import translation
+
+from portal import audit
+from requests_app.models import Request
+from requests_app.packages import building, contents, redaction
+from requests_app.packages.parts import Asking, Column, Part, Row, Unreadable, plain
+from requests_app.packages.redaction import Redactor, What
+
+MOST = 50
+_MOST_LOOKED_AT = 20_000
+"""Rows that one look goes through: a page has to be there within seconds."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One row: its mark, its values as gathered, and as the person gets it (None: left out)."""
+
+    mark: str
+    before: Row
+    after: Row | None
+
+    @property
+    def is_changed(self) -> bool:
+        return self.after != self.before
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Some rows of a part. `matching` rows of the `looked_at` hold what was searched for; `is_whole`: no more there."""
+
+    part: Part
+    columns: tuple[Column, ...]
+    rows: tuple[Seen, ...]
+    looked_at: int
+    matching: int
+    is_whole: bool
+    unread: str
+
+
+@transaction.atomic
+def look(*, request: Request, part: str, find: str = "", trying: What | None = None, by: str, at: datetime) -> Preview:
+    """The first rows of the part, those that hold `find` alone where it is given; each look is audited.
+
+    With `trying`, also what that redaction would do. Raises NotFound(`unknown_part`), Conflict(`erased`).
+    """
+    building.check_can_ask(request)
+    audit.record(at=at, by=by, action="request.package_previewed", of=("request", request.pk), details={"part": part})
+    asking = building.asking_for(request, at=at)
+    with translation.override(asking.language):
+        return _look(request, contents.part(asking, part), find.casefold(), trying)
+
+
+def names(request: Request, *, at: datetime) -> list[tuple[str, str]]:
+    """Each part's name and title, in the staff's language; nothing is read."""
+    asking = Asking(request, "en", "", at)
+    return [(one.name, one.title) for one in contents.of(asking)]
+
+
+def _look(request: Request, part: Part, find: str, trying: What | None) -> Preview:
+    redactions = redaction.in_force(request)
+    if trying is not None:
+        redactions = [*redactions, redaction.InForce(request.pk, trying, "")]
+    redactor = Redactor(part.name, part.is_open, redactions)
+    seen: list[Seen] = []
+    columns = {one.name: one for one in part.columns}
+    looked_at = matching = 0
+    unread, is_whole = "", True
+    try:
+        for gathered in part.rows():
+            if looked_at >= _MOST_LOOKED_AT or (len(seen) >= MOST and not find):
+                is_whole = False
+                break
+            looked_at += 1
+            row = {name: plain(value) for name, value in gathered.items()}
+            if find and find not in _text(row):
+                continue
+            matching += 1
+            if len(seen) < MOST:
+                seen.append(Seen(redaction.mark_of(row), row, redactor.apply(row)))
+                columns |= {name: Column(name, name, "any") for name in row if name not in columns}
+    except Unreadable as error:
+        unread = error.message
+    return Preview(part, tuple(columns.values()), tuple(seen), looked_at, matching, is_whole, unread)
+
+
+def _text(row: dict[str, Any]) -> str:
+    return orjson.dumps(list(row.values())).decode().casefold()

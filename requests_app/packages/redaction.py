@@ -1,0 +1,220 @@
+"""What staff leave out of an answer because it is about somebody else (GDPR Art. 15(4)), and what the person is told.
+
+A redaction names a part and in it rows, a column, or words. Rows are named by their content, not by their number:
+when a dataset has changed meanwhile, none is left out in another's place. It takes effect at the next build.
+"""
+
+import hashlib
+import re
+import unicodedata
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal.errors import Conflict, DomainError
+from requests_app import sealing, timeline
+from requests_app.models import Redaction, Request
+from requests_app.packages.parts import Row
+from requests_app.states import Ground
+
+EVERYWHERE = "*"
+"""In place of a part: all of them. Only words are left out everywhere."""
+_SHORTEST_WORDS, _LONGEST = 2, 500
+_MOST_ROWS = 5_000
+
+
+class RedactionError(DomainError):
+    """Something to leave out that cannot be taken as it was said."""
+
+
+@dataclass(frozen=True)
+class What:
+    """Which rows, column or words of a part; `rows` are their marks, as the preview shows them."""
+
+    part: str
+    column: str = ""
+    rows: tuple[str, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """One redaction, opened."""
+
+    pk: uuid.UUID
+    what: What
+    ground: str
+
+
+@dataclass
+class Redactor:
+    """Takes out of one part what has to go, and counts it: rows left out and entries made unreadable, by ground."""
+
+    part: str
+    has_own_names: bool
+    """Whether the columns' names come from the data too."""
+    redactions: Sequence[InForce]
+    rows: Counter[str] = field(default_factory=Counter)
+    entries: Counter[str] = field(default_factory=Counter)
+    worked: set[uuid.UUID] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        mine = [one for one in self.redactions if one.what.part in (self.part, EVERYWHERE)]
+        self._mine = [(one, frozenset(one.what.rows), _pattern(one.what.words)) for one in mine]
+        self._marker = marker()
+
+    def apply(self, row: Row) -> Row | None:
+        """The row as the person gets it; None where all of it is left out."""
+        if not self._mine:
+            return row
+        mark = mark_of(row)
+        for one, rows, pattern in self._mine:
+            if rows and mark not in rows:
+                continue
+            if pattern is None and not one.what.column:
+                self._count(self.rows, one)
+                return None
+            changed = self._changed(row, one.what.column, pattern)
+            if changed != row:
+                self._count(self.entries, one)
+                row = changed
+        return row
+
+    def _changed(self, row: Row, column: str, pattern: re.Pattern[str] | None) -> Row:
+        if pattern is None:
+            return {**row, column: self._marker} if row.get(column) is not None else row
+        if column:
+            return {**row, column: _without(row[column], pattern, self._marker)} if column in row else row
+        if self.has_own_names:
+            return dict(_without(row, pattern, self._marker))
+        return {name: _without(value, pattern, self._marker) for name, value in row.items()}
+
+    def _count(self, counter: Counter[str], one: InForce) -> None:
+        counter[one.ground] += 1
+        self.worked.add(one.pk)
+
+
+def marker() -> str:
+    """What stands in place of what was made unreadable, in the active language."""
+    return _("[left out]")
+
+
+def mark_of(row: Row) -> str:
+    """What a row is called in a redaction: 16 hexadecimal digits of its content as it was gathered."""
+    content = orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@transaction.atomic
+def redact(*, request: Request, what: What, ground: str, reason: str, by: str, at: datetime) -> Redaction:
+    """Leave this out of the next build. Raises RedactionError, Conflict(`closed`), Conflict(`erased`)."""
+    _check(what, ground, reason)
+    request = _lock(request)
+    redaction = Redaction.objects.create(
+        request=request,
+        sealed_what=sealing.seal_json(request, asdict(what), context=sealing.REDACTION),
+        ground=ground,
+        sealed_reason=sealing.seal(request, reason.strip(), context=sealing.REDACTION),
+        made_at=at,
+        made_by=by,
+    )
+    timeline.tell(request, "redacted", by=by, at=at, details={"ground": ground})
+    return redaction
+
+
+@transaction.atomic
+def undo(*, redaction: Redaction, by: str, at: datetime) -> None:
+    """Take a redaction back; the next build has it all again. Raises Conflict(`undone` | `closed`)."""
+    request = _lock(redaction.request)
+    redaction = Redaction.objects.select_for_update().get(pk=redaction.pk)
+    if redaction.undone_at is not None:
+        raise Conflict("undone", "This was taken back already.")
+    redaction.undone_at, redaction.undone_by = at, by
+    redaction.save(update_fields=["undone_at", "undone_by"])
+    timeline.tell(request, "redaction_undone", by=by, at=at, details={"ground": redaction.ground})
+
+
+def in_force(request: Request) -> list[InForce]:
+    """Those that count now, opened, the oldest first."""
+    return [_opened(request, one) for one in request.redactions.filter(undone_at__isnull=True)]
+
+
+def reason_of(redaction: Redaction) -> str | None:
+    """Why, in staff's words; None once the person was erased."""
+    return sealing.unseal(redaction.request, redaction.sealed_reason, context=sealing.REDACTION)
+
+
+def what_of(redaction: Redaction) -> What | None:
+    """What it takes out; None once the person was erased."""
+    said = sealing.unseal_json(redaction.request, redaction.sealed_what, context=sealing.REDACTION)
+    return None if said is None else _what(said)
+
+
+def _opened(request: Request, redaction: Redaction) -> InForce:
+    said = sealing.unseal_json(request, redaction.sealed_what, context=sealing.REDACTION)
+    if said is None:
+        raise Conflict("erased", "This person was erased; nothing more is gathered about them.")
+    return InForce(redaction.pk, _what(said), redaction.ground)
+
+
+def _what(said: Mapping[str, Any]) -> What:
+    return What(said["part"], said["column"], tuple(said["rows"]), said["words"])
+
+
+def _check(what: What, ground: str, reason: str) -> None:
+    if not what.part:
+        raise RedactionError("part_missing", "Say in which part.", field="part")
+    if ground not in Ground.values:
+        raise RedactionError("unknown_ground", "Choose one of the grounds.", field="ground")
+    if not reason.strip():
+        raise RedactionError("reason_missing", "Say why: an authority may ask.", field="reason")
+    if len(what.words) > _LONGEST or len(reason) > _LONGEST * 4 or len(what.rows) > _MOST_ROWS:
+        raise RedactionError("too_long", "That is too much at once.", field="words")
+    if what.part == EVERYWHERE and not what.words.strip():
+        raise RedactionError("words_missing", "Everywhere only words can be left out.", field="words")
+    if what.words and len(what.words.strip()) < _SHORTEST_WORDS:
+        raise RedactionError("words_too_short", "One letter would make everything unreadable.", field="words")
+    if not all(re.fullmatch(r"[0-9a-f]{16}", one) for one in what.rows):
+        raise RedactionError("unknown_row", "Name rows by their marks in the preview.", field="rows")
+
+
+def _lock(request: Request) -> Request:
+    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    if request.is_closed:
+        raise Conflict("closed", "This request is closed; its answer stays as it is.")
+    if request.subject_id is None:
+        raise Conflict("not_proven", "It is not known yet who asks.")
+    return request
+
+
+def _pattern(words: str) -> re.Pattern[str] | None:
+    """The words whatever their case, spacing, and way of writing accents (Unicode NFC and NFD)."""
+    if not words.strip():
+        return None
+    forms = {unicodedata.normalize(form, words.strip()) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    spelled = sorted({r"\s+".join(re.escape(one) for one in form.split()) for form in forms})
+    return re.compile("|".join(spelled), re.IGNORECASE)
+
+
+def _without(value: Any, pattern: re.Pattern[str], marker: str) -> Any:
+    match value:
+        case str():
+            return pattern.sub(lambda _found: marker, value)
+        case bool() | None:
+            return value
+        case int() | float():
+            return marker if pattern.search(str(value)) else value
+        case list():
+            return [_without(one, pattern, marker) for one in value]
+        case dict():
+            return {
+                pattern.sub(lambda _found: marker, name): _without(one, pattern, marker) for name, one in value.items()
+            }
+    return value

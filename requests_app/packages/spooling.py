@@ -1,0 +1,105 @@
+"""The rows of one part between being read once and written three times: in an encrypted file without a name.
+
+Whoever dies leaves nothing: the file is gone with the process, and its key was only in memory.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+from django.conf import settings
+
+from portal import sealed_files
+from requests_app.packages.parts import Column, Part, Row, Unreadable, plain
+from requests_app.packages.redaction import InForce, Redactor
+
+KIND = "packages"
+_MOST_COLUMNS = 1_000
+OTHERS = "_others"
+"""The column that takes in what has no column of its own any more."""
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+
+@dataclass
+class Spooled:
+    """What was read: how many rows, their columns and types, what was left out, and why it ends early if it does."""
+
+    part: Part
+    redactor: Redactor
+    columns: dict[str, Column]
+    types: dict[str, set[str]]
+    count: int = 0
+    unread: Unreadable | None = None
+    file: BinaryIO | None = field(default=None, repr=False)
+    key: bytes = field(default=b"", repr=False)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows as the person gets them, from the first on each time."""
+        assert self.file is not None  # noqa: S101 -- `spool` gives it one
+        self.file.seek(0)
+        rest = b""
+        for chunk in sealed_files.opened(self.file, key=self.key):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield orjson.loads(line)
+
+
+@contextmanager
+def spool(part: Part, redactions: Sequence[InForce]) -> Iterator[Spooled]:
+    """Read the part once, take out what is to be left out, and have the rows at hand. Memory stays flat."""
+    folder = Path(settings.FILES_DIR) / KIND
+    folder.mkdir(parents=True, exist_ok=True)
+    redactor = Redactor(part.name, part.is_open, redactions)
+    known = {column.name: column for column in part.columns}
+    read = Spooled(part, redactor, known, {name: set() for name in known}, key=sealed_files.new_key())
+    with tempfile.TemporaryFile(dir=folder) as file:
+        read.file = file
+        with sealed_files.SealedWriter(file, key=read.key) as writer:
+            _read(read, writer)
+        yield read
+
+
+def _read(read: Spooled, writer: sealed_files.SealedWriter) -> None:
+    try:
+        for gathered in read.part.rows():
+            row = read.redactor.apply({name: plain(value) for name, value in gathered.items()})
+            if row is not None:
+                row = _known(read, row)
+                writer.write(orjson.dumps(row) + b"\n")
+                read.count += 1
+    except Unreadable as unread:
+        read.unread = unread
+
+
+def _known(read: Spooled, row: Row) -> Row:
+    """The row with columns that are all known; a part that is not open has none but its own."""
+    fresh = row.keys() - read.columns.keys()
+    if fresh:
+        if not read.part.is_open:
+            raise ValueError(f"part {read.part.name} has no column for what it gives")
+        for name in row:
+            if name not in read.columns and len(read.columns) < _MOST_COLUMNS:
+                _add(read, name)
+        others = {name: value for name, value in row.items() if name not in read.columns}
+        if others:
+            _add(read, OTHERS)
+            row = {**{name: value for name, value in row.items() if name in read.columns}, OTHERS: others}
+    for name, value in row.items():
+        if value is not None:
+            read.types[name].add(_TYPES[type(value)])
+    return row
+
+
+def _add(read: Spooled, name: str) -> None:
+    read.columns.setdefault(name, Column(name, name, "any"))
+    read.types.setdefault(name, set())
+
+
+def told(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Counts by ground, in a steady order."""
+    return sorted(counts.items())

@@ -1,0 +1,60 @@
+"""Fetching an answer: the signed-in person's own, as a file to keep."""
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from consents.models import Subject
+from consents.pages.access import for_subject
+from portal import actors, clock, downloads, references
+from portal.errors import Conflict, NotFound
+from requests_app import packages
+from requests_app.models import Request
+
+_GONE = {
+    "package_expired": gettext_lazy("The time to fetch this answer is over. You can ask for it again."),
+    "package_deleted": gettext_lazy("This answer was deleted. You can ask for it again."),
+    "package_gone": gettext_lazy("This answer is no longer there. You can ask for it again."),
+}
+_NOT_READY = gettext_lazy("Your answer is not ready yet. We write to you when it is.")
+
+
+@require_GET
+@never_cache
+@for_subject
+def fetch(request: HttpRequest, subject: Subject, reference: str) -> HttpResponseBase:
+    """The ZIP of the reader's own request; somebody else's is as unknown as none.
+
+    Answers 409 where it is not ready yet, 410 where it was there and no longer is.
+    """
+    mine = _mine(subject, reference)
+    # of several the one that can be fetched, else the last: it tells why there is none
+    package = packages.current(mine) or mine.packages.first()
+    if package is None:
+        return _none(request, mine, _NOT_READY, status=409)
+    try:
+        content = packages.download(package=package, by=actors.subject(subject.pk), at=clock.now())
+    except (Conflict, NotFound) as error:
+        gone = error.code in _GONE
+        return _none(request, mine, _GONE.get(error.code, _NOT_READY), status=410 if gone else 409)
+    name = f"{mine.reference}.zip"
+    return downloads.as_attachment(content, name=name, content_type="application/zip", size=package.size)
+
+
+def _none(request: HttpRequest, mine: Request, says: object, *, status: int) -> HttpResponseBase:
+    context = {"title": _("Your answer"), "says": says, "reference": mine.reference}
+    return render(request, "requests/answer_not_there.html", context, status=status)
+
+
+def _mine(subject: Subject, reference: str) -> Request:
+    try:
+        pk = references.decode("Q", reference)
+    except NotFound as error:
+        raise Http404 from error
+    found = Request.objects.filter(pk=pk, subject=subject).select_related("subject").first()
+    if found is None:
+        raise Http404
+    return found
