@@ -51,6 +51,10 @@ class Asked:
     note: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    scopes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By right, where one go asks for several that are limited each in its own way; before `scope`."""
+    particulars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The same of `details`."""
     locale: str = "en"
     channel: str = Channel.PAGES
     capacity: str = Capacity.SELF
@@ -142,7 +146,7 @@ def _request(asked: Asked, right: str, jurisdiction: str, group: uuid.UUID, at: 
         partner=asked.partner,
         about=asked.about if right in FOLLOW_UPS else None,
         locale=asked.locale,
-        scope=rights.of(right).scope(asked.scope),
+        scope=rights.of(right).scope(asked.scopes.get(right, asked.scope)),
     )
 
 
@@ -164,7 +168,7 @@ def _insert(requests: Sequence[Request], asked: Asked, *, is_proven: bool, by: s
 def _seal(request: Request, asked: Asked) -> None:
     if asked.note.strip():
         request.sealed_note = sealing.seal(request, asked.note.strip(), context=sealing.NOTE)
-    details = rights.of(request.right).details(asked.details)
+    details = rights.of(request.right).details(asked.particulars.get(request.right, asked.details))
     if details:
         request.sealed_details = sealing.seal_json(request, details, context=sealing.DETAILS)
     if asked.requester is not None:
