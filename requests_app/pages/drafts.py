@@ -29,6 +29,7 @@ class Draft:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     rights: list[str] = field(default_factory=list)
     purposes: dict[str, list[str]] = field(default_factory=dict)
+    about: str = ""
     wrong: str = ""
     correct: str = ""
     note: str = ""
@@ -99,7 +100,7 @@ def asked(draft: Draft, subject: Subject | None) -> Asked:
         named = draft.purposes.get(right, [])
         scopes[right] = {"purposes": named} if right in LIMITED and named else {}
         if right == Right.RECTIFICATION:
-            particulars[right] = promised.correction(wrong=draft.wrong, correct=draft.correct)
+            particulars[right] = promised.correction(about=draft.about, wrong=draft.wrong, correct=draft.correct)
     somebody_else = subject is None and draft.is_for_somebody_else
     return Asked(
         rights=tuple(draft.rights),
@@ -118,7 +119,7 @@ def _is_detailed(draft: Draft) -> bool:
     for right in draft.rights:
         if right in LIMITED and right not in _MAY_BE_ALL and not draft.purposes.get(right):
             return False
-        if right == Right.RECTIFICATION and not (draft.wrong and draft.correct):
+        if right == Right.RECTIFICATION and not (draft.about and draft.correct):
             return False
         if right == Right.ERASURE and not draft.understood:
             return False

@@ -30,6 +30,8 @@ OFFERED = (
     Right.PORTABILITY,
     Right.AUTOMATED_DECISION,
 )
+LONGEST_PART = 500
+"""Of what is to be corrected."""
 LONGEST_MESSAGE = 10_000
 MOST_FILES = 5
 _FILE_TYPES = ".pdf,.png,.jpg,.jpeg,.webp,.heic,.txt,.csv,.json,.docx,.xlsx,.odt,.ods,.zip"
@@ -56,17 +58,24 @@ class RightsForm(forms.Form):
 class DetailsForm(forms.Form):
     """Step two: only what the chosen rights need."""
 
+    about = forms.CharField(
+        label=gettext_lazy("What has to be corrected?"),
+        max_length=LONGEST_PART,
+        help_text=gettext_lazy(
+            "For example: my surname, my last employer. If there is more, write it in the note below."
+        ),
+        error_messages={"required": gettext_lazy("Write what has to be corrected.")},
+    )
     wrong = forms.CharField(
-        label=gettext_lazy("What is wrong?"),
-        max_length=LONGEST_NOTE,
-        widget=forms.Textarea(attrs=_LONG),
-        help_text=gettext_lazy("Say what it is, and where you saw it."),
-        error_messages={"required": gettext_lazy("Write what is wrong.")},
+        label=gettext_lazy("What does it say now?"),
+        required=False,
+        max_length=LONGEST_PART,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     correct = forms.CharField(
         label=gettext_lazy("What should it say instead?"),
-        max_length=LONGEST_NOTE,
-        widget=forms.Textarea(attrs=_LONG),
+        max_length=LONGEST_PART,
+        widget=forms.Textarea(attrs={"rows": 2}),
         error_messages={"required": gettext_lazy("Write what is right.")},
     )
     understood = forms.BooleanField(
@@ -88,7 +97,7 @@ class DetailsForm(forms.Form):
         named = [(one.slug, _(one.name)) for one in Purpose.objects.all()]
         fields: dict[str, forms.Field] = {_named(right): _purposes_field(right, named) for right in self._limited}
         if Right.RECTIFICATION in draft.rights:
-            fields |= {name: self.fields[name] for name in ("wrong", "correct")}
+            fields |= {name: self.fields[name] for name in ("about", "wrong", "correct")}
         if Right.ERASURE in draft.rights:
             fields["understood"] = self.fields["understood"]
         self.fields = {**fields, "note": self.fields["note"]}
@@ -97,6 +106,7 @@ class DetailsForm(forms.Form):
         """Take what was filled in over into the draft."""
         filled = self.cleaned_data
         draft.purposes = {right.value: filled[_named(right)] for right in self._limited}
+        draft.about = filled.get("about", "")
         draft.wrong, draft.correct = filled.get("wrong", ""), filled.get("correct", "")
         draft.understood, draft.note = filled.get("understood", False), filled["note"]
         draft.has_details = True
@@ -289,5 +299,5 @@ def _kept(draft: Draft) -> dict[str, Any]:
         return {_named(Right.OBJECTION): draft.purposes.get(Right.OBJECTION) or [MAIN_PURPOSE]}
     return {
         **{_named(right): draft.purposes.get(right) for right in LIMITED},
-        **{name: getattr(draft, name) for name in ("wrong", "correct", "understood", "note")},
+        **{name: getattr(draft, name) for name in ("about", "wrong", "correct", "understood", "note")},
     }

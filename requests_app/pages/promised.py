@@ -115,6 +115,6 @@ def stops(request: Request, *, at: datetime) -> list[Any]:
     return list(tell(request, at=at)) if tell else []
 
 
-def correction(*, wrong: str, correct: str) -> dict[str, Any]:
+def correction(*, about: str, wrong: str, correct: str) -> dict[str, Any]:
     """What is to be corrected, as the right's module takes it."""
-    return {"wrong": wrong, "correct": correct}
+    return {"corrections": [{"what": about, "wrong": wrong, "right": correct}]}

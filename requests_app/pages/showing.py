@@ -1,7 +1,7 @@
 """One request as its person sees it: where it stands, by when and why, what was done, said and sent."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -118,7 +118,7 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
 
 def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
     """The newest answer package, in words and, while it lasts, to be downloaded."""
-    latest: Package | None = one.packages.first()
+    latest = newest_package(one, at=at)
     if latest is None:
         return None
     ready = latest.status == PackageStatus.READY and latest.expires_at is not None and latest.expires_at > at
@@ -131,6 +131,12 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "expires_at": latest.expires_at,
         "downloads": latest.downloads.count() if ready else 0,
     }
+
+
+def newest_package(one: Request, *, at: datetime) -> Package | None:
+    """The one that can be downloaded, also while another is being built; else the last of all."""
+    ready = one.packages.filter(status=PackageStatus.READY, expires_at__gt=at).first()
+    return ready or one.packages.first()
 
 
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
@@ -203,9 +209,17 @@ def _told(one: Request, entry: TimelineEntry) -> dict[str, Any] | None:
         "text": words.happened(entry.code, one.right),
         "by": _by(one, entry.actor),
         "quoted": quoted or "",
-        "until": entry.details.get("until") or entry.details.get("due_on") or "",
+        "until": _day(entry.details.get("to") or entry.details.get("due_on")),
         "ground": _ground(str(entry.details.get("ground", ""))),
     }
+
+
+def _day(stated: object) -> date | None:
+    """The day that an entry names, as it is kept in JSON."""
+    try:
+        return date.fromisoformat(str(stated)[:10]) if stated else None
+    except ValueError:
+        return None
 
 
 def _by(one: Request, actor: str) -> str:

@@ -64,7 +64,10 @@ HAPPENED: dict[str, Words] = {
     "received": gettext_lazy("We received your request."),
     "acknowledged": gettext_lazy("We confirmed that we have it."),
     "linked": gettext_lazy("We saw that you asked for the same before, and answer both together."),
-    "duplicate_linked": gettext_lazy("We saw that you asked for the same before, and answer both together."),
+    "answered_with_first": gettext_lazy("It was answered together with your earlier request."),
+    "stands_alone": gettext_lazy("It is answered by itself now, and no longer with your earlier request."),
+    "moot_after_erasure": gettext_lazy("Your data was erased, so there is nothing left to do here."),
+    "doubted": gettext_lazy("We were not sure that it was you who asked."),
     "code_asked": gettext_lazy("A code was sent, to see that the address is yours."),
     "proof_required": gettext_lazy("We asked for a proof of who you are."),
     "proof_passed": gettext_lazy("A proof of who you are was accepted."),
@@ -87,7 +90,8 @@ HAPPENED: dict[str, Words] = {
     "exemption_proposed": gettext_lazy(
         "It is being looked at whether a place may be left out. A second person decides."
     ),
-    "proposal_rejected": gettext_lazy("A second person decided against leaving anything out. The work goes on."),
+    "refusal_sent_back": gettext_lazy("A second person decided against refusing. The work goes on."),
+    "exemption_sent_back": gettext_lazy("A second person decided against leaving that place out. The work goes on."),
     "awaiting_subject": gettext_lazy("We asked you something and wait for your answer."),
     "pause_began": gettext_lazy("The time that the law gives us stands still while we wait for you."),
     "pause_ended": gettext_lazy("What we waited for came, and we went on."),
@@ -108,12 +112,15 @@ HAPPENED: dict[str, Words] = {
     "package_ready": gettext_lazy("Your data is ready to download."),
     "package_downloaded": gettext_lazy("Your data was downloaded."),
     "package_failed": gettext_lazy("Putting your data together did not work; we try again."),
+    "package_expired": gettext_lazy("The download was deleted, as we said it would be."),
     "package_deleted": gettext_lazy("The download was deleted, as we said it would be."),
     "refused": gettext_lazy("We refused it."),
     "partially_fulfilled": gettext_lazy(
         "We did what we could; something was left out, for a reason that the law allows."
     ),
     "appealed": gettext_lazy("You asked us to look at our answer again."),
+    "complained": gettext_lazy("You complained to us about it."),
+    "appeal_decided": gettext_lazy("Somebody who did not decide before looked at our answer again."),
     "reopened": gettext_lazy("We opened it again, to look at our answer once more."),
     "withdrawn": gettext_lazy("You took the request back."),
     "expired": gettext_lazy("It ended, because it was not shown in time who asks."),
@@ -126,6 +133,7 @@ FULFILLED: dict[str, Words] = {
 SOMETHING = gettext_lazy("Something was done on your request.")
 QUIET = frozenset(
     {"reminded", "escalated", "overdue", "letter_given_up", "redaction_undone", "redacted", "package_looked_into"}
+    | {"evidence_exported"}
 )
 """What is told to staff alone, because it changes nothing for the person."""
 QUOTED = frozenset({"extended", "refused", "awaiting_subject", "reopened", "partially_fulfilled"})
@@ -175,6 +183,7 @@ _REFUSALS: dict[str, Words] = {
     "file_infected": gettext_lazy("Our scanner found something harmful in that file, so we did not keep it."),
     "scanner_away": gettext_lazy("Files cannot be checked for viruses just now. Try again later."),
     "scanner_limit": gettext_lazy("That file is larger than our virus scanner takes."),
+    "appeal_open": gettext_lazy("This is looked at already."),
     "too_many_messages": gettext_lazy("That were many messages for one day. Go on tomorrow, please."),
     "too_many_files": gettext_lazy("There are too many files. Leave some out."),
     "appeal_too_late": gettext_lazy("The time to appeal is over. You can still complain to the authority."),
@@ -220,9 +229,9 @@ def time_allowed(rule: Rule) -> str:
         text = _("No law sets a time where you live; we answer within %(period)s.") % given
     elif rule.longest is not None:
         given["longest"] = explanations.period(rule.longest)
-        text = _("The law gives us %(period)s, and %(longest)s if we tell you why.") % given
+        text = _("The law: an answer within %(period)s, or %(longest)s if we tell you why.") % given
     else:
-        text = _("The law gives us %(period)s.") % given
+        text = _("The law: an answer within %(period)s.") % given
     return f"{_('It counts at once.')} {text}" if rule.right in AT_ONCE else text
 
 

@@ -72,7 +72,11 @@ def test_an_objection_to_training_takes_two_clicks_and_counts(alice: Subject, si
 
 @pytest.mark.parametrize("country", ["GB", "US-CA", "BR"])
 def test_each_right_says_how_long_the_law_allows(stranger: Client, country: str) -> None:
-    said = {"GB": "1 month, and 3 months", "US-CA": "45 days, and 90 days", "BR": "The law gives us 15 days."}
+    said = {
+        "GB": "1 month, or at most 3 months",
+        "US-CA": "45 days, or at most 90 days",
+        "BR": "The law gives us 15 days.",
+    }
     assert said[country] in text(stranger.get(f"{NEW}?country={country}"))
     assert said[country] not in text(stranger.get(NEW))
 
@@ -102,7 +106,7 @@ def test_a_right_has_to_be_chosen(stranger: Client, wrong: dict[str, Any]) -> No
         (["objection"], {"purposes_objection": ["nonsense"]}, ["purposes_objection"]),
         (["withdraw_consent"], {}, ["purposes_withdraw_consent"]),
         (["opt_out_sale"], {}, ["purposes_opt_out_sale"]),
-        (["rectification"], {"wrong": "my name"}, ["correct"]),
+        (["rectification"], {"about": "my name"}, ["correct"]),
         (["erasure"], {}, ["understood"]),
         (["access"], {"note": "x" * 4_001}, ["note"]),
         (["access"], {"note": "a\0b"}, ["note"]),
@@ -128,7 +132,7 @@ def test_a_restriction_may_be_of_every_use(alice: Subject, signed_in: SignIn) ->
 
 
 def test_what_was_filled_in_is_still_there_when_one_goes_back(stranger: Client) -> None:
-    choose(stranger, "rectification", wrong="My name", correct="Zoë")
+    choose(stranger, "rectification", about="My name", correct="Zoë")
     stranger.post(WHO, STRANGER)
     assert "My name" in text(stranger.get(DETAILS))
     assert "zoe@example.org" in text(stranger.get(WHO))
@@ -311,3 +315,13 @@ def test_every_step_reads_in_each_language(stranger: Client, language: str) -> N
         with translation.override("en"):
             answer = stranger.get(page, headers={"Accept-Language": language})
         assert f'lang="{language}"' in text(answer)
+
+
+@needs("steps")
+def test_what_is_to_be_corrected_is_kept_sealed(alice: Subject, signed_in: SignIn) -> None:
+    browser = signed_in(alice)
+    choose(browser, "rectification", about="Surname", wrong="Dough", correct="Doe")
+    send(browser)
+    request = Request.objects.get()
+    kept = sealing.unseal_json(request, request.sealed_details, context=sealing.DETAILS)
+    assert kept == {"corrections": [{"what": "Surname", "wrong": "Dough", "right": "Doe"}]}

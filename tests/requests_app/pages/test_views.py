@@ -167,7 +167,7 @@ def test_the_timeline_tells_every_entry_in_words_and_no_name_of_staff(
     alice: Subject, bob: User, signed_in: SignIn
 ) -> None:
     request = started(alice, bob)
-    timeline.tell(request, "extended", by=BY, at=SOON, details={"until": "2026-06-01"}, words="Three systems are down.")
+    timeline.tell(request, "extended", by=BY, at=SOON, details={"to": "2026-06-01"}, words="Three systems are down.")
     timeline.tell(request, "something_new", by=BY, at=SOON, words="Not for the person.")
     timeline.tell(request, "escalated", by=BY, at=SOON)
     answer = signed_in(alice).get(page_of(request))
