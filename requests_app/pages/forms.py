@@ -34,6 +34,7 @@ LONGEST_PART = 500
 """Of what is to be corrected."""
 LONGEST_MESSAGE = 10_000
 MOST_FILES = 5
+OF_SOMEBODY_ELSE = ("name", "contact", "relation")
 _FILE_TYPES = ".pdf,.png,.jpg,.jpeg,.webp,.heic,.txt,.csv,.json,.docx,.xlsx,.odt,.ods,.zip"
 _LONG = {"rows": 4}
 _which = lazy(lambda: [(right.value, words.offer(right)) for right in OFFERED], list)
@@ -115,6 +116,17 @@ class DetailsForm(forms.Form):
 class WhoForm(forms.Form):
     """Step three, of whoever is not signed in: where to find them, and for whom they ask."""
 
+    use_required_attribute = False
+
+    capacity = forms.ChoiceField(
+        label=gettext_lazy("For whom do you ask?"),
+        choices=[(one.value, words.CAPACITIES[one]) for one in Capacity],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Say for whom you ask."),
+            "invalid_choice": gettext_lazy("Choose from the list."),
+        },
+    )
     country = forms.ChoiceField(
         label=gettext_lazy("Where do you live?"),
         choices=_places,
@@ -137,37 +149,30 @@ class WhoForm(forms.Form):
             "invalid": gettext_lazy("This is not a mail address."),
         },
     )
-    capacity = forms.ChoiceField(
-        label=gettext_lazy("For whom do you ask?"),
-        choices=[(one.value, words.CAPACITIES[one]) for one in Capacity],
-        widget=forms.RadioSelect,
-        error_messages={
-            "required": gettext_lazy("Say for whom you ask."),
-            "invalid_choice": gettext_lazy("Choose from the list."),
-        },
-    )
     name = forms.CharField(
         label=gettext_lazy("Your own name"),
-        required=False,
         max_length=200,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        error_messages={"required": gettext_lazy("Write your own name.")},
     )
     contact = forms.EmailField(
         label=gettext_lazy("Your own mail address"),
-        required=False,
         max_length=254,
         help_text=gettext_lazy("Where we answer you."),
-        error_messages={"invalid": gettext_lazy("This is not a mail address.")},
+        error_messages={
+            "required": gettext_lazy("Write where we can answer you."),
+            "invalid": gettext_lazy("This is not a mail address."),
+        },
     )
     relation = forms.CharField(
         label=gettext_lazy("What gives you the right to ask?"),
-        required=False,
         max_length=1_000,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy(
             "For example: I am her mother; I have power of attorney; I am his heir. You can add a document in the "
             "next step."
         ),
+        error_messages={"required": gettext_lazy("Say what gives you the right to ask.")},
     )
 
     def clean_email(self) -> str:
@@ -178,15 +183,11 @@ class WhoForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("capacity") in (None, Capacity.SELF):
-            return cleaned
-        for name, missing in (
-            ("name", _("Write your own name.")),
-            ("contact", _("Write where we can answer you.")),
-            ("relation", _("Say what gives you the right to ask.")),
-        ):
-            if not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, missing)
+        if cleaned.get("capacity") == Capacity.SELF:
+            # who asks for themselves is nobody else, whatever stands in fields that they do not see
+            for name in OF_SOMEBODY_ELSE:
+                self.errors.pop(name, None)
+                cleaned[name] = ""
         return cleaned
 
     def store(self, draft: Draft) -> None:

@@ -228,7 +228,7 @@ def _by(one: Request, actor: str) -> str:
         return _("by you")
     kind = actor.partition(":")[0]
     known = {"staff": _("by our staff"), "partner": _("by a partner service"), "agent": _("by your agent")}
-    return known.get(kind, _("by itself"))
+    return known.get(kind, _("automatically"))
 
 
 def _ground(code: str) -> str:
@@ -279,7 +279,8 @@ def _file(one: Request, each: Attachment) -> dict[str, Any]:
     return {
         "pk": each.pk,
         "name": name or _("a file"),
-        "use": each.get_use_display(),
+        "use": each.use,
+        "use_label": each.get_use_display(),
         "size": each.size,
         "at": each.uploaded_at,
         "is_deleted": each.deleted_at is not None,

@@ -73,9 +73,9 @@ def test_an_objection_to_training_takes_two_clicks_and_counts(alice: Subject, si
 @pytest.mark.parametrize("country", ["GB", "US-CA", "BR"])
 def test_each_right_says_how_long_the_law_allows(stranger: Client, country: str) -> None:
     said = {
-        "GB": "1 month, or at most 3 months",
-        "US-CA": "45 days, or at most 90 days",
-        "BR": "The law gives us 15 days.",
+        "GB": "1 month, or 3 months",
+        "US-CA": "45 days, or 90 days",
+        "BR": "The law: an answer within 15 days.",
     }
     assert said[country] in text(stranger.get(f"{NEW}?country={country}"))
     assert said[country] not in text(stranger.get(NEW))
@@ -88,7 +88,7 @@ def test_where_no_law_is_known_the_house_rule_is_named_as_such(stranger: Client)
 def test_a_place_of_no_name_changes_nothing(stranger: Client) -> None:
     page = stranger.get(f"{NEW}?country=XX")
     assert page.status_code == 200
-    assert "The law gives us" not in text(page)
+    assert "The law: an answer" not in text(page)
 
 
 @pytest.mark.parametrize("wrong", [{}, {"rights": ["nonsense"]}, {"rights": ["appeal"]}, {"rights": ["acc\0ess"]}])
