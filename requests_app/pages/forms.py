@@ -183,7 +183,7 @@ class WhoForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("capacity") == Capacity.SELF:
+        if cleaned.get("capacity") in (None, Capacity.SELF):
             # who asks for themselves is nobody else, whatever stands in fields that they do not see
             for name in OF_SOMEBODY_ELSE:
                 self.errors.pop(name, None)
