@@ -206,3 +206,8 @@ def _place(code: str) -> str:
     if not part:
         return name_of(country) if country else gettext("this place")
     return f"{name_of(country)} ({code})"
+
+
+def period(length: Period) -> str:
+    """A length of time in the active language: "1 month", "10 business days"."""
+    return _word(length, "")

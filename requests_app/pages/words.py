@@ -1,0 +1,244 @@
+"""What people read about requests: rights, states, what happened, and what cannot be done."""
+
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from downstream import journeys
+from portal.errors import DomainError
+from requests_app import explanations
+from requests_app.rulebook import Rule, Wait
+from requests_app.states import AT_ONCE, Capacity, PackageStatus, Right, Status
+
+Words = str | Promise
+
+OFFERS: dict[Right, Words] = {
+    Right.OBJECTION: gettext_lazy("Object: stop using my data, for AI training or something else"),
+    Right.ACCESS: gettext_lazy("See my data: get a copy of everything you hold about me"),
+    Right.ERASURE: gettext_lazy("Erase my data for good"),
+    Right.RECTIFICATION: gettext_lazy("Correct something that is wrong"),
+    Right.WITHDRAW_CONSENT: gettext_lazy("Take back a yes that I gave"),
+    Right.OPT_OUT_SALE: gettext_lazy("Do not sell or share my data"),
+    Right.RESTRICTION: gettext_lazy("Put my data on hold"),
+    Right.PORTABILITY: gettext_lazy("Take my data elsewhere"),
+    Right.AUTOMATED_DECISION: gettext_lazy("Have a person look at an automated decision"),
+}
+MEANINGS: dict[Right, Words] = {
+    Right.OBJECTION: gettext_lazy("Your data leaves what you name and is not used for it again. You need no reason."),
+    Right.ACCESS: gettext_lazy("You get it as a file to read, also what of yours is in our training data."),
+    Right.ERASURE: gettext_lazy("Everything about you leaves every place we know of. Nobody can bring it back."),
+    Right.RECTIFICATION: gettext_lazy("You say what is right; we correct it, also where we passed it on."),
+    Right.WITHDRAW_CONSENT: gettext_lazy("It no longer counts, as if you had never said it, from now on."),
+    Right.OPT_OUT_SALE: gettext_lazy("Other companies no longer get it from us."),
+    Right.RESTRICTION: gettext_lazy("We keep it and do nothing else with it, until you or we lift that."),
+    Right.PORTABILITY: gettext_lazy("You get what you gave us as files that another service can read."),
+    Right.AUTOMATED_DECISION: gettext_lazy("If a computer alone decided about you, one of us decides again."),
+}
+ABOUT: dict[Right, Words] = {
+    Right.OBJECTION: gettext_lazy("What do you object to?"),
+    Right.WITHDRAW_CONSENT: gettext_lazy("Which yes do you take back?"),
+    Right.OPT_OUT_SALE: gettext_lazy("What may your data no longer be passed on for?"),
+    Right.RESTRICTION: gettext_lazy("Which use should be on hold?"),
+}
+CAPACITIES: dict[Capacity, Words] = {
+    Capacity.SELF: gettext_lazy("For myself"),
+    Capacity.PARENT: gettext_lazy("For my child, or somebody in my care"),
+    Capacity.AGENT: gettext_lazy("For somebody who authorised me"),
+    Capacity.HEIR: gettext_lazy("For somebody who has died, as their heir"),
+}
+STATES: dict[Status, tuple[str, Words]] = {
+    Status.RECEIVED: ("waiting", gettext_lazy("We have it; work has not begun yet")),
+    Status.VERIFYING: ("asked", gettext_lazy("It has yet to be shown who asks")),
+    Status.IN_PROGRESS: ("working", gettext_lazy("We are working on it")),
+    Status.AWAITING_SUBJECT: ("asked", gettext_lazy("We wait for your answer")),
+    Status.IN_REVIEW: ("working", gettext_lazy("A second person of our staff looks at it")),
+    Status.FULFILLED: ("removed", gettext_lazy("Done")),
+    Status.PARTIALLY_FULFILLED: ("told_removed", gettext_lazy("Done in part")),
+    Status.REFUSED: ("deny", gettext_lazy("Refused")),
+    Status.WITHDRAWN: ("not_in", gettext_lazy("You took it back")),
+    Status.EXPIRED: ("late", gettext_lazy("Ended, because it was not shown in time who asks")),
+}
+HAPPENED: dict[str, Words] = {
+    "received": gettext_lazy("We received your request."),
+    "acknowledged": gettext_lazy("We confirmed that we have it."),
+    "linked": gettext_lazy("We saw that you asked for the same before, and answer both together."),
+    "answered_with_first": gettext_lazy("It was answered together with your earlier request."),
+    "stands_alone": gettext_lazy("It is answered by itself now, and no longer with your earlier request."),
+    "moot_after_erasure": gettext_lazy("Your data was erased, so there is nothing left to do here."),
+    "doubted": gettext_lazy("We were not sure that it was you who asked."),
+    "code_asked": gettext_lazy("A code was sent, to see that the address is yours."),
+    "proof_required": gettext_lazy("We asked for a proof of who you are."),
+    "proof_passed": gettext_lazy("A proof of who you are was accepted."),
+    "proof_failed": gettext_lazy("A proof of who you are was not accepted."),
+    "address_confirmed": gettext_lazy("It was shown that the address is yours."),
+    "identity_confirmed": gettext_lazy("It was shown who you are."),
+    "nothing_held": gettext_lazy("We hold nothing under this address."),
+    "evidence_added": gettext_lazy("A document that shows who you are came in. We keep it encrypted."),
+    "evidence_deleted": gettext_lazy("The documents that showed who you are were deleted."),
+    "assigned": gettext_lazy("Somebody of our privacy staff looks after it now."),
+    "unassigned": gettext_lazy("Somebody else of our privacy staff will look after it."),
+    "started": gettext_lazy("We began to work on it."),
+    "planned": gettext_lazy("We wrote down what has to be done in each place."),
+    "carried_out": gettext_lazy("It was set going in every place that has your data."),
+    "task_done": gettext_lazy("One place is done."),
+    "task_settled": gettext_lazy("One place is done."),
+    "task_exempted": gettext_lazy("One place was left out, for a reason that the law allows."),
+    "exempted": gettext_lazy("One place was left out, for a reason that the law allows."),
+    "refusal_proposed": gettext_lazy("It is being looked at whether the law lets us refuse. A second person decides."),
+    "exemption_proposed": gettext_lazy(
+        "It is being looked at whether a place may be left out. A second person decides."
+    ),
+    "refusal_sent_back": gettext_lazy("A second person decided against refusing. The work goes on."),
+    "exemption_sent_back": gettext_lazy("A second person decided against leaving that place out. The work goes on."),
+    "awaiting_subject": gettext_lazy("We asked you something and wait for your answer."),
+    "pause_began": gettext_lazy("The time that the law gives us stands still while we wait for you."),
+    "pause_ended": gettext_lazy("What we waited for came, and we went on."),
+    "paused": gettext_lazy("The time that the law gives us stands still while we wait for you."),
+    "resumed": gettext_lazy("You answered, and we went on."),
+    "extended": gettext_lazy("It takes us longer than we hoped, and we told you so in time."),
+    "deadline_overridden": gettext_lazy("The day of our answer was changed."),
+    "clock_moved": gettext_lazy("The day of our answer was worked out anew."),
+    "rulebook_adopted": gettext_lazy("The law changed, and the day of our answer was worked out anew."),
+    "message_from_staff": gettext_lazy("We wrote to you."),
+    "message_from_person": gettext_lazy("You wrote to us."),
+    "file_added": gettext_lazy("A file was added."),
+    "file_infected": gettext_lazy("A file was not kept, because our scanner found something harmful in it."),
+    "file_deleted": gettext_lazy("A file was deleted."),
+    "package_asked": gettext_lazy("Your data is being put together."),
+    "package_built": gettext_lazy("Your data was put together, and we look through it for data of others."),
+    "package_released": gettext_lazy("Your data is ready to download."),
+    "package_ready": gettext_lazy("Your data is ready to download."),
+    "package_downloaded": gettext_lazy("Your data was downloaded."),
+    "package_failed": gettext_lazy("Putting your data together did not work; we try again."),
+    "package_expired": gettext_lazy("The download was deleted, as we said it would be."),
+    "package_deleted": gettext_lazy("The download was deleted, as we said it would be."),
+    "refused": gettext_lazy("We refused it."),
+    "partially_fulfilled": gettext_lazy(
+        "We did what we could; something was left out, for a reason that the law allows."
+    ),
+    "appealed": gettext_lazy("You asked us to look at our answer again."),
+    "complained": gettext_lazy("You complained to us about it."),
+    "appeal_decided": gettext_lazy("Somebody who did not decide before looked at our answer again."),
+    "reopened": gettext_lazy("We opened it again, to look at our answer once more."),
+    "withdrawn": gettext_lazy("You took the request back."),
+    "expired": gettext_lazy("It ended, because it was not shown in time who asks."),
+    "fulfilled": gettext_lazy("It is done."),
+}
+FULFILLED: dict[str, Words] = {
+    Right.ERASURE: gettext_lazy("Every dataset was checked again, or whoever keeps it told us; your data is erased."),
+    Right.OBJECTION: gettext_lazy("Your no has arrived everywhere, and we looked again."),
+}
+SOMETHING = gettext_lazy("Something was done on your request.")
+QUIET = frozenset(
+    {"reminded", "escalated", "overdue", "letter_given_up", "redaction_undone", "redacted", "package_looked_into"}
+    | {"evidence_exported"}
+)
+"""What is told to staff alone, because it changes nothing for the person."""
+QUOTED = frozenset({"extended", "refused", "awaiting_subject", "reopened", "partially_fulfilled"})
+"""Of these entries people are shown what staff wrote, because it was written for them."""
+
+PLACES: dict[str, Words] = {
+    journeys.WAITING: gettext_lazy("waiting"),
+    journeys.WORKING: gettext_lazy("being removed now"),
+    journeys.FAILED: gettext_lazy("not yet: something went wrong, we are on it"),
+    journeys.LATE: gettext_lazy("late: this should have been done by now"),
+    journeys.REMOVED: gettext_lazy("removed, and checked again"),
+    journeys.ASKED: gettext_lazy("asked: we wait for the answer of whoever keeps it"),
+    journeys.TOLD_REMOVED: gettext_lazy("removed, as whoever keeps it told us"),
+    journeys.TOLD_NOT_IN: gettext_lazy("nothing of yours was in it, as whoever keeps it told us"),
+    journeys.NOT_IN: gettext_lazy("nothing of yours was in it"),
+    journeys.GAP: gettext_lazy("we cannot tell yet"),
+}
+PACKAGES: dict[str, Words] = {
+    PackageStatus.WAITING: gettext_lazy("Your data is being put together. You get a mail when it is ready."),
+    PackageStatus.BUILDING: gettext_lazy("Your data is being put together. You get a mail when it is ready."),
+    PackageStatus.REVIEW: gettext_lazy(
+        "Your data is put together. We still look whether there is something in it about other people."
+    ),
+    PackageStatus.FAILED: gettext_lazy("Putting your data together did not work. We know of it and try again."),
+    PackageStatus.DELETED: gettext_lazy("The download was deleted, because its time was over."),
+}
+_REFUSALS: dict[str, Words] = {
+    "carried_out": gettext_lazy("This is being carried out already and can no longer be taken back."),
+    "erased": gettext_lazy("This person was erased; nothing more is recorded about them."),
+    "code_refused": gettext_lazy(
+        "This code does not serve: it is mistyped, or too old. Look again, or ask for a new one."
+    ),
+    "too_many": gettext_lazy("That was asked for too often just now. Wait an hour, then try again."),
+    "request_closed": gettext_lazy("This request is closed. Make a new one if something is still missing."),
+    "closed": gettext_lazy("This request is closed. Make a new one if something is still missing."),
+    "wrong_state": gettext_lazy("That is not possible any more: the request has moved on. Look at it again."),
+    "file_too_large": gettext_lazy("That file is too large. Send a smaller one, or several."),
+    "files_too_large": gettext_lazy("All files of this request together are too large. Leave some out."),
+    "file_empty": gettext_lazy("That file is empty."),
+    "file_unknown": gettext_lazy(
+        "We cannot take files of that kind. Send a PDF, a picture, text or an office document."
+    ),
+    "file_other_kind": gettext_lazy("That file is not what its name says. Save it anew and send it again."),
+    "file_locked": gettext_lazy("That file is protected by a password. Save it without one."),
+    "file_unsafe": gettext_lazy("That file holds something that runs by itself, so we do not take it."),
+    "infected": gettext_lazy("Our scanner found something harmful in that file, so we did not keep it."),
+    "file_infected": gettext_lazy("Our scanner found something harmful in that file, so we did not keep it."),
+    "scanner_away": gettext_lazy("Files cannot be checked for viruses just now. Try again later."),
+    "scanner_limit": gettext_lazy("That file is larger than our virus scanner takes."),
+    "appeal_open": gettext_lazy("This is looked at already."),
+    "too_many_messages": gettext_lazy("That were many messages for one day. Go on tomorrow, please."),
+    "too_many_files": gettext_lazy("There are too many files. Leave some out."),
+    "appeal_too_late": gettext_lazy("The time to appeal is over. You can still complain to the authority."),
+    "appeal_elsewhere": gettext_lazy("Where you live, complaints go to the authority, not to us."),
+    "message_too_long": gettext_lazy("That message is too long. Make it shorter, or send it as a file."),
+    "message_empty": gettext_lazy("Write something first."),
+    "message_unreadable": gettext_lazy("Your message holds characters that cannot be shown. Type it anew."),
+}
+NOT_SENT = gettext_lazy("The mail could not be sent. Look at the address, or try again later.")
+TOO_LARGE = gettext_lazy("What you sent is too large altogether, so nothing was kept. Send fewer or smaller files.")
+
+
+def offer(right: str) -> Words:
+    return OFFERS[Right(right)]
+
+
+def refusal(error: DomainError) -> str:
+    """Why something was refused, in the reader's language; the domain's own English words where none are known."""
+    return str(_REFUSALS[error.code]) if error.code in _REFUSALS else _(error.message)
+
+
+def refusal_of(code: str) -> str:
+    """The same for a refusal of the pages' own."""
+    return str(_REFUSALS[code])
+
+
+def limit() -> str:
+    """What is said with status 429."""
+    return refusal_of("too_many")
+
+
+def happened(code: str, right: str) -> Words:
+    """What a timeline entry tells; codes that no page knows are not hidden, and not shown raw either."""
+    if code == "fulfilled" and right in FULFILLED:
+        return FULFILLED[right]
+    return HAPPENED.get(code, SOMETHING)
+
+
+def time_allowed(rule: Rule) -> str:
+    """How long the law gives to answer."""
+    given: dict[str, Any] = {"period": explanations.period(rule.answer)}
+    if rule.is_house_rule:
+        text = _("No law sets a time where you live; we answer within %(period)s.") % given
+    elif rule.longest is not None:
+        given["longest"] = explanations.period(rule.longest)
+        text = _("The law: an answer within %(period)s, or %(longest)s if we tell you why.") % given
+    else:
+        text = _("The law: an answer within %(period)s.") % given
+    return f"{_('It counts at once.')} {text}" if rule.right in AT_ONCE else text
+
+
+def waits_for(reason: str) -> Words:
+    """What the clock stands still for."""
+    return {
+        Wait.IDENTITY.value: gettext_lazy("a proof of who you are"),
+        Wait.CLARIFICATION.value: gettext_lazy("your answer to our question"),
+        Wait.FEE.value: gettext_lazy("the fee"),
+    }.get(reason, gettext_lazy("you"))
