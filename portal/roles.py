@@ -24,6 +24,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.describe_dataset",
         "downstream.decide_retention",
         "downstream.decide_exposure",
+        "requests_app.manage_agents",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock
-from requests_app import workflow
+from requests_app import drp_callbacks, workflow
 from requests_app.models import Request
 
 
@@ -20,3 +20,9 @@ def close_verified(**_: Any) -> None:
             failures.append(failure)
     if failures:
         raise failures[0]
+
+
+@shared_task(name="requests_app.tasks.tell_agents")
+def tell_agents(**_: Any) -> None:
+    """Tell authorised agents of what changed about their requests."""
+    drp_callbacks.deliver(clock=clock.now, seconds=20.0)
