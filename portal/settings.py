@@ -297,6 +297,11 @@ SPECTACULAR_SETTINGS = {
     "OAUTH2_TOKEN_URL": "/o/token/",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "RightEnum": "requests_app.states.Right",
+        "RequestStatusEnum": "requests_app.states.Status",
+        "TaskStatusEnum": "requests_app.states.TaskStatus",
+    },
 }
 
 # --- signals -------------------------------------------------------------------------------------

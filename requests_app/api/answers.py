@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -14,9 +15,11 @@ from portal import actors, clock, idempotency
 from portal.api_views import PartnerView
 from requests_app import front_ends
 from requests_app.api import sent, shapes
-from requests_app.api.views import ReadingAndWriting
+from requests_app.api.views import WRITING, ReadingAndWriting
 from requests_app.models import Message
 
+# an OpenAPI security requirement
+_VOUCHING: Any = [{"oauth2": ["requests:read", sent.VOUCH]}]
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -24,15 +27,15 @@ class Messages(ReadingAndWriting):
     @extend_schema(
         parameters=[shapes.REFERENCE],
         responses={200: shapes.SaidsOut, **shapes.PROBLEMS},
-        auth=[{"oauth2": ["requests:read"]}],  # type: ignore[list-item]  # an OpenAPI security requirement
+        auth=_VOUCHING,
         operation_id="requests_messages_list",
         summary="What staff and the person wrote to each other; what staff wrote counts as read",
-        description="Needs the scope requests:vouch in your registration: it is meant for the person's eyes.",
+        description="Needs the scope requests:vouch: it is meant for the person's eyes.",
     )
     def get(self, request: Call, reference: str) -> Response:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(partner)
+        sent.check_vouches(request, partner)
         said = [
             {
                 "id": str(one.id),
@@ -48,7 +51,7 @@ class Messages(ReadingAndWriting):
         request=shapes.MessageIn,
         parameters=[shapes.REFERENCE, shapes.KEY],
         responses={201: shapes.MessageOut, **shapes.PROBLEMS},
-        auth=[{"oauth2": ["requests:write"]}],  # type: ignore[list-item]  # an OpenAPI security requirement
+        auth=WRITING,
         summary="Write to our staff in the person's name",
     )
     def post(self, request: Call, reference: str) -> Response:
@@ -76,13 +79,14 @@ class AnswerPackage(PartnerView):
     @extend_schema(
         parameters=[shapes.REFERENCE],
         responses={(200, "application/zip"): OpenApiTypes.BINARY, **shapes.PROBLEMS},
+        auth=_VOUCHING,
         summary="The answer package, a ZIP, where it is ready",
-        description="Needs the scope requests:vouch in your registration: you hand it to whom you have verified.",
+        description="Needs the scope requests:vouch: you hand it to whom you have verified.",
     )
     def get(self, request: Call, reference: str) -> StreamingHttpResponse:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(partner)
+        sent.check_vouches(request, partner)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
         return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)

@@ -1,5 +1,9 @@
 """What of requests a partner sees: those that it sent."""
 
+from typing import Any
+
+from rest_framework.request import Request as Call
+
 from consents.models import Partner
 from portal import references
 from portal.errors import Forbidden, NotFound
@@ -20,10 +24,15 @@ def one(partner: Partner, reference: str) -> Request:
     return found
 
 
-def check_vouches(partner: Partner) -> None:
+def vouches(call: Call, partner: Partner) -> bool:
+    """Whether both the registration as it is now and this token say that the partner verifies who it deals with."""
+    token: Any = call.auth
+    return VOUCH in partner.scopes and bool(token.allow_scopes([VOUCH]))
+
+
+def check_vouches(call: Call, partner: Partner) -> None:
     """What we answer a person goes out through those alone who verify whom they hand it to. Raises Forbidden."""
-    if VOUCH not in partner.scopes:
+    if not vouches(call, partner):
         raise Forbidden(
-            "not_vouching",
-            f"Your registration lacks {VOUCH}: the person reads this on our pages.",
+            "not_vouching", f"Your registration or token lacks {VOUCH}: the person reads this on our pages."
         )

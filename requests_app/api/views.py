@@ -1,7 +1,7 @@
 """/api/v1/requests: sending data subject requests in from another front end, following them, taking them back."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema
@@ -14,9 +14,8 @@ from consents.api.serializers import Problem
 from consents.models import Partner
 from consents.subjects import Name
 from portal import actors, clock, idempotency, nudge, problems, references
-from portal.api_tokens import Token
 from portal.api_views import PartnerView
-from portal.errors import NotFound
+from portal.errors import Forbidden, NotFound
 from requests_app import front_ends, intake, workflow
 from requests_app.api import sent, shapes
 from requests_app.intake import Asked, Requester
@@ -24,7 +23,8 @@ from requests_app.models import Request, RequestQuerySet
 from requests_app.states import AT_ONCE, CLOSED, FOLLOW_UPS, Channel
 
 _READ: Any = [{"oauth2": ["requests:read"]}]
-_WRITE: Any = [{"oauth2": ["requests:write"]}]
+WRITING: Any = [{"oauth2": ["requests:write"]}]
+_VOUCHING: Any = [*WRITING, {"oauth2": ["requests:write", sent.VOUCH]}]
 
 
 class ReadingAndWriting(PartnerView):
@@ -43,7 +43,7 @@ class Requests(ReadingAndWriting):
         request=shapes.RequestIn,
         responses={201: shapes.CreatedOut, (422, problems.MEDIA_TYPE): Problem, **shapes.PROBLEMS},
         parameters=[shapes.KEY],
-        auth=_WRITE,
+        auth=_VOUCHING,
         summary="Send what a person asks",
         description=(
             "A right that says no to something is carried out at once where it is known who asks. Where you do not"
@@ -54,9 +54,8 @@ class Requests(ReadingAndWriting):
     def post(self, request: Call) -> Response:
         partner = partners.of(request)
         body = shapes.RequestIn.parse(request.data)
-        at, token = clock.now(), cast(Token, request.auth)
-        # both of the registration as it is now, and of the token
-        vouched = body["verified"] and sent.VOUCH in partner.scopes and token.allow_scopes([sent.VOUCH])
+        at = clock.now()
+        vouched = body["verified"] and sent.vouches(request, partner)
         (status, answer), repeated = idempotency.once(
             client=partner.slug,
             key=request.headers.get("Idempotency-Key"),
@@ -100,7 +99,7 @@ class OneRequest(ReadingAndWriting):
         parameters=[shapes.REFERENCE],
         request=None,
         responses={200: shapes.RequestOut, **shapes.PROBLEMS},
-        auth=_WRITE,
+        auth=WRITING,
         summary="The person takes the request back",
     )
     def delete(self, request: Call, reference: str) -> Response:
@@ -151,9 +150,10 @@ def _check_place(partner: Partner, jurisdiction: str) -> None:
 
 def _follow_up(partner: Partner, asked: Asked, who: Name, *, vouched: bool, by: str, at: datetime) -> Request:
     """An appeal or a complaint: of the same person, for whom the partner vouches. Raises NotFound, Forbidden."""
-    sent.check_vouches(partner)
+    if not vouched:
+        raise Forbidden("not_vouching", f"Who appeals or complains for somebody vouches for them ({sent.VOUCH}).")
     subject = partners.get_locked(partner, who)
-    if not vouched or asked.about is None or asked.about.subject_id != subject.pk:
+    if asked.about is None or asked.about.subject_id != subject.pk:
         raise NotFound("unknown_reference", "You have sent no such request of this person.", field="about")
     return front_ends.follow_up(earlier=asked.about, asked=asked, by=by, at=at)
 
