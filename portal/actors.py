@@ -17,5 +17,9 @@ def partner(slug: str) -> str:
     return f"partner:{slug}"
 
 
+def agent(agent_id: str) -> str:
+    return f"agent:{agent_id}"
+
+
 def command(name: str) -> str:
     return f"command:{name}"

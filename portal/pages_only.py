@@ -1,7 +1,7 @@
 """Middleware that people's and staff's pages need and the API does not: sessions, languages, forms, page headers.
 
-A partner's call carries a token and wants JSON, so below `/api/` these step aside. They are subclasses, because Django
-and the admin look for the originals by class.
+A call of a partner or an agent carries a token and wants JSON, so below `/api/` and `/drp/` these step aside. They are
+subclasses, because Django and the admin look for the originals by class.
 """
 
 from typing import Any
@@ -19,12 +19,13 @@ from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 PREFIX = "/api/v1/"
+_CALLS = (PREFIX, "/drp/v1/")
 _BROWSED = ("/api/v1/docs/", "/api/v1/schema/")
 
 
 def is_call(request: HttpRequest) -> bool:
     """Whether this is a call of the API, and not a page about it."""
-    return request.path_info.startswith(PREFIX) and not request.path_info.startswith(_BROWSED)
+    return request.path_info.startswith(_CALLS) and not request.path_info.startswith(_BROWSED)
 
 
 class _PagesOnly:

@@ -25,6 +25,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.decide_retention",
         "downstream.decide_exposure",
         "requests_app.write_template",
+        "requests_app.manage_agents",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

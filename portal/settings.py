@@ -259,6 +259,7 @@ OAUTH2_PROVIDER = {
         "webhooks:manage": "Subscribe to webhooks",
         "requests:read": "Follow data subject requests that you sent",
         "requests:write": "Send data subject requests, messages about them, and take them back",
+        "requests:vouch": "Say that who asks was verified, and hand them what we answer",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -296,6 +297,11 @@ SPECTACULAR_SETTINGS = {
     "OAUTH2_TOKEN_URL": "/o/token/",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "RightEnum": "requests_app.states.Right",
+        "RequestStatusEnum": "requests_app.states.Status",
+        "TaskStatusEnum": "requests_app.states.TaskStatus",
+    },
 }
 
 # --- signals -------------------------------------------------------------------------------------
@@ -357,6 +363,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire requests that nobody proved", "requests_app.tasks.expire_unproven", 60.0),
         ("build answer packages", "requests_app.tasks.build_packages", 5.0),
         ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
+        ("tell agents", "requests_app.tasks.tell_agents", 3.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),

@@ -53,6 +53,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("House"),
             "items": [
                 _item(_("Partners"), "handshake", "consents", "partner"),
+                _item(_("Authorised agents"), "support_agent", "requests_app", "agent"),
                 _item(_("Staff"), "badge", "portal", "user"),
             ],
         },

@@ -115,6 +115,7 @@ def named(actor: str) -> str:
         "system": "Heed",
         "command": _("command %s") % identifier,
         "partner": _("partner %s") % identifier,
+        "agent": _("agent %s") % identifier,
     }
     return words.get(kind, actor or "–")
 

@@ -25,6 +25,8 @@ urlpatterns = [
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("consents.api.urls")),
     path("api/v1/", include("downstream.api.urls")),
+    path("api/v1/", include("requests_app.api.urls")),
+    path("drp/v1/", include("requests_app.api.drp_urls")),
     path("opendsr/callbacks", opendsr.Callbacks.as_view(), name="opendsr-callbacks"),
     path("", include("requests_app.pages.urls")),
     path("", include("downstream.pages.urls")),

@@ -76,9 +76,16 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     Not proven means that it has yet to be shown who asks: then the requests wait as `verifying`. Raises IntakeError,
     the refusals of each right, Conflict(`erased`).
     """
-    check(asked, at)
     # locked, so that nobody is being forgotten right now, and the same asked twice at once is seen
-    subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
+    locked = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
+    return receive_of_locked(asked=asked, subject=locked, is_proven=is_proven, by=by, at=at)
+
+
+def receive_of_locked(
+    *, asked: Asked, subject: Subject, is_proven: bool = True, by: str, at: datetime
+) -> list[Request]:
+    """The same for a person whose row the caller has locked (`subjects.find_locked`), in the caller's transaction."""
+    check(asked, at)
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()

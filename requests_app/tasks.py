@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock, nudge
-from requests_app import attachments, identity, importing, letters, looking, packages, steps, workflow
+from requests_app import attachments, drp_callbacks, identity, importing, letters, looking, packages, steps, workflow
 from requests_app.models import Request
 
 
@@ -54,3 +54,7 @@ def build_packages(**_: Any) -> None:
 @shared_task(name="requests_app.tasks.delete_expired_packages")
 def delete_expired_packages(**_: Any) -> None:
     packages.delete_expired(at=clock.now())
+@shared_task(name="requests_app.tasks.tell_agents")
+def tell_agents(**_: Any) -> None:
+    """Tell authorised agents of what changed about their requests."""
+    drp_callbacks.deliver(clock=clock.now, seconds=20.0)

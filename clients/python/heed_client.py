@@ -1,11 +1,12 @@
-"""A small client for partners that hold a copy of a dataset: what has to go, and saying what came of it.
+"""A small client for partners: what has to go from a copy that they hold, and what people ask through their front end.
 
-Needs `requests` and nothing else. `parquet_copy.py` beside it is a job that does the whole for Parquet files.
+Needs `requests` and nothing else. `parquet_copy.py` beside it is a job that does the whole for Parquet files. Which of
+it works is a matter of the scopes in your registration.
 """
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,12 +55,18 @@ class Removal:
     verified_at: datetime
 
 
-class Heed:
-    """The API of one Heed, by OAuth client credentials."""
+HOLDING = "propagations:read propagations:ack"
+ASKING = "requests:read requests:write"
+VOUCHING = f"{ASKING} requests:vouch"
+"""Scopes: of who holds a copy; of who sends requests in; of who also verifies the people that do."""
 
-    def __init__(self, base: str, client_id: str, client_secret: str) -> None:
+
+class Heed:
+    """The API of one Heed, by OAuth client credentials and the scopes that the work needs."""
+
+    def __init__(self, base: str, client_id: str, client_secret: str, *, scope: str = HOLDING) -> None:
         self.base = base.rstrip("/")
-        self._login = (client_id, client_secret)
+        self._login, self._scope = (client_id, client_secret), scope
         self._session = requests.Session()
         self._token, self._until = "", 0.0
 
@@ -115,8 +122,53 @@ class Heed:
         """Say that it cannot be done, in words that name no person."""
         self._call("POST", f"/propagations/{run.id}/ack", json=_failed(run, reason))
 
+    def send(
+        self, scheme: str, value: str, rights: Sequence[str], *, key: str, verified: bool = False, **more: Any
+    ) -> list[dict[str, Any]]:
+        """Send in what a person asks; answers a request for each right, with its reference and due date.
+
+        `key` is yours, one for each asking: sending the same again with it writes nothing. `verified` says that you
+        have verified who asks. `more`: jurisdiction, scope, details, note, capacity, requester, received_at, locale,
+        about.
+        """
+        subject = {"scheme": scheme, "value": value}
+        body = {"subject": subject, "rights": list(rights), "verified": verified, **more}
+        answer = self._call("POST", "/requests", json=body, headers={"Idempotency-Key": key})
+        return list(answer.json()["requests"])
+
+    def sent(self, **filters: str) -> Iterator[dict[str, Any]]:
+        """What you sent, the newest first; `filters`: status, right, open ("true", "false"), due_before."""
+        asked = dict(filters)
+        while True:
+            page = self._call("GET", "/requests", params=asked).json()
+            yield from page["requests"]
+            if page["next"] is None:
+                return
+            asked["after"] = page["next"]
+
+    def request(self, reference: str) -> dict[str, Any]:
+        """One request: its clock and how it was counted, what happened, the work in each place."""
+        return dict(self._call("GET", f"/requests/{reference}").json())
+
+    def withdraw(self, reference: str) -> dict[str, Any]:
+        """The person takes it back."""
+        return dict(self._call("DELETE", f"/requests/{reference}").json())
+
+    def write(self, reference: str, body: str, *, key: str) -> None:
+        """Write to staff in the person's name."""
+        self._call("POST", f"/requests/{reference}/messages", json={"body": body}, headers={"Idempotency-Key": key})
+
+    def messages(self, reference: str) -> list[dict[str, Any]]:
+        """What staff and the person wrote, the oldest first; staff's count as read. Needs VOUCHING."""
+        return list(self._call("GET", f"/requests/{reference}/messages").json()["messages"])
+
+    def package(self, reference: str) -> Iterator[bytes]:
+        """The answer package, a ZIP, in pieces. Needs VOUCHING."""
+        with self._call("GET", f"/requests/{reference}/package", stream=True) as answer:
+            yield from answer.iter_content(1 << 16)
+
     def _call(self, method: str, path: str, **how: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self._bearer()}"}
+        headers = {**how.pop("headers", {}), "Authorization": f"Bearer {self._bearer()}"}
         answer = self._session.request(
             method, f"{self.base}/api/v1{path}", headers=headers, timeout=_SECONDS, allow_redirects=False, **how
         )
@@ -129,7 +181,7 @@ class Heed:
 
     def _bearer(self) -> str:
         if time.monotonic() >= self._until:
-            asked = {"grant_type": "client_credentials", "scope": "propagations:read propagations:ack"}
+            asked = {"grant_type": "client_credentials", "scope": self._scope}
             answer = self._session.post(f"{self.base}/o/token/", data=asked, auth=self._login, timeout=_SECONDS)
             if answer.status_code != 200:
                 raise HeedError(answer.status_code, "no_token", "The client was refused a token.")

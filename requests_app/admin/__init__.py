@@ -1,8 +1,5 @@
 """Staff's pages of requests."""
 
-from requests_app.admin import files, message_templates, queue
+from requests_app.admin import agents, files, intake, message_templates, packages, queue
 
-__all__ = ["files", "message_templates", "queue"]
-from requests_app.admin import packages, queue
-
-__all__ = ["packages", "queue"]
+__all__ = ["agents", "files", "intake", "message_templates", "packages", "queue"]

@@ -1,5 +1,6 @@
 """Data subject requests and everything that belongs to them."""
 
+from requests_app.models.agent_requests import AgentNotice, AgentRequest
 from requests_app.models.agents import Agent, AgentKey
 from requests_app.models.answers import Package, PackageDownload, Redaction
 from requests_app.models.files import Attachment
@@ -12,6 +13,8 @@ from requests_app.models.work import System, Task
 __all__ = [
     "Agent",
     "AgentKey",
+    "AgentNotice",
+    "AgentRequest",
     "Attachment",
     "ClockNotice",
     "IdentityCheck",

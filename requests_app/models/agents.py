@@ -26,6 +26,7 @@ class Agent(models.Model):
         verbose_name = _("authorised agent")
         verbose_name_plural = _("authorised agents")
         ordering = ["name"]
+        permissions = [("manage_agents", _("Can register authorised agents, rotate their keys and suspend them"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["token_digest"], condition=Q(token_digest__isnull=False), name="one_agent_per_token"

@@ -28,6 +28,13 @@ from requests_app.states import (
 _IS_CLOSED = Q(status__in=sorted(CLOSED))
 _UNKNOWN = sorted({Status.RECEIVED, Status.VERIFYING, Status.IN_REVIEW, *CLOSED})
 """In which states it may not be known yet who asks."""
+_TELL_THE_AGENT = """
+    INSERT INTO requests_app_agentnotice
+                (agent_request_id, status, ground, changed_at, state, attempts, last_reason)
+         SELECT id, NEW.status, NEW.refusal_ground, clock_timestamp(), 'pending', 0, ''
+           FROM requests_app_agentrequest WHERE request_id = NEW.id AND status_callback <> '';
+    RETURN NULL;
+"""
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
@@ -152,6 +159,14 @@ class Request(models.Model):
                     "IF EXISTS (SELECT FROM requests_app_task WHERE request_id = NEW.id AND status = 'open') THEN"
                     " RAISE EXCEPTION 'a request with an open task is not fulfilled'; END IF; RETURN NEW;"
                 ),
+            ),
+            # the protocol wants every change told, whoever makes it; see `drp_callbacks`
+            pgtrigger.Trigger(
+                name="tells_the_agent",
+                operation=pgtrigger.Update,
+                when=pgtrigger.After,
+                condition=pgtrigger.Condition("NEW.agent_id IS NOT NULL AND OLD.status IS DISTINCT FROM NEW.status"),
+                func=_TELL_THE_AGENT,
             ),
         ]
         constraints = [

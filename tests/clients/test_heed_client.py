@@ -198,3 +198,37 @@ def test_a_run_that_is_refused_keeps_no_other_copy_waiting(
         job.work(heed, {"no slug": folder, "copy": folder})
     run.refresh_from_db()
     assert run.status == "verified"
+
+
+class TestAsking:
+    @pytest.fixture
+    def desk(self, transactional_db: None, alice: Subject, acme: Partner, live_server: LiveServer) -> Any:
+        with client.Heed(live_server.url, "acme", "only-for-tests", scope=client.VOUCHING) as opened_heed:
+            yield opened_heed
+
+    def test_a_front_end_sends_follows_and_takes_back(self, desk: Any) -> None:
+        sent = desk.send("account", "m_alice", ["access", "erasure"], key="k1", verified=True, note="All of it.")
+        again = desk.send("account", "m_alice", ["access", "erasure"], key="k1", verified=True, note="All of it.")
+        assert sent == again
+        reference = sent[0]["reference"]
+        desk.write(reference, "How long?", key="m1")
+        assert [one["body"] for one in desk.messages(reference)] == ["How long?"]
+        assert desk.request(reference)["clock"]["arithmetic"]
+        assert desk.withdraw(reference)["status"] == "withdrawn"
+        assert [one["right"] for one in desk.sent(open="true")] == ["erasure"]
+        with pytest.raises(client.HeedError) as caught:
+            list(desk.package(reference))
+        assert caught.value.status == 409
+
+    def test_pages_are_followed(self, desk: Any) -> None:
+        for number in range(27):
+            desk.send("account", "m_alice", ["automated_decision"], key=str(number), verified=True)
+        assert len({one["reference"] for one in desk.sent()}) == 27
+
+    def test_who_does_not_vouch_is_told_so(self, desk: Any, live_server: LiveServer) -> None:
+        with client.Heed(live_server.url, "acme", "only-for-tests", scope=client.ASKING) as plain:
+            (sent,) = plain.send("account", "m_alice", ["access"], key="k", verified=True)
+            assert sent["status"] == "verifying"
+            with pytest.raises(client.HeedError) as caught:
+                plain.messages(sent["reference"])
+        assert (caught.value.status, caught.value.code) == (403, "not_vouching")

@@ -1,0 +1,242 @@
+"""Shapes of the API's messages about requests."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from consents.api.serializers import NamedSubject, Problem, ZonedTime
+from consents.vocabulary import ANYWHERE
+from portal import problems, references
+from portal.api_views import StrictSerializer
+from requests_app import legal_clock, rulebook
+from requests_app.models import Message, Request, Task
+from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
+
+LONGEST_JSON = 20_000
+PATH = "/api/v1/requests"
+
+# the type is drf-spectacular's: (status, media type) or status
+PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 413, 429)}
+KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
+REFERENCE = OpenApiParameter("reference", str, OpenApiParameter.PATH, description="As a request's answer names it")
+
+
+def _check_json(value: Any) -> None:
+    """Refuses what could neither be kept nor shown: far too much, NUL, half of a surrogate pair."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        size = len(text.encode())
+    except (RecursionError, UnicodeEncodeError):
+        raise serializers.ValidationError("This cannot be kept as it is.", code="not_printable") from None
+    if size > LONGEST_JSON:
+        raise serializers.ValidationError(f"This has at most {LONGEST_JSON:,} bytes of JSON.", code="too_long")
+    if r"\u0000" in text:
+        raise serializers.ValidationError("NUL does not belong here.", code="not_printable")
+
+
+class RequesterIn(StrictSerializer):
+    """Who asks for somebody else."""
+
+    name = serializers.CharField(max_length=200)
+    contact = serializers.CharField(max_length=255, default="", allow_blank=True)
+    relation = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+
+class RequestIn(StrictSerializer):
+    """What one person asks in one go; each right becomes a request, and all of them are linked."""
+
+    subject = NamedSubject()
+    rights = serializers.ListField(
+        child=serializers.ChoiceField(choices=Right.choices), allow_empty=False, max_length=len(Right.values)
+    )
+    jurisdiction = serializers.CharField(
+        max_length=6, default="", allow_blank=True, help_text="Where they live, if they may be unknown to us"
+    )
+    scope = serializers.DictField(
+        default=dict, validators=[_check_json], help_text="`purposes`, where the right is about some"
+    )
+    details = serializers.DictField(default=dict, validators=[_check_json], help_text="Kept encrypted")
+    note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
+    capacity = serializers.ChoiceField(choices=Capacity.choices, default=Capacity.SELF)
+    requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
+    verified = serializers.BooleanField(
+        default=False,
+        help_text="You have verified who asks, and their authority if it is not the person (scope requests:vouch)",
+    )
+    received_at = ZonedTime(required=False, help_text="When it reached you; now if absent")
+    locale = serializers.ChoiceField(choices=[code for code, _name in settings.LANGUAGES], default="en")
+    about = serializers.CharField(
+        max_length=40, required=False, help_text="Of an appeal or a complaint: the earlier request's reference"
+    )
+
+
+class LinksOut(serializers.Serializer[Any]):
+    self = serializers.CharField()
+    messages = serializers.CharField()
+    package = serializers.CharField()
+
+
+class RequestOut(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    group = serializers.UUIDField(help_text="Requests that were made in one go have the same")
+    right = serializers.ChoiceField(choices=Right.choices)
+    status = serializers.ChoiceField(choices=Status.choices)
+    subject = serializers.UUIDField(allow_null=True, help_text="null until it is known who asks")
+    capacity = serializers.ChoiceField(choices=Capacity.choices)
+    scope = serializers.DictField()
+    received_at = serializers.DateTimeField()
+    due_on = serializers.DateField(help_text="By the law's clock; see the request itself for how it was counted")
+    acknowledge_by = serializers.DateField(allow_null=True)
+    extended_until = serializers.DateField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+    duplicate_of = serializers.CharField(allow_null=True, help_text="The same was asked before; both get one answer")
+    refusal_ground = serializers.CharField(allow_blank=True)
+    house_rule = serializers.BooleanField(help_text="No law that we know sets this clock; ours does")
+    links = LinksOut()
+
+
+class CreatedOut(serializers.Serializer[Any]):
+    requests = RequestOut(many=True)
+
+
+class RequestsQuery(StrictSerializer):
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    right = serializers.ChoiceField(choices=Right.choices, required=False)
+    open = serializers.BooleanField(required=False, help_text="true: not closed yet; false: closed")
+    due_before = serializers.DateField(required=False, help_text="Open ones that are due before this day")
+    after = serializers.CharField(max_length=40, required=False, help_text="`next` of the page before")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=25)
+
+
+class RequestsOut(serializers.Serializer[Any]):
+    requests = RequestOut(many=True, help_text="The newest first")
+    next = serializers.CharField(allow_null=True, help_text="Send as `after`; also in the Link header (RFC 8288)")
+
+
+class PauseOut(serializers.Serializer[Any]):
+    reason = serializers.CharField()
+    began_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class RegulatorOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    url = serializers.CharField()
+
+
+class ClockOut(serializers.Serializer[Any]):
+    rule = serializers.CharField(help_text="The place whose law sets it; * is the house's own rule")
+    law = serializers.CharField(help_text="Where it is written")
+    arithmetic = serializers.ListField(child=serializers.CharField(), help_text="How the due date came about")
+    pauses = PauseOut(many=True)
+    regulator = RegulatorOut(allow_null=True, help_text="Where the person may complain")
+
+
+class HappenedOut(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    code = serializers.CharField()
+
+
+class TaskOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    place = serializers.CharField(allow_blank=True, help_text="A dataset or system; empty: the house itself")
+    kind = serializers.ChoiceField(choices=TaskKind.choices)
+    status = serializers.ChoiceField(choices=TaskStatus.choices)
+    ground = serializers.CharField(allow_blank=True, help_text="Why it is exempted")
+    settled_at = serializers.DateTimeField(allow_null=True)
+
+
+class CountsOut(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    unread = serializers.IntegerField(help_text="From our staff, not read yet")
+
+
+class OneRequestOut(RequestOut):
+    clock = ClockOut()
+    timeline = HappenedOut(many=True)
+    tasks = TaskOut(many=True)
+    messages = CountsOut()
+
+
+class MessageIn(StrictSerializer):
+    body = serializers.CharField(help_text="Kept encrypted")
+
+
+class MessageOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    sent_at = serializers.DateTimeField()
+
+
+class SaidOut(MessageOut):
+    # `from` is a word of Python's
+    author = serializers.ChoiceField(choices=Message.DIRECTIONS)
+    body = serializers.CharField(allow_null=True, help_text="null once the person was erased")
+
+
+class SaidsOut(serializers.Serializer[Any]):
+    messages = SaidOut(many=True, help_text="The oldest first")
+
+
+def request_out(one: Request) -> dict[str, Any]:
+    path = f"{PATH}/{one.reference}"
+    return {
+        "reference": one.reference,
+        "group": str(one.group),
+        "right": str(one.right),
+        "status": str(one.status),
+        "subject": str(one.subject_id) if one.subject_id else None,
+        "capacity": str(one.capacity),
+        "scope": one.scope,
+        "received_at": one.received_at.isoformat(),
+        "due_on": one.due_on.isoformat(),
+        "acknowledge_by": one.acknowledge_by.isoformat() if one.acknowledge_by else None,
+        "extended_until": one.extended_until.isoformat() if one.extended_until else None,
+        "closed_at": one.closed_at.isoformat() if one.closed_at else None,
+        "duplicate_of": references.encode("Q", one.duplicate_of_id) if one.duplicate_of_id else None,
+        "refusal_ground": one.refusal_ground,
+        "house_rule": one.rule == ANYWHERE,
+        "links": {"self": path, "messages": f"{path}/messages", "package": f"{path}/package"},
+    }
+
+
+def one_request_out(one: Request) -> dict[str, Any]:
+    """The same with its clock, its timeline, its tasks and how many messages there are (five statements)."""
+    said = list(one.messages.values_list("direction", "read_at"))
+    unread = [at for direction, at in said if direction == Message.FROM_STAFF and at is None]
+    return {
+        **request_out(one),
+        "clock": _clock_out(one),
+        "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
+        "tasks": [_task_out(task) for task in one.tasks.select_related("dataset", "system")],
+        "messages": {"total": len(said), "unread": len(unread)},
+    }
+
+
+def _clock_out(one: Request) -> dict[str, Any]:
+    rule = rulebook.thaw(one.terms)
+    pauses = [
+        {"reason": pause.reason, "began_at": pause.began_at, "ended_at": pause.ended_at} for pause in one.pauses.all()
+    ]
+    regulator = {"name": rule.regulator.name, "url": rule.regulator.url} if rule.regulator else None
+    return {
+        "rule": one.rule,
+        "law": rule.source,
+        "arithmetic": legal_clock.arithmetic(one),
+        "pauses": pauses,
+        "regulator": regulator,
+    }
+
+
+def _task_out(task: Task) -> dict[str, Any]:
+    place = task.dataset or task.system
+    return {
+        "code": task.code,
+        "place": place.public_name if place else "",
+        "kind": task.kind,
+        "status": task.status,
+        "ground": task.ground,
+        "settled_at": task.settled_at,
+    }

@@ -1,0 +1,90 @@
+"""What agents sent over the Data Rights Protocol, and what they have to be told of it."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from uuid_utils.compat import uuid7
+
+from requests_app.models.agents import Agent
+from requests_app.models.requests import Request
+from requests_app.states import Status
+
+
+class AgentRequest(models.Model):
+    """One message of an agent by which it exercises a right: the request that came of it, or how it was settled.
+
+    What it says of the person is in the request, sealed; here are the agent's own ids alone.
+    """
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="sent")
+    agent_request_id = models.CharField(_("agent's own id"), max_length=200)
+    exercise = models.CharField(_("exercises"), max_length=60)
+    regime = models.CharField(_("under"), max_length=20, blank=True)
+    request = models.OneToOneField(
+        Request, null=True, blank=True, on_delete=models.PROTECT, related_name="agent_request"
+    )
+    settled_status = models.CharField(max_length=20, blank=True, help_text=_("Where it became no request."))
+    settled_reason = models.CharField(max_length=40, blank=True)
+    status_callback = models.CharField(_("told at"), max_length=1000, blank=True)
+    told_status = models.CharField(_("told last"), max_length=20, blank=True)
+    told_reason = models.CharField(max_length=40, blank=True)
+    received_at = models.DateTimeField(_("received"))
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"agent_request_id", "status_callback"})
+
+    class Meta:
+        verbose_name = _("agent's request")
+        verbose_name_plural = _("agents' requests")
+        ordering = ["-received_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "agent_request_id"], name="one_request_per_agents_id"),
+            models.CheckConstraint(
+                condition=Q(request__isnull=False, settled_status="") | Q(request__isnull=True) & ~Q(settled_status=""),
+                name="became_a_request_or_was_settled",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.exercise} of {self.received_at:%Y-%m-%d}"
+
+
+class AgentNotice(models.Model):
+    """A change of status that an agent has to be told of.
+
+    Written by the trigger `tells_the_agent` of Request, in the transaction of the change; sent by `drp_callbacks`.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("to be sent")
+        SENT = "sent", _("sent")
+        SKIPPED = "skipped", _("nothing new for the agent")
+        GIVEN_UP = "given_up", _("given up")
+
+    id = models.BigAutoField(primary_key=True)
+    agent_request = models.ForeignKey(AgentRequest, on_delete=models.PROTECT, related_name="notices")
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices)
+    ground = models.CharField(max_length=30, blank=True)
+    changed_at = models.DateTimeField(_("changed"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: at once."))
+    lease_until = models.DateTimeField(null=True, blank=True)
+    token = models.UUIDField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    last_reason = models.CharField(max_length=40, blank=True, help_text=_("HTTP status, or what went wrong."))
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        verbose_name = _("notice to an agent")
+        verbose_name_plural = _("notices to agents")
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["agent_request", "id"], name="agent_notice_due", condition=Q(state="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return self.status
