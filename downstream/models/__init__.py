@@ -1,6 +1,7 @@
 """The tables of downstream."""
 
 from downstream.models.datasets import Dataset, KeyHash
+from downstream.models.exemptions import Exemption, ExemptionEnd
 from downstream.models.exposures import ExposureDecision
 from downstream.models.holders import Acknowledgement, HolderRequest
 from downstream.models.lineage import LineageEvent, LineageNode, LineageRead, LineageRun, LineageWrite
@@ -13,6 +14,8 @@ __all__ = [
     "Acknowledgement",
     "Dataset",
     "DatasetVersion",
+    "Exemption",
+    "ExemptionEnd",
     "ExposureDecision",
     "HolderRequest",
     "KeyHash",
