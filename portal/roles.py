@@ -10,7 +10,7 @@ ALL = (AGENT, MANAGER, AUDITOR, ADMINISTRATOR)
 
 _VIEWED = ("portal", "consents", "downstream", "requests_app")
 _ALLOWED: dict[str, tuple[str, ...]] = {
-    AGENT: ("requests_app.carry_out",),
+    AGENT: ("requests_app.carry_out", "downstream.settle_correction"),
     MANAGER: (
         "requests_app.carry_out",
         "consents.open_hold",
@@ -24,6 +24,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.describe_dataset",
         "downstream.decide_retention",
         "downstream.decide_exposure",
+        "downstream.settle_correction",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

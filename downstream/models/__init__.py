@@ -1,5 +1,6 @@
 """The tables of downstream."""
 
+from downstream.models.corrections import Correction
 from downstream.models.datasets import Dataset, KeyHash
 from downstream.models.exemptions import Exemption, ExemptionEnd
 from downstream.models.exposures import ExposureDecision
@@ -12,6 +13,7 @@ from downstream.models.webhooks import WebhookCursor, WebhookDelivery, WebhookSu
 
 __all__ = [
     "Acknowledgement",
+    "Correction",
     "Dataset",
     "DatasetVersion",
     "Exemption",
