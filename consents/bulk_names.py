@@ -1,7 +1,7 @@
 """Many names of one scheme at once: whose they are, which belonged to people who were erased, and all there are."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from consents import subjects
 from consents.models import Identifier, Suppressed
@@ -38,6 +38,20 @@ def anybody_erased(scheme: str) -> bool:
 def how_many_erased(scheme: str) -> int:
     """Names of this scheme that belonged to people who were erased."""
     return Suppressed.objects.filter(scheme=scheme).count()
+
+
+def fingerprints(subject_id: uuid.UUID, *, scheme: str) -> set[bytes]:
+    """The keyed fingerprints of a living person's names of this scheme."""
+    rows = Identifier.objects.filter(subject_id=subject_id, scheme=scheme)
+    return {bytes(one) for one in rows.values_list("fingerprint", flat=True) if one is not None}
+
+
+def having(values: Collection[str], *, scheme: str, among: Collection[bytes]) -> set[str]:
+    """Those of the values whose keyed fingerprint is one of these."""
+    found: set[str] = set()
+    for prints in _fingerprints(sorted(values), scheme):
+        found = found.union(*(prints[one] for one in prints.keys() & set(among)))
+    return found
 
 
 def pages(*, scheme: str) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from consents import bulk_names
 from downstream import leases, leaving, naming, registry, versions
 from downstream.connectors.base import Connector, ConnectorError, Manifest, Span, TellsKeys
 from downstream.leases import Lease
-from downstream.models import Dataset, DatasetVersion, Propagation, Target
+from downstream.models import Dataset, DatasetVersion, Exemption, Propagation, Target
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BEGINNING = 16
@@ -94,8 +94,16 @@ def look_through(propagation: Propagation, lease: Lease, connector: Connector, *
         for batch in batches:
             people |= bulk_names.people(batch, scheme=dataset.key_scheme)
             erased |= bulk_names.erased(batch, scheme=dataset.key_scheme)
+        erased -= _kept(dataset, erased)
     _aim(propagation, lease, leaving.among(dataset, people, at=at))
     return Looked(manifest, frozenset(erased), tuple(failures))
+
+
+def _kept(dataset: Dataset, erased: set[str]) -> set[str]:
+    """Those keys of erased people whose rows the dataset keeps under an exemption."""
+    exempted = Exemption.objects.in_force().filter(dataset=dataset).values_list("fingerprints", flat=True)
+    prints = {bytes.fromhex(one) for each in exempted for one in each}
+    return bulk_names.having(erased, scheme=dataset.key_scheme, among=prints) if prints else set()
 
 
 def _keys(connector: TellsKeys, units: Collection[str] | None, failures: list[ConnectorError]) -> Iterator[list[str]]:
@@ -134,6 +142,9 @@ def _whose_hashes(dataset: Dataset, batches: Iterable[list[str]]) -> set[uuid.UU
 @transaction.atomic
 def _aim(propagation: Propagation, lease: Lease, people: dict[uuid.UUID, tuple[Span, ...]]) -> None:
     leases.extend(lease)
+    # read again behind the run's lock, which an exemption takes
+    kept = set(leaving.kept_back(propagation.dataset))
+    people = {pk: spans for pk, spans in people.items() if pk not in kept}
     known = set(naming.keys(people, dataset=propagation.dataset).values())
     Target.objects.bulk_create(
         [leaving.target(propagation, pk, people[pk], is_named=pk in known) for pk in sorted(people)],

@@ -12,13 +12,15 @@ from consents.decisions import Decision
 from consents.models import LedgerEvent, Preference, Subject
 from consents.vocabulary import EVERY, Action, Kind, Slot
 from downstream import purging, registry
-from downstream.models import Dataset, Propagation, PurgeReceipt, RemovalReceipt, Target
+from downstream.models import Dataset, Exemption, Propagation, PurgeReceipt, RemovalReceipt, Target
 from downstream.propagation_states import Status
 
 WAITING, WORKING, FAILED, LATE = "waiting", "working", "failed", "late"
 REMOVED, NOT_IN, GAP = "removed", "not_in", "gap"
 ASKED, TOLD_REMOVED, TOLD_NOT_IN = "asked", "told_removed", "told_not_in"
 """Where somebody else holds the dataset: they were asked, and what they then said, which nobody of ours has seen."""
+EXEMPT = "exempt"
+"""It keeps the rows of this erased person, because a law says so; `Stop.reason_code` is the ground."""
 MOVING = frozenset({WAITING, WORKING, ASKED, FAILED, LATE})
 ATTESTED = frozenset({TOLD_REMOVED, TOLD_NOT_IN})
 
@@ -108,13 +110,22 @@ def _of_rules(place: str, whole: Sequence[str], decision: Decision) -> "QuerySet
 def stops(*, subject_id: uuid.UUID, purpose: str, position: int | None, at: datetime) -> list[Stop]:
     """Each living dataset of the purpose; `position` is the no's place in the log, None until it has one."""
     datasets = Dataset.objects.living().serving(purpose).select_related("owner")
-    return [_stop(dataset, subject_id, position, at) for dataset in datasets]
+    return _stops(datasets, subject_id, position, at)
 
 
 def everywhere(*, subject_id: uuid.UUID, position: int | None, at: datetime) -> list[Stop]:
     """Each living dataset, whatever it serves: the way of an erasure."""
     datasets = Dataset.objects.living().select_related("owner")
-    return [_stop(dataset, subject_id, position, at) for dataset in datasets]
+    return _stops(datasets, subject_id, position, at)
+
+
+def _stops(datasets: "QuerySet[Dataset]", subject_id: uuid.UUID, position: int | None, at: datetime) -> list[Stop]:
+    exempted = Exemption.objects.in_force().of_erased().filter(subject_id=subject_id)
+    grounds = dict(exempted.values_list("dataset_id", "ground"))
+    return [
+        Stop(one, EXEMPT, 0, None, None, grounds[one.pk]) if one.pk in grounds else _stop(one, subject_id, position, at)
+        for one in datasets
+    ]
 
 
 def among(

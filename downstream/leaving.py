@@ -11,7 +11,7 @@ from consents import decisions, holds, log
 from consents.models import LedgerEvent, Position, Subject
 from consents.vocabulary import ANYWHERE, Kind
 from downstream.connectors.base import Part, Span, Spans
-from downstream.models import Dataset, Propagation, Target
+from downstream.models import Dataset, Exemption, Propagation, Target
 
 Stored = list[list[str | None]]
 Going = dict[uuid.UUID, tuple[Span, ...]]
@@ -67,7 +67,15 @@ def _going(dataset: Dataset, candidates: "QuerySet[Subject]", *, erased: set[uui
     going: Going = dict.fromkeys(denied, ())
     for pk, spans in _over_spans(dataset, candidates, at=at):
         going.setdefault(pk, spans)
+    for pk in kept_back(dataset):
+        going.pop(pk, None)
     return going
+
+
+def kept_back(dataset: Dataset) -> "QuerySet[Exemption, uuid.UUID]":
+    """Ids of people whose rows stay although they are erased: exempted, as nobody is from a no of any other kind."""
+    exempted = Exemption.objects.in_force().of_erased().filter(dataset=dataset)
+    return exempted.values_list("subject_id", flat=True)
 
 
 def _concerned(touched: log.Touched) -> "QuerySet[Subject]":

@@ -32,7 +32,7 @@ from downstream import (
 )
 from downstream.connectors.base import ConnectorError
 from downstream.leases import Lease, LeaseLost
-from downstream.models import Dataset, Propagation, Target
+from downstream.models import Dataset, Exemption, Propagation, Target
 from downstream.propagation_states import DUE, Status
 from portal import actors, audit
 from portal.errors import Conflict
@@ -89,6 +89,9 @@ def _planned(read: Dataset, people: leaving.Going, *, head: int, is_full: bool, 
     if dataset is None or _decides(dataset) != _decides(read) or dataset.propagations.busy().exists():
         # the next turn looks again
         return None
+    # read again under the lock that an exemption takes
+    kept = set(leaving.kept_back(dataset))
+    people = {pk: spans for pk, spans in people.items() if pk not in kept}
     if not people and not is_full:
         dataset.position = head
         dataset.save(update_fields=["position"])
@@ -229,14 +232,16 @@ def retry_now(*, propagation: Propagation, by: str, at: datetime) -> None:
 def arrived(*, subject_id: uuid.UUID, position: int) -> bool:
     """Whether everything up to `position` about this person is verified in every living dataset, without a gap.
 
-    Not while files wait to be looked through: whoever is forgotten before can be harder to recognise in them.
+    Not while files wait to be looked through: whoever is forgotten before can be harder to recognise in them. A dataset
+    that keeps their rows when they are erased is not waited for.
     """
+    exempted = Exemption.objects.in_force().of_erased().filter(subject_id=subject_id).values("dataset")
     behind = Q(position__lt=position) | Q(pk__in=versions.with_arrivals())
-    if Dataset.objects.living().filter(behind).exists():
+    if Dataset.objects.living().filter(behind).exclude(pk__in=exempted).exists():
         return False
     gaps = Target.objects.gaps().filter(
         subject_id=subject_id,
         propagation__to_position__gte=position,
         propagation__dataset__retired_at__isnull=True,
     )
-    return not gaps.exists()
+    return not gaps.exclude(propagation__dataset__in=exempted).exists()

@@ -20,7 +20,7 @@ from downstream import leases, naming, registry, retry
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Residue, Trace
 from downstream.failures import of_unexpected
 from downstream.leases import Lease, LeaseLost
-from downstream.models import Dataset, Propagation, PurgeReceipt, Target, Unit
+from downstream.models import Dataset, Exemption, Propagation, PurgeReceipt, Target, Unit
 from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict, DomainError
@@ -225,6 +225,11 @@ def decide_retention(*, dataset: Dataset, hours: int | None, reason: str, by: st
 
 
 def kept(*, subject_id: uuid.UUID) -> "QuerySet[Propagation]":
-    """Runs that removed this person from a living dataset and whose bytes are not known to be gone."""
+    """Runs that removed this person from a living dataset and whose bytes are not known to be gone.
+
+    Not of a dataset that keeps rows of theirs anyway, under an exemption from their erasure.
+    """
     theirs = Target.objects.filter(propagation=OuterRef("pk"), subject_id=subject_id, is_gap=False)
-    return Propagation.objects.kept().filter(Exists(theirs), dataset__retired_at__isnull=True)
+    exempted = Exemption.objects.in_force().of_erased().filter(subject_id=subject_id).values("dataset")
+    of_living = Propagation.objects.kept().filter(Exists(theirs), dataset__retired_at__isnull=True)
+    return of_living.exclude(dataset__in=exempted)

@@ -14,7 +14,7 @@ from consents import holds, log, purposes, regime, sequencer, subjects
 from consents.models import Hold, Position
 from consents.vocabulary import Default
 from downstream import registry, statements, versions
-from downstream.models import Dataset, DatasetVersion, Propagation, RemovalReceipt, Target
+from downstream.models import Correction, Dataset, DatasetVersion, Exemption, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import OPEN
 
 _MOST_LOOKED_AT = 5_000
@@ -86,6 +86,8 @@ def of_version(version: DatasetVersion, use: Use, paused: Iterable[Pause], *, at
     yield from _progress(dataset, at)
     yield from _holds(dataset, paused)
     yield from _gaps(dataset)
+    yield from _exempted(dataset)
+    yield from _uncorrected(dataset, at)
     yield from _own_words(dataset, use)
 
 
@@ -178,6 +180,22 @@ def _gaps(dataset: Dataset) -> Iterator[Reason]:
     if people:
         text = f"Of {people} people who may not be in it nobody can tell which rows are theirs."
         yield Reason("gap", text, dataset.slug)
+
+
+def _exempted(dataset: Dataset) -> Iterator[Reason]:
+    """Rows that a law has it keep are there to be kept, and for nothing else."""
+    kept = Exemption.objects.in_force().of_erased().filter(dataset=dataset)
+    people = kept.values("subject_id").distinct().count()
+    if people:
+        text = f"It keeps rows of {people} erased people because a law says so; they must not be trained on."
+        yield Reason("exempted_rows", text, dataset.slug)
+
+
+def _uncorrected(dataset: Dataset, at: datetime) -> Iterator[Reason]:
+    """What people said is wrong must not be learned once it should have been put right."""
+    late = Correction.objects.overdue(at).filter(dataset=dataset).count()
+    if late:
+        yield Reason("correction_late", f"{late} corrections in it are past their deadline.", dataset.slug)
 
 
 def _unnamed(dataset: Dataset) -> "QuerySet[Target]":

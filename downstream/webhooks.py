@@ -26,7 +26,14 @@ from downstream.outbound import OutboundError
 from portal import actors, audit, crypto
 from portal.errors import Conflict, DomainError, NotFound
 
-EVENTS = ("propagation.planned", "permit.void", "hold.opened", "hold.lifted")
+EVENTS = (
+    "propagation.planned",
+    "permit.void",
+    "hold.opened",
+    "hold.lifted",
+    "correction.requested",
+    "correction.settled",
+)
 TEST = "webhook.test"
 MOST = 20
 """Addresses of one partner."""

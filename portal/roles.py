@@ -10,7 +10,7 @@ ALL = (AGENT, MANAGER, AUDITOR, ADMINISTRATOR)
 
 _VIEWED = ("portal", "consents", "downstream", "requests_app")
 _ALLOWED: dict[str, tuple[str, ...]] = {
-    AGENT: ("requests_app.carry_out",),
+    AGENT: ("requests_app.carry_out", "downstream.settle_correction"),
     MANAGER: (
         "requests_app.carry_out",
         "consents.open_hold",
@@ -26,6 +26,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.decide_exposure",
         "requests_app.write_template",
         "requests_app.manage_agents",
+        "downstream.settle_correction",
     ),
     AUDITOR: (),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),

@@ -28,6 +28,8 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Datasets"), "database", "downstream", "dataset"),
                 _item(_("Propagations"), "sync", "downstream", "propagation"),
                 _item(_("Removal receipts"), "receipt_long", "downstream", "removalreceipt"),
+                _item(_("Corrections"), "edit", "downstream", "correction"),
+                _item(_("Exemptions"), "policy", "downstream", "exemption"),
                 _item(_("Models"), "network_intelligence", "downstream", "trainedmodel"),
                 _item(_("Training runs"), "model_training", "downstream", "trainingrun"),
                 _item(_("Training permits"), "approval", "downstream", "permit"),

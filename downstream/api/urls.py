@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from downstream.api import datasets, lineage, propagations, suppression, training, versions, webhooks
+from downstream.api import corrections, datasets, lineage, propagations, suppression, training, versions, webhooks
 
 urlpatterns = [
     path("datasets", datasets.Datasets.as_view(), name="api-datasets"),
@@ -20,6 +20,10 @@ urlpatterns = [
     path("propagations/<uuid:id>", propagations.OnePropagation.as_view(), name="api-propagation"),
     path("propagations/<uuid:id>/keys", propagations.Keys.as_view(), name="api-propagation-keys"),
     path("propagations/<uuid:id>/ack", propagations.Ack.as_view(), name="api-propagation-ack"),
+    path("corrections", corrections.Corrections.as_view(), name="api-corrections"),
+    path("corrections/<uuid:id>", corrections.OneCorrection.as_view(), name="api-correction"),
+    path("corrections/<uuid:id>/keys", corrections.CorrectionKeys.as_view(), name="api-correction-keys"),
+    path("corrections/<uuid:id>/ack", corrections.CorrectionAck.as_view(), name="api-correction-ack"),
     path("webhooks", webhooks.Webhooks.as_view(), name="api-webhooks"),
     path("webhooks/<uuid:id>", webhooks.OneWebhook.as_view(), name="api-webhook"),
     path("webhooks/<uuid:id>/test", webhooks.Test.as_view(), name="api-webhook-test"),

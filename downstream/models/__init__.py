@@ -1,6 +1,8 @@
 """The tables of downstream."""
 
+from downstream.models.corrections import Correction
 from downstream.models.datasets import Dataset, KeyHash
+from downstream.models.exemptions import Exemption, ExemptionEnd
 from downstream.models.exposures import ExposureDecision
 from downstream.models.holders import Acknowledgement, HolderRequest
 from downstream.models.lineage import LineageEvent, LineageNode, LineageRead, LineageRun, LineageWrite
@@ -11,8 +13,11 @@ from downstream.models.webhooks import WebhookCursor, WebhookDelivery, WebhookSu
 
 __all__ = [
     "Acknowledgement",
+    "Correction",
     "Dataset",
     "DatasetVersion",
+    "Exemption",
+    "ExemptionEnd",
     "ExposureDecision",
     "HolderRequest",
     "KeyHash",

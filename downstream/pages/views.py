@@ -32,6 +32,7 @@ _STATES = {
     journeys.TOLD_REMOVED: gettext_lazy("Removed, they told us: we cannot look there ourselves"),
     journeys.TOLD_NOT_IN: gettext_lazy("Nothing of yours was in it, they told us: we cannot look there ourselves"),
     journeys.NOT_IN: gettext_lazy("Nothing of yours was in it"),
+    journeys.EXEMPT: gettext_lazy("Kept there, and not used: a law obliges us to keep it"),
     journeys.GAP: gettext_lazy("We cannot tell: this dataset does not name you by anything we know"),
 }
 _UNREACHABLE = {
@@ -146,6 +147,8 @@ def _summary(decision: Decision, stops: list[Stop]) -> str:
         return _("No dataset is used for this purpose.")
     counts = {"done": sum(stop.state not in journeys.MOVING for stop in stops), "all": len(stops)}
     arrived = counts["done"] == counts["all"]
+    if arrived and any(stop.state == journeys.EXEMPT for stop in stops):
+        return _("Every dataset follows, but for what a law obliges us to keep.")
     if arrived and any(stop.state in journeys.ATTESTED for stop in stops):
         return _("Every dataset follows. Where others keep it, they told us so; in the others we looked again.")
     if decision.choice is None:

@@ -58,6 +58,7 @@ _STOPS = {
     journeys.TOLD_REMOVED: ("success", gettext_lazy("removed, its holder says")),
     journeys.TOLD_NOT_IN: ("success", gettext_lazy("nothing of theirs was in it, its holder says")),
     journeys.NOT_IN: ("success", gettext_lazy("nothing of theirs was in it")),
+    journeys.EXEMPT: ("info", gettext_lazy("exempted: it keeps their rows by law")),
     journeys.GAP: ("danger", gettext_lazy("cannot tell: it does not name them by anything known")),
 }
 

@@ -149,6 +149,7 @@ PLACES: dict[str, Words] = {
     journeys.TOLD_REMOVED: gettext_lazy("removed, as whoever keeps it told us"),
     journeys.TOLD_NOT_IN: gettext_lazy("nothing of yours was in it, as whoever keeps it told us"),
     journeys.NOT_IN: gettext_lazy("nothing of yours was in it"),
+    journeys.EXEMPT: gettext_lazy("kept, and not used: a law obliges us to keep it"),
     journeys.GAP: gettext_lazy("we cannot tell yet"),
 }
 PACKAGES: dict[str, Words] = {
