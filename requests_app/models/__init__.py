@@ -6,7 +6,7 @@ from requests_app.models.files import Attachment
 from requests_app.models.identity import IdentityCheck
 from requests_app.models.messages import Letter, Message, MessageTemplate
 from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
-from requests_app.models.work import System, Task
+from requests_app.models.work import SavedView, System, Task
 
 __all__ = [
     "Agent",
@@ -24,6 +24,7 @@ __all__ = [
     "Redaction",
     "Request",
     "RequestQuerySet",
+    "SavedView",
     "System",
     "Task",
     "TimelineEntry",
