@@ -46,6 +46,9 @@ class RequestAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("A reference, such as Q-01ABC…")
     actions = ("assign_to_me", "assign_to", "extend")
 
+    class Media:
+        js = ("heed/queue.js",)
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Request]":
         return Request.objects.select_related("assigned_to").defer(*_BODIES)
 
