@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -19,6 +20,7 @@ from portal import clock, partitions
 from portal.staff_pages import badge, unbroken
 from requests_app import remaining
 from requests_app.models import Request
+from requests_app.states import Status
 
 _SOONEST = 6
 Tile = tuple[str, int, str, bool]
@@ -38,11 +40,24 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _request_tiles(at: datetime) -> list[Tile]:
     queue = reverse("admin:requests_app_request_changelist")
-    every = Request.objects.open()
-    overdue = every.filter(due_on__lt=at.date()).count()
+    today = at.date()
+    found = Request.objects.open().aggregate(
+        every=Count("pk", filter=~Q(status=Status.VERIFYING)),
+        overdue=Count("pk", filter=Q(due_on__lt=today)),
+        today=Count("pk", filter=Q(due_on=today)),
+        nobodys=Count("pk", filter=Q(assigned_to__isnull=True) & ~Q(status=Status.VERIFYING)),
+        waiting=Count("pk", filter=Q(status=Status.AWAITING_SUBJECT)),
+        second=Count("pk", filter=Q(status=Status.IN_REVIEW)),
+        escalated=Count("pk", filter=Q(escalated_at__isnull=False)),
+    )
     return [
-        (_("Open requests"), every.count(), f"{queue}?clock=open", False),
-        (_("Overdue requests"), overdue, f"{queue}?clock=overdue", overdue > 0),
+        (_("Open requests"), found["every"], queue, False),
+        (_("Due today"), found["today"], f"{queue}?view=today", False),
+        (_("Overdue requests"), found["overdue"], f"{queue}?view=overdue", found["overdue"] > 0),
+        (_("Escalated"), found["escalated"], f"{queue}?view=escalated", found["escalated"] > 0),
+        (_("Requests that nobody has taken"), found["nobodys"], f"{queue}?view=unassigned", False),
+        (_("Waiting for the person"), found["waiting"], f"{queue}?view=waiting", False),
+        (_("Waiting for a second pair of eyes"), found["second"], f"{queue}?view=second", False),
         (_("Holds in force"), Hold.objects.in_force(at).count(), reverse("admin:consents_hold_changelist"), False),
     ]
 

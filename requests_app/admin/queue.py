@@ -1,254 +1,226 @@
-"""The request queue and the page of one request."""
+"""The request queue: what is due first, narrowed by what has to be done, worked on one by one or many at once."""
 
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Case, Q, QuerySet, When
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.decorators import action
-from unfold.enums import ActionVariant
 
-from consents import subjects
-from consents.vocabulary import Scheme
-from downstream import journeys
-from portal import audit, clock
+from portal import audit, clock, references
 from portal.countries import name_of
-from portal.staff_dialogs import ConfirmForm, asking
-from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named, unbroken
-from requests_app import legal_clock, remaining, sealing, workflow
+from portal.errors import DomainError, NotFound
+from portal.models import User
+from portal.staff_pages import FirstThousands, ReadOnlyAdmin, badge, by, found, unbroken
+from requests_app import remaining
+from requests_app.admin import bulk, saved_views, wording, workspace
+from requests_app.admin.deeds import BY_NAME
+from requests_app.admin.deeds.base import CARRY_OUT, Deed, Doing
+from requests_app.admin.filters import ChannelFilter, PlaceFilter, RightFilter, StaffFilter, StatusFilter, ViewFilter
 from requests_app.admin.intake import IntakePages
 from requests_app.models import Request
-from requests_app.rights import erasure
-from requests_app.states import CLOSED, Status
 
-CARRY_OUT = "requests_app.carry_out"
-_KINDS = {
-    Status.RECEIVED: "info",
-    Status.VERIFYING: "default",
-    Status.IN_PROGRESS: "warning",
-    Status.AWAITING_SUBJECT: "default",
-    Status.IN_REVIEW: "warning",
-    Status.PARTIALLY_FULFILLED: "success",
-    Status.REFUSED: "danger",
-    Status.EXPIRED: "default",
-    Status.FULFILLED: "success",
-    Status.WITHDRAWN: "default",
-}
-_HAPPENED = {
-    "received": gettext_lazy("received"),
-    "started": gettext_lazy("work started"),
-    "carried_out": gettext_lazy("erasure set going in every dataset"),
-    "withdrawn": gettext_lazy("withdrawn"),
-    "fulfilled": gettext_lazy("every dataset verified; identifiers and key destroyed"),
-}
-_STOPS = {
-    journeys.WAITING: ("info", gettext_lazy("waiting")),
-    journeys.WORKING: ("info", gettext_lazy("under way")),
-    journeys.FAILED: ("danger", gettext_lazy("failed: see propagations")),
-    journeys.LATE: ("danger", gettext_lazy("late")),
-    journeys.REMOVED: ("success", gettext_lazy("removed, looked again")),
-    journeys.ASKED: ("info", gettext_lazy("asked, waits for its holder")),
-    journeys.TOLD_REMOVED: ("success", gettext_lazy("removed, its holder says")),
-    journeys.TOLD_NOT_IN: ("success", gettext_lazy("nothing of theirs was in it, its holder says")),
-    journeys.NOT_IN: ("success", gettext_lazy("nothing of theirs was in it")),
-    journeys.EXEMPT: ("info", gettext_lazy("exempted: it keeps their rows by law")),
-    journeys.GAP: ("danger", gettext_lazy("cannot tell: it does not name them by anything known")),
-}
-
-
-class ClockFilter(admin.SimpleListFilter):
-    """By what the legal clock says."""
-
-    title = gettext_lazy("clock")
-    parameter_name = "clock"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("open", _("open")), ("soon", _("due within a week")), ("overdue", _("overdue"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Request]) -> QuerySet[Request]:
-        today = clock.now().date()
-        wanted = {
-            "open": Q(),
-            "soon": Q(due_on__range=(today, today + timedelta(days=remaining.SOON_DAYS))),
-            "overdue": Q(due_on__lt=today),
-        }
-        chosen = wanted.get(self.value() or "")
-        return queryset if chosen is None else queryset.exclude(status__in=CLOSED).filter(chosen)
+_BODIES = ("terms", "sealed_note", "sealed_details", "sealed_requester", "sealed_contact")
 
 
 @admin.register(Request)
 class RequestAdmin(IntakePages, ReadOnlyAdmin):
-    empty_title = gettext_lazy("No request yet")
-    empty_text = gettext_lazy("People make them on their pages; each appears here with its deadline.")
-    list_display = ("asked", "state", "due", "lives_in", "received_on", "handled_by")
-    list_filter = (ClockFilter, "status", "right", "jurisdiction")
-    list_select_related = ("assigned_to",)
-    # what is open before what is closed, the most urgent first
-    ordering = (Case(When(status__in=CLOSED, then=1), default=0), "due_on", "id")
-    fields = (
-        "shown_reference",
-        "right",
-        "state",
-        "next_step",
-        "due",
-        "counted",
-        "person",
-        "lives_in",
-        "received_at",
-        "note",
-        "handled_by",
-        "systems",
-        "happened",
-    )
-    readonly_fields = tuple(name for name in fields if name not in {"right", "received_at"})
-    actions_detail = ("start", "carry_out")
+    empty_title = gettext_lazy("Nothing here")
+    empty_text = gettext_lazy("People make requests on their pages; each appears here with its deadline.")
+    list_display = ("asked", "state", "due", "lives_in", "received_on", "came_in", "handled_by")
+    list_filter = (ViewFilter, StatusFilter, RightFilter, PlaceFilter, StaffFilter, ChannelFilter)
+    list_per_page = 40
+    list_before_template = "admin/requests_app/request/views.html"
+    paginator = FirstThousands
+    show_full_result_count = False
+    # by anything else, all that is open would have to be sorted
+    sortable_by = ("due",)
+    ordering = ("due_on", "id")
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("A reference, such as Q-01ABC…")
+    actions = ("assign_to_me", "assign_to", "extend")
 
-    @admin.display(description=gettext_lazy("request"), ordering="right")
+    class Media:
+        js = ("heed/queue.js",)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Request]":
+        return Request.objects.select_related("assigned_to").defer(*_BODIES)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Request]", search_term: str
+    ) -> "tuple[QuerySet[Request], bool]":
+        if not search_term.strip():
+            return queryset, False
+        try:
+            # whatever is filtered: who has a reference in hand means that request
+            return self.get_queryset(request).filter(pk=references.decode("Q", search_term)), False
+        except NotFound:
+            return queryset.none(), False
+
+    @admin.display(description=gettext_lazy("request"))
     def asked(self, request: Request) -> str:
         return format_html("{}<br>{}", request.get_right_display(), unbroken(request.reference))
 
-    @admin.display(description=gettext_lazy("reference"))
-    def shown_reference(self, request: Request) -> str:
-        return unbroken(request.reference)
-
-    @admin.display(description=gettext_lazy("status"), ordering="status")
+    @admin.display(description=gettext_lazy("status"))
     def state(self, request: Request) -> str:
-        leaving = bool(request.carried_out_at) and not request.is_closed
-        words = _("leaving the datasets") if leaving else request.get_status_display()
-        return badge(_KINDS[Status(request.status)], words)
+        return badge(*wording.state(request))
 
     @admin.display(description=gettext_lazy("due"), ordering="due_on")
     def due(self, request: Request) -> str:
         return badge(*remaining.in_words(request, today=clock.now().date()))
 
-    @admin.display(description=gettext_lazy("lives in"), ordering="jurisdiction")
+    @admin.display(description=gettext_lazy("lives in"))
     def lives_in(self, request: Request) -> str:
         return name_of(request.jurisdiction)
 
-    @admin.display(description=gettext_lazy("received"), ordering="received_at")
+    @admin.display(description=gettext_lazy("received"))
     def received_on(self, request: Request) -> str:
         return format_html('<span class="nowrap">{}</span>', date_format(request.received_at, "DATE_FORMAT"))
 
-    @admin.display(description=gettext_lazy("assigned to"), ordering="assigned_to__username")
+    @admin.display(description=gettext_lazy("came in"))
+    def came_in(self, request: Request) -> str:
+        return str(request.get_channel_display())
+
+    @admin.display(description=gettext_lazy("assigned to"))
     def handled_by(self, request: Request) -> str:
         return request.assigned_to.username if request.assigned_to else "–"
 
-    @admin.display(description=gettext_lazy("what comes next"))
-    def next_step(self, request: Request) -> str:
-        if request.is_closed:
-            return _("Nothing: it is closed.")
-        if request.carried_out_at:
-            return _("Nothing for you to do: it closes by itself once every dataset is verified.")
-        if request.status == Status.RECEIVED:
-            return _("Start work on it. Then it can be carried out.")
-        return _("Carry out the erasure. It closes by itself once every dataset is verified.")
+    # --- one request ------------------------------------------------------------------------------
 
-    @admin.display(description=gettext_lazy("person"))
-    def person(self, request: Request) -> str:
-        if request.subject_id is None:
-            return _("not known yet")
-        known = subjects.values([request.subject_id], scheme=Scheme.ACCOUNT).get(request.subject_id)
-        address = reverse("admin:consents_subject_change", args=[request.subject_id])
-        return format_html('<a class="text-link" href="{}">{}</a>', address, known or request.subject_id)
-
-    @admin.display(description=gettext_lazy("how it was counted"))
-    def counted(self, request: Request) -> str:
-        return lines((step,) for step in legal_clock.arithmetic(request))
-
-    @admin.display(description=gettext_lazy("what they wrote"))
-    def note(self, request: Request) -> str:
-        if request.sealed_note is None:
-            return "–"
-        return sealing.unseal(request, request.sealed_note, context=sealing.NOTE) or _("erased")
-
-    @admin.display(description=gettext_lazy("datasets"))
-    def systems(self, request: Request) -> str:
-        if request.carried_out_at is None:
-            return _("nothing was set going yet")
-        stops = erasure.stops(request, at=clock.now())
-        return lines((stop.dataset.name, badge(*_arrived(stop))) for stop in stops)
-
-    @admin.display(description=gettext_lazy("timeline"))
-    def happened(self, request: Request) -> str:
-        told = request.timeline.all()
-        return lines((date_format(one.at, "DATETIME_FORMAT"), _told(one.code), named(one.actor)) for one in told)
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own: list[URLPattern] = [
+            path("views/save/", view(self.save_view), name="requests_app_request_save_view"),
+            path("views/<uuid:pk>/forget/", view(self.forget_view), name="requests_app_request_forget_view"),
+            path("<path:object_id>/do/<slug:name>/", view(self.do), name="requests_app_request_do"),
+            path("<path:object_id>/do/<slug:name>/<path:of>/", view(self.do), name="requests_app_request_do_part"),
+        ]
+        return own + super().get_urls()  # type: ignore[no-any-return]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        if found(self.get_queryset(request), object_id) is not None:
-            audit.record(at=clock.now(), by=by(request), action="request.look_at", of=("request", object_id))
-        return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]
-
-    def has_start_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return _may(request, object_id, workflow.can_start)
-
-    def has_carry_out_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return _may(request, object_id, workflow.can_carry_out)
-
-    @action(
-        description=gettext_lazy("Start work"),
-        permissions=["start"],
-        variant=ActionVariant.PRIMARY,
-        dialog=asking(
-            title=gettext_lazy("Start work on this request"),
-            says=gettext_lazy("It is assigned to you, and the person sees that somebody took it up."),
-            button=gettext_lazy("Start"),
-        ),
-    )
-    def start(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
-        found = Request.objects.get(pk=object_id)
-        return attempt(
+        one = self._one(request, object_id)
+        at = clock.now()
+        audit.record(at=at, by=by(request), action="request.look_at", of=("request", one.pk))
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": one.reference}
+        return TemplateResponse(
             request,
-            lambda: workflow.start(request=found, staff=request.user, by=by(request), at=clock.now()),  # type: ignore[arg-type]
-            done=_("The request is yours."),
-            then=reverse("admin:requests_app_request_change", args=[object_id]),
+            "admin/requests_app/request/workspace.html",
+            context | workspace.panels(one, _staff(request), at=at),
         )
 
-    @action(
-        description=gettext_lazy("Carry out the erasure"),
-        permissions=["carry_out"],
-        variant=ActionVariant.DANGER,
-        dialog=asking(
-            title=gettext_lazy("Carry out this erasure"),
-            says=gettext_lazy(
-                "The person's rows leave every dataset, and then their addresses and their key are destroyed. "
-                "This cannot be undone. The request closes by itself once every dataset is verified."
-            ),
-            button=gettext_lazy("Erase for good"),
-        ),
-    )
-    def carry_out(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
-        found = Request.objects.get(pk=object_id)
-        return attempt(
-            request,
-            lambda: workflow.carry_out(request=found, by=by(request), at=clock.now()),
-            done=_("The erasure is on its way. The request closes once every dataset is verified."),
-            then=reverse("admin:requests_app_request_change", args=[object_id]),
+    def do(self, request: HttpRequest, object_id: str, name: str, of: str = "") -> HttpResponse:
+        """A deed's page: what will happen and what has to be filled in; then it is done."""
+        one, deed = self._one(request, object_id), BY_NAME.get(name)
+        if deed is None:
+            raise Http404
+        if not request.user.has_perm(deed.permission):
+            raise PermissionDenied
+        back = reverse("admin:requests_app_request_change", args=[one.pk])
+        form = deed.form(request.POST or None, request.FILES or None, initial={"request": one, "of": of})
+        if request.method == "POST" and form.is_valid():
+            doing = Doing(one, form.cleaned_data, _staff(request), by(request), clock.now(), of)
+            if _done(request, deed, doing, form):
+                return redirect(back)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": deed.label}
+        context |= {"deed": deed, "form": form, "one": one, "back": back}
+        status = 400 if form.errors else 200
+        return TemplateResponse(request, "admin/requests_app/request/deed.html", context, status=status)
+
+    def _one(self, request: HttpRequest, object_id: str) -> Request:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        one = found(
+            Request.objects.select_related("assigned_to", "subject", "agent", "duplicate_of", "about"), object_id
         )
+        if one is None:
+            raise Http404
+        return one
 
+    # --- many at once -----------------------------------------------------------------------------
 
-def _arrived(stop: journeys.Stop) -> tuple[str, str]:
-    """The badge of one dataset on an erasure's way."""
-    kind, words = _STOPS[stop.state]
-    if not stop.rows_removed:
-        return kind, str(words)
-    rows = ngettext("%(count)d row", "%(count)d rows", stop.rows_removed) % {"count": stop.rows_removed}
-    return kind, f"{words} – {rows}"
-
-
-def _told(code: str) -> str:
-    return str(_HAPPENED.get(code, code.replace("_", " ")))
-
-
-def _may(request: HttpRequest, object_id: str | None, can: Callable[[Request], bool]) -> bool:
-    """Whether the role allows it, and the state of this request too."""
-    if object_id is None or not request.user.has_perm(CARRY_OUT):
+    def has_work_permission(self, request: HttpRequest, *_: Any) -> bool:
         return bool(request.user.has_perm(CARRY_OUT))
-    one = found(Request.objects.all(), object_id)
-    return one is not None and can(one)
+
+    @admin.action(description=gettext_lazy("Assign to me"), permissions=["work"])
+    def assign_to_me(self, request: HttpRequest, queryset: "QuerySet[Request]") -> None:
+        _tell(request, bulk.assign(_ids(request), staff=_staff(request), by=by(request), at=clock.now()))
+
+    @admin.action(description=gettext_lazy("Assign to …"), permissions=["work"])
+    def assign_to(self, request: HttpRequest, queryset: "QuerySet[Request]") -> HttpResponse | None:
+        return self._asked(request, bulk.AssignForm, "assign_to", bulk.assign_filled)
+
+    @admin.action(description=gettext_lazy("Extend …"), permissions=["work"])
+    def extend(self, request: HttpRequest, queryset: "QuerySet[Request]") -> HttpResponse | None:
+        return self._asked(request, bulk.ExtendForm, "extend", bulk.extend_filled)
+
+    def _asked(self, request: HttpRequest, form_class: Any, name: str, act: Any) -> HttpResponse | None:
+        """Ask for what is missing on a page of its own, then do it to each."""
+        ids = _ids(request)
+        form = form_class(request.POST if "filled" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            _tell(request, act(ids, form.cleaned_data, by=by(request), at=clock.now()))
+            return None
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": form_class.title}
+        context |= {"form": form, "ids": ids, "action": name, "says": form_class.says}
+        return TemplateResponse(request, "admin/requests_app/request/bulk.html", context)
+
+    # --- saved views ------------------------------------------------------------------------------
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        mine = saved_views.of(_staff(request))
+        return super().changelist_view(request, {"saved_views": mine, **(extra_context or {})})
+
+    def save_view(self, request: HttpRequest) -> HttpResponse:
+        """Keep the filters that are set under a name."""
+        if request.method != "POST":
+            raise Http404
+        try:
+            kept = saved_views.save(staff=_staff(request), name=request.POST.get("name", ""), query=_query(request))
+            messages.success(request, _("Saved as “%s”.") % kept.name)
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect(f"{reverse('admin:requests_app_request_changelist')}?{_query(request)}")
+
+    def forget_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        if request.method != "POST" or not saved_views.forget(staff=_staff(request), pk=pk):
+            raise Http404
+        return redirect("admin:requests_app_request_changelist")
+
+
+def _done(request: HttpRequest, deed: Deed, doing: Doing, form: Any) -> bool:
+    try:
+        deed.act(doing)
+    except DomainError as error:
+        form.add_error(error.field if error.field in form.fields else None, error.message)
+        return False
+    messages.success(request, deed.done)
+    return True
+
+
+def _staff(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 -- the staff's site lets nobody else in
+    return request.user
+
+
+def _ids(request: HttpRequest) -> list[str]:
+    return request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME)[: bulk.MOST]
+
+
+def _query(request: HttpRequest) -> str:
+    return request.POST.get("query", "")[: saved_views.LONGEST]
+
+
+def _tell(request: HttpRequest, outcome: bulk.Outcome) -> None:
+    """How it went with each: nothing that failed is passed over."""
+    if outcome.done:
+        words = ngettext("Done with %(count)d request.", "Done with %(count)d requests.", outcome.done)
+        messages.success(request, words % {"count": outcome.done})
+    for reference, message in outcome.refused:
+        messages.error(request, f"{reference}: {message}")

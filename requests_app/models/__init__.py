@@ -8,7 +8,7 @@ from requests_app.models.identity import IdentityCheck
 from requests_app.models.imports import ImportedReference, ImportState, RefusedRow, RequestImport
 from requests_app.models.messages import Letter, Message, MessageTemplate
 from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
-from requests_app.models.work import System, Task
+from requests_app.models.work import SavedView, System, Task
 
 __all__ = [
     "Agent",
@@ -32,6 +32,7 @@ __all__ = [
     "Request",
     "RequestImport",
     "RequestQuerySet",
+    "SavedView",
     "System",
     "Task",
     "TimelineEntry",

@@ -109,3 +109,23 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class SavedView(models.Model):
+    """Filters of the queue that a member of staff keeps under a name."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    staff = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    name = models.CharField(_("name"), max_length=40)
+    query = models.CharField(max_length=400)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset()
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["staff", "name"], name="one_view_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -16,7 +16,9 @@ from tests.requests_app.asking import asked
 SignIn = Callable[..., Client]
 
 
-@pytest.mark.parametrize(("left", "listed"), [(30, {"open"}), (5, {"open", "soon"}), (-1, {"open", "overdue"})])
+@pytest.mark.parametrize(
+    ("left", "listed"), [(30, {""}), (5, {"", "soon"}), (0, {"", "soon", "today"}), (-1, {"", "overdue"})]
+)
 def test_each_number_opens_the_list_that_it_counted(
     alice: Subject, petra: User, signed_in: SignIn, left: int, listed: set[str]
 ) -> None:
@@ -25,8 +27,8 @@ def test_each_number_opens_the_list_that_it_counted(
     browser = signed_in(petra)
     assert request.reference in browser.get("/admin/").content.decode()
     lists = {
-        name: browser.get("/admin/requests_app/request/", {"clock": name}).content.decode()
-        for name in ("open", "soon", "overdue")
+        name: browser.get("/admin/requests_app/request/", {"view": name} if name else {}).content.decode()
+        for name in ("", "soon", "today", "overdue")
     }
     assert {name for name, page in lists.items() if request.reference in page} == listed
 

@@ -26,17 +26,21 @@ def page_of(request: Request) -> str:
     return reverse("admin:requests_app_request_change", args=[request.pk])
 
 
-def do(browser: Client, action: str, pk: object) -> Any:
-    return browser.post(reverse(f"admin:requests_app_request_{action}", args=[pk]), {"_form_submitted": "True"})
+def address(action: str, pk: object, of: object = "") -> str:
+    return f"{LIST}{pk}/do/{action}/" + (f"{of}/" if of else "")
+
+
+def do(browser: Client, action: str, pk: object, of: object = "", **filled: Any) -> Any:
+    return browser.post(address(action, pk, of), filled)
 
 
 def test_an_agent_starts_and_carries_out(alice: Subject, bob: User, signed_in: SignIn) -> None:
     request = received(alice)
     browser = signed_in(bob)
-    assert do(browser, "start", request.pk)["HX-Redirect"] == page_of(request)
+    assert do(browser, "start", request.pk)["Location"] == page_of(request)
     request.refresh_from_db()
     assert (request.status, request.assigned_to) == (Status.IN_PROGRESS, bob)
-    assert do(browser, "carry_out", request.pk)["HX-Redirect"] == page_of(request)
+    assert do(browser, "carry_out", request.pk)["Location"] == page_of(request)
     request.refresh_from_db()
     assert request.carried_out_by == f"staff:{bob.pk}"
     assert "on its way" in browser.get(page_of(request)).content.decode()
@@ -44,7 +48,7 @@ def test_an_agent_starts_and_carries_out(alice: Subject, bob: User, signed_in: S
 
 def test_a_dialog_that_was_only_opened_does_nothing(alice: Subject, bob: User, signed_in: SignIn) -> None:
     request = received(alice)
-    answer = signed_in(bob).get(reverse("admin:requests_app_request_start", args=[request.pk]))
+    answer = signed_in(bob).get(address("start", request.pk))
     assert answer.status_code == 200
     request.refresh_from_db()
     assert request.status == Status.RECEIVED
@@ -60,11 +64,12 @@ def test_an_action_that_the_state_forbids_changes_nothing(
     request = IN_STATE[state](alice, petra)
     before = Request.objects.values().get(), LedgerEvent.objects.count()
     browser = signed_in(bob)
-    assert do(browser, action, request.pk).status_code == 403
+    assert do(browser, action, request.pk).status_code == 400
     assert (Request.objects.values().get(), LedgerEvent.objects.count()) == before
-    # neither is it offered
+    # neither is it offered, and the page says why
     page = browser.get(page_of(request)).content.decode()
-    assert reverse(f"admin:requests_app_request_{action}", args=[request.pk]) not in page
+    assert address(action, request.pk) not in page
+    assert "What is not possible now, and why" in page
 
 
 @pytest.mark.parametrize("action", ["start", "carry_out"])

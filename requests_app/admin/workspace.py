@@ -1,0 +1,228 @@
+"""The one page of a request: who, what, clock, identity, tasks, messages, files, answer, and what can be done now.
+
+A fixed number of queries, whatever the request has gone through; each part is a table of plain values for its template.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from consents import subjects
+from consents.vocabulary import Scheme
+from portal.countries import name_of
+from portal.models import User
+from portal.staff_pages import named
+from requests_app import attachments, legal_clock, messages, packages, remaining, rulebook, sealing, steps, timeline
+from requests_app.admin import wording
+from requests_app.admin.deeds import BY_NAME, EVERY
+from requests_app.admin.deeds.base import offers
+from requests_app.models import Request
+from requests_app.states import CheckMethod, CheckStatus, TaskKind, TaskStatus
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a part: a badge, what it is, what is said of it, and buttons as (label, address)."""
+
+    kind: str
+    state: str
+    title: str
+    told: tuple[str, ...] = ()
+    buttons: tuple[tuple[str, str], ...] = ()
+
+
+def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
+    """Everything that the page shows."""
+    every = offers(request, staff, EVERY)
+    return {
+        "one": request,
+        "state": wording.state(request),
+        "due": remaining.in_words(request, today=at.date()),
+        "offers": [(one.deed, _address(request, one.deed.name)) for one in every if not one.why_not],
+        "missing": [one for one in every if one.why_not],
+        "facts": _facts(request),
+        "linked": _linked(request),
+        "said": _said(request),
+        "clock": _clock(request),
+        "checks": _checks(request, staff),
+        "tasks": _tasks(request, staff),
+        "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
+        "proposals": _proposals(request, staff),
+        "messages": messages.read(request=request, by_person=False, at=at),
+        "templates": messages.templates_for(request),
+        "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
+        "files": _files(request),
+        "package": packages.current(request),
+        "happened": _happened(request),
+        "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
+    }
+
+
+def _address(request: Request, name: str, of: Any = "") -> str:
+    if of:
+        return reverse("admin:requests_app_request_do_part", args=[request.pk, name, of])
+    return reverse("admin:requests_app_request_do", args=[request.pk, name])
+
+
+def _facts(request: Request) -> list[tuple[str, str, str]]:
+    """(what, its value, where it leads)."""
+    facts = [
+        (_("Person"), *_person(request)),
+        (_("Lives in"), name_of(request.jurisdiction), ""),
+        (_("Asks"), _asks(request), ""),
+        (_("Came in"), _came_in(request), ""),
+        (_("Language"), request.locale, ""),
+        (_("Assigned to"), request.assigned_to.username if request.assigned_to else _("nobody"), ""),
+    ]
+    return facts
+
+
+def _person(request: Request) -> tuple[str, str]:
+    if request.subject_id is None:
+        return _("not known yet"), ""
+    known = subjects.values([request.subject_id], scheme=Scheme.ACCOUNT).get(request.subject_id)
+    return known or str(request.subject_id), reverse("admin:consents_subject_change", args=[request.subject_id])
+
+
+def _asks(request: Request) -> str:
+    who = sealing.unseal_json(request, request.sealed_requester, context=sealing.REQUESTER) or []
+    return ", ".join([str(request.get_capacity_display()), *(part for part in who if part)])
+
+
+def _came_in(request: Request) -> str:
+    through = request.agent.name if request.agent else request.partner
+    words = str(request.get_channel_display())
+    return f"{words} ({through})" if through else words
+
+
+def _linked(request: Request) -> list[tuple[str, Request]]:
+    """Other requests that this one belongs to, and in which way."""
+    linked = [(_("asked in one go"), one) for one in Request.objects.filter(group=request.group).exclude(pk=request.pk)]
+    if request.duplicate_of:
+        linked.append((_("the same, asked before"), request.duplicate_of))
+    linked += [(_("the same, asked again"), one) for one in request.duplicates.all()]
+    if request.about:
+        linked.append((_("it is about"), request.about))
+    return linked + [(_("about this one"), one) for one in request.follow_ups.all()]
+
+
+def _said(request: Request) -> list[tuple[str, str]]:
+    """What was asked for in words, opened for this page alone."""
+    said = [(_("Note"), sealing.unseal(request, request.sealed_note, context=sealing.NOTE) or "")]
+    details = sealing.unseal_json(request, request.sealed_details, context=sealing.DETAILS) or {}
+    for what, value in {**request.scope, **details}.items():
+        values = value if isinstance(value, list) else [value]
+        said += [(what.replace("_", " ").capitalize(), _flat(one)) for one in values]
+    return [(what, value) for what, value in said if value]
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {part}" for name, part in value.items())
+    return str(value)
+
+
+def _clock(request: Request) -> dict[str, Any]:
+    rule = rulebook.thaw(request.terms)
+    return {
+        "arithmetic": legal_clock.arithmetic(request),
+        "source": rule.source,
+        "confidence": rule.confidence,
+        "pauses": list(request.pauses.all()),
+        "regulator": rule.regulator,
+    }
+
+
+def _checks(request: Request, staff: User) -> list[Row]:
+    kinds = {CheckStatus.PASSED: "success", CheckStatus.PENDING: "warning"}
+    by_eye = {CheckMethod.DOCUMENT, CheckMethod.CALLBACK}
+    return [
+        Row(
+            kind=kinds.get(CheckStatus(one.status), "danger"),
+            state=str(one.get_status_display()),
+            title=str(one.get_method_display()),
+            told=(named(one.decided_by),) if one.decided_by else (),
+            buttons=_part_buttons(request, staff, ["decide_check"], one.pk)
+            if one.status == CheckStatus.PENDING and one.method in by_eye
+            else (),
+        )
+        for one in request.checks.all()
+    ]
+
+
+def _tasks(request: Request, staff: User) -> list[Row]:
+    kinds = {TaskStatus.DONE: "success", TaskStatus.EXEMPTED: "info", TaskStatus.OPEN: "warning"}
+    rows = []
+    for one in request.tasks.select_related("dataset", "system"):
+        place = one.dataset or one.system
+        evidence = sealing.unseal(request, one.sealed_evidence, context=sealing.EVIDENCE)
+        deeds = ["exempt"] if one.kind == TaskKind.AUTOMATIC else ["settle", "exempt"]
+        rows.append(
+            Row(
+                kind=kinds[TaskStatus(one.status)],
+                state=str(one.get_status_display()),
+                title=f"{one.code}: {place.name if place else 'Heed'}",
+                told=tuple(part for part in (one.instructions, evidence or "", str(one.get_ground_display())) if part),
+                buttons=_part_buttons(request, staff, deeds, one.pk) if one.status == TaskStatus.OPEN else (),
+            )
+        )
+    return rows
+
+
+def _proposals(request: Request, staff: User) -> list[Row]:
+    return [
+        Row(
+            kind="warning" if one.is_approved is None else "success" if one.is_approved else "danger",
+            state=_("waits") if one.is_approved is None else _("approved") if one.is_approved else _("sent back"),
+            title=f"{one.get_kind_display()}: {one.get_ground_display()}",
+            told=tuple(
+                part
+                for part in (
+                    sealing.unseal(request, one.sealed_reason, context=sealing.REASON) or "",
+                    _("proposed by %s") % named(one.proposed_by),
+                    _("decided by %s") % named(one.decided_by) if one.decided_by else "",
+                )
+                if part
+            ),
+            buttons=_part_buttons(request, staff, ["decide"], one.pk) if one.is_approved is None else (),
+        )
+        for one in request.proposals.all()
+    ]
+
+
+def _part_buttons(request: Request, staff: User, names: Iterable[str], of: Any) -> tuple[tuple[str, str], ...]:
+    deeds = [BY_NAME[name] for name in names]
+    return tuple((str(one.label), _address(request, one.name, of)) for one in deeds if staff.has_perm(one.permission))
+
+
+def _files(request: Request) -> list[Row]:
+    return [
+        Row(
+            kind="default" if one.deleted_at else "info",
+            state=str(one.get_use_display()),
+            title=attachments.name_of(one) or _("deleted"),
+            told=(str(one.get_scan_display()), named(one.uploaded_by)),
+            buttons=()
+            if one.deleted_at
+            else ((_("Download"), reverse("admin:requests_app_attachment_file", args=[one.pk])),),
+        )
+        for one in request.attachments.all()
+    ]
+
+
+def _happened(request: Request) -> list[tuple[datetime, str, str, str]]:
+    """(when, what, details and what was typed, who), the latest first."""
+    entries = list(request.timeline.order_by("-at", "-id"))
+    return [
+        (
+            one.at,
+            wording.happened(one.code),
+            " – ".join(part for part in (wording.details(one.details), timeline.words(request, one) or "") if part),
+            named(one.actor),
+        )
+        for one in entries
+    ]
