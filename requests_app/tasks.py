@@ -8,7 +8,6 @@ from celery import shared_task
 
 from portal import actors, clock, nudge
 from requests_app import attachments, drp_callbacks, identity, importing, letters, looking, packages, steps, workflow
-from requests_app.models import Request
 
 
 @shared_task(name="requests_app.tasks.close_verified")
@@ -34,6 +33,8 @@ def send_letters(**_: Any) -> None:
 @shared_task(name="requests_app.tasks.sweep_files")
 def sweep_files(**_: Any) -> None:
     attachments.sweep(at=clock.now())
+
+
 @shared_task(name="requests_app.tasks.expire_unproven")
 def expire_unproven(**_: Any) -> None:
     """Let requests run out that nobody proved, and codes and proofs that are out of time."""
@@ -44,6 +45,8 @@ def expire_unproven(**_: Any) -> None:
 def take_in_imports(**_: Any) -> None:
     """Take in the files of requests that staff approved."""
     importing.take_in_waiting(clock=clock.now)
+
+
 @shared_task(name=packages.BUILD_TASK)
 def build_packages(**_: Any) -> None:
     """Build the next answer package; where there was one, the next turn comes at once."""
@@ -54,6 +57,8 @@ def build_packages(**_: Any) -> None:
 @shared_task(name="requests_app.tasks.delete_expired_packages")
 def delete_expired_packages(**_: Any) -> None:
     packages.delete_expired(at=clock.now())
+
+
 @shared_task(name="requests_app.tasks.tell_agents")
 def tell_agents(**_: Any) -> None:
     """Tell authorised agents of what changed about their requests."""

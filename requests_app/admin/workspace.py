@@ -16,7 +16,18 @@ from consents.vocabulary import Scheme
 from portal.countries import name_of
 from portal.models import User
 from portal.staff_pages import named
-from requests_app import attachments, legal_clock, messages, packages, remaining, rulebook, sealing, steps, timeline
+from requests_app import (
+    attachments,
+    legal_clock,
+    message_templates,
+    messages,
+    packages,
+    remaining,
+    rulebook,
+    sealing,
+    steps,
+    timeline,
+)
 from requests_app.admin import wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
@@ -52,14 +63,23 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "tasks": _tasks(request, staff),
         "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
         "proposals": _proposals(request, staff),
-        "messages": messages.read(request=request, by_person=False, at=at),
-        "templates": messages.templates_for(request),
+        "messages": [(one, named(one.author)) for one in messages.read(request=request, by_person=False, at=at)],
+        "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
-        "package": packages.current(request),
+        "package": packages.newest(request),
+        "answer": reverse("admin:requests_app_package_answer", args=[request.pk]),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }
+
+
+def _templates(request: Request) -> list[tuple[str, str]]:
+    """(slug, title) of each text to begin with, in the request's language where there is one."""
+    found = {one.slug: one.title for one in message_templates.current(right=request.right) if one.language == "en"}
+    spoken = request.locale[:2]
+    found |= {one.slug: one.title for one in message_templates.current(right=request.right) if one.language == spoken}
+    return sorted(found.items(), key=lambda one: one[1])
 
 
 def _address(request: Request, name: str, of: Any = "") -> str:
@@ -208,7 +228,7 @@ def _files(request: Request) -> list[Row]:
             told=(str(one.get_scan_display()), named(one.uploaded_by)),
             buttons=()
             if one.deleted_at
-            else ((_("Download"), reverse("admin:requests_app_attachment_file", args=[one.pk])),),
+            else ((_("Download"), reverse("admin:requests_app_attachment_download", args=[one.pk])),),
         )
         for one in request.attachments.all()
     ]

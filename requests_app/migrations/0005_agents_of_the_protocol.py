@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0002_requests_in_full'),
+        ("requests_app", "0003_imports_of_requests"),
     ]
 
     operations = [

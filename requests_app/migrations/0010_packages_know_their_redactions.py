@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0002_requests_in_full'),
+        ("requests_app", "0008_answers_after_the_work"),
     ]
 
     operations = [

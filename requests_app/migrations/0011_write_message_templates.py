@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("requests_app", "0002_requests_in_full"),
+        ("requests_app", "0010_packages_know_their_redactions"),
     ]
 
     operations = [

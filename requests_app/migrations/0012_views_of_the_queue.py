@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0002_requests_in_full'),
+        ("requests_app", "0011_write_message_templates"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -72,8 +72,7 @@ def tell_of_lifting(*, request: Request, by: str, at: datetime) -> None:
     Raises Conflict(`not_a_restriction` | `not_in_force` | `told_already`).
     """
     request = _locked(request)
-    if _told_at(request) is not None:
-        raise Conflict("told_already", "The person was told already.")
+    check_can_tell_of_lifting(request)
     promised.letter(request, "restriction_lifted", at=at)
     timeline.tell(request, TOLD, by=by, at=at, details={"from": (at + TOLD_BEFORE).date().isoformat()})
 
@@ -86,9 +85,9 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
     `restricted_by_another`).
     """
     request = _locked(request)
+    check_can_lift(request)
     told = _told_at(request)
-    if told is None:
-        raise Conflict("not_told", "Tell the person first; the restriction is lifted after that.")
+    assert told is not None  # noqa: S101 -- just checked
     if at < told + TOLD_BEFORE:
         raise Conflict("told_lately", f"The person was told less than {TOLD_BEFORE.days} days ago.")
     _check_no_other(request)
@@ -99,13 +98,29 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
     timeline.tell(request, LIFTED, by=by, at=at)
 
 
+def check_can_tell_of_lifting(request: Request) -> None:
+    """Raise Conflict(`not_a_restriction` | `not_in_force` | `told_already`)."""
+    _check_in_force(request)
+    if _told_at(request) is not None:
+        raise Conflict("told_already", "The person was told already.")
+
+
+def check_can_lift(request: Request) -> None:
+    """Raise Conflict(`not_a_restriction` | `not_in_force` | `not_told`)."""
+    _check_in_force(request)
+    if _told_at(request) is None:
+        raise Conflict("not_told", "Tell the person first; the restriction is lifted after that.")
+
+
 def _locked(request: Request) -> Request:
-    locked = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+
+
+def _check_in_force(locked: Request) -> None:
     if locked.right != Right.RESTRICTION or locked.status not in ANSWERED:
         raise Conflict("not_a_restriction", "Only a restriction that was answered is lifted.")
     if not lasts(locked) or locked.timeline.filter(code=LIFTED).exists():
         raise Conflict("not_in_force", "This restriction is no longer in force.")
-    return locked
 
 
 def _told_at(request: Request) -> datetime | None:

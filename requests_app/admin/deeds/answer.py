@@ -1,12 +1,14 @@
-"""Writing to the person, and what they get."""
+"""Writing to the person."""
 
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from requests_app import messages, packages
+from portal import clock
+from requests_app import message_templates, messages
 from requests_app.admin.deeds.base import Deed, Doing, words
+from requests_app.models import Request
 
 
 class MessageForm(forms.Form):
@@ -17,16 +19,19 @@ class MessageForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["body"].initial = messages.begin(self.initial["request"], self.initial["of"])
+        request: Request = self.initial["request"]
+        template = message_templates.get(self.initial["of"], locale=request.locale)
+        if template is not None:
+            self.fields["body"].initial = messages.fill(template, request)
 
 
 def _send(doing: Doing) -> Any:
-    file = doing.filled["file"]
+    file, template = doing.filled["file"], message_templates.get(doing.of, locale=doing.request.locale)
     return messages.send(
         request=doing.request,
         body=doing.filled["body"],
-        template=doing.of,
-        files=[(file.name, file)] if file else (),
+        template=str(template or ""),
+        files=[file] if file else (),
         by=doing.by,
         at=doing.at,
     )
@@ -39,15 +44,7 @@ DEEDS = (
         says=gettext_lazy("They read it on the page of their request; mail says only that something waits."),
         done=gettext_lazy("The message is sent."),
         act=_send,
-        check=messages.check_can_send,
+        check=lambda request: messages.check_can_send(request, at=clock.now()),
         form=MessageForm,
-    ),
-    Deed(
-        name="ask_package",
-        label=gettext_lazy("Build the answer package"),
-        says=gettext_lazy("Everything that is kept of the person is gathered. You see it before they do."),
-        done=gettext_lazy("The package is being built."),
-        act=lambda doing: packages.ask(request=doing.request, by=doing.by, at=doing.at),
-        check=packages.check_can_ask,
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from portal.errors import Conflict
+from portal.errors import DomainError
 from portal.models import User
 from requests_app.models import Request
 
@@ -48,6 +48,8 @@ class Deed:
     form: Callable[..., forms.Form] = NothingToFill
     permission: str = CARRY_OUT
     is_dangerous: bool = False
+    rights: frozenset[str] = frozenset()
+    """For these rights alone; none: for all."""
     takes_part: bool = False
     """Whether it is done to a part of the request (a task, a proposal, …), beside which its button stands."""
 
@@ -62,15 +64,16 @@ class Offer:
 
 def offers(request: Request, staff: User, deeds: Sequence[Deed]) -> list[Offer]:
     """The deeds that the role allows, those that are possible now first."""
-    every = [Offer(deed, why_not(deed, request)) for deed in deeds if staff.has_perm(deed.permission)]
-    return sorted((one for one in every if not one.deed.takes_part), key=lambda one: bool(one.why_not))
+    fitting = [one for one in deeds if not one.takes_part and (not one.rights or request.right in one.rights)]
+    every = [Offer(one, why_not(one, request)) for one in fitting if staff.has_perm(one.permission)]
+    return sorted(every, key=lambda one: bool(one.why_not))
 
 
 def why_not(deed: Deed, request: Request) -> str:
     """What the guard says against it now; empty where nothing does."""
     try:
         deed.check(request)
-    except Conflict as refusal:
+    except DomainError as refusal:
         return refusal.message
     return ""
 

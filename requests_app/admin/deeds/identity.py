@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from requests_app import identity
+from requests_app import identity, workflow
 from requests_app.admin.deeds.base import Deed, Doing
 from requests_app.admin.deeds.work import always, part_of
 from requests_app.models import IdentityCheck
@@ -13,7 +13,7 @@ from requests_app.states import CheckMethod
 class RequireForm(forms.Form):
     method = forms.ChoiceField(
         label=gettext_lazy("Which proof"),
-        choices=[(one.value, one.label) for one in CheckMethod if one != CheckMethod.CODE],
+        choices=[(one.value, one.label) for one in CheckMethod if one in identity.CHOSEN],
         widget=forms.RadioSelect,
     )
 
@@ -35,6 +35,14 @@ def _check(doing: Doing) -> IdentityCheck:
 
 DEEDS = (
     Deed(
+        name="doubt",
+        label=gettext_lazy("Doubt who asks"),
+        says=gettext_lazy("The request waits until it is shown who asks. Say so only where you have reason to."),
+        done=gettext_lazy("It waits for a proof of identity."),
+        act=lambda doing: workflow.doubt(request=doing.request, by=doing.by, at=doing.at),
+        check=workflow.check_can_doubt,
+    ),
+    Deed(
         name="require_proof",
         label=gettext_lazy("Ask for proof of identity"),
         says=gettext_lazy("Ask for no more than the request needs. What is sent is encrypted, and deleted at the end."),
@@ -42,7 +50,7 @@ DEEDS = (
         act=lambda doing: identity.require(
             request=doing.request, method=doing.filled["method"], by=doing.by, at=doing.at
         ),
-        check=identity.check_can_require,
+        check=workflow.check_can_prove,
         form=RequireForm,
     ),
     Deed(

@@ -6,11 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from portal.errors import NotFound
-from requests_app import steps, workflow
+from requests_app import grounds, steps, workflow
 from requests_app.admin.deeds.base import APPROVE, Deed, Doing, colleagues, words
 from requests_app.models import Proposal, Request, Task
 from requests_app.rights import restriction
-from requests_app.states import GROUNDS, Ground, Right
+from requests_app.states import Right
 
 
 class AssignForm(forms.Form):
@@ -31,9 +31,10 @@ class GroundForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        right = Right(self.initial["request"].right)
+        request: Request = self.initial["request"]
+        fitting = grounds.of(request.right, about=request.about.right if request.about else None)
         field: Any = self.fields["ground"]
-        field.choices = [(one.value, one.label) for one in Ground if one in GROUNDS[right]]
+        field.choices = [(one.value, f"{str(one.label).split(' – ')[0]} – {law}") for one, law in fitting.items()]
 
 
 class DecideForm(forms.Form):
@@ -203,12 +204,22 @@ DEEDS = (
         permission=APPROVE,
     ),
     Deed(
+        name="tell_of_lifting",
+        label=gettext_lazy("Announce that the restriction is lifted"),
+        says=gettext_lazy("The person is told before their data may be used again (GDPR Art. 18(3))."),
+        done=gettext_lazy("The person is told."),
+        act=lambda doing: restriction.tell_of_lifting(request=doing.request, by=doing.by, at=doing.at),
+        check=restriction.check_can_tell_of_lifting,
+        rights=frozenset({Right.RESTRICTION}),
+    ),
+    Deed(
         name="lift_restriction",
         label=gettext_lazy("Lift the restriction"),
-        says=gettext_lazy("The person is told before their data may be used again (GDPR Art. 18(3))."),
+        says=gettext_lazy("What the person chose decides again. They were told of it a week ago or longer."),
         done=gettext_lazy("The restriction is lifted."),
         act=lambda doing: restriction.lift(request=doing.request, by=doing.by, at=doing.at),
         check=restriction.check_can_lift,
+        rights=frozenset({Right.RESTRICTION}),
         is_dangerous=True,
     ),
 )
