@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -210,7 +211,7 @@ def _staff(request: HttpRequest) -> User:
 
 
 def _ids(request: HttpRequest) -> list[str]:
-    return request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME)[: bulk.MOST]
+    return request.POST.getlist(ACTION_CHECKBOX_NAME)[: bulk.MOST]
 
 
 def _query(request: HttpRequest) -> str:

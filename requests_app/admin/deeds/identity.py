@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from requests_app import identity, workflow
+from requests_app import identity, proofs, workflow
 from requests_app.admin.deeds.base import Deed, Doing
 from requests_app.admin.deeds.work import always, part_of
 from requests_app.models import IdentityCheck
@@ -13,7 +13,7 @@ from requests_app.states import CheckMethod
 class RequireForm(forms.Form):
     method = forms.ChoiceField(
         label=gettext_lazy("Which proof"),
-        choices=[(one.value, one.label) for one in CheckMethod if one in identity.CHOSEN],
+        choices=[(one.value, one.label) for one in CheckMethod if one in proofs.CHOSEN],
         widget=forms.RadioSelect,
     )
 

@@ -56,7 +56,8 @@ class ReasonForm(forms.Form):
 
 
 def _task(doing: Doing) -> Task:
-    return part_of(Task, doing)
+    found: Task = part_of(Task, doing)
+    return found
 
 
 def part_of(model: Any, doing: Doing) -> Any:
