@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -106,6 +106,8 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         return own + super().get_urls()  # type: ignore[no-any-return]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         one = self._one(request, object_id)
         at = clock.now()
         audit.record(at=at, by=by(request), action="request.look_at", of=("request", one.pk))
@@ -124,8 +126,9 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         if not request.user.has_perm(deed.permission):
             raise PermissionDenied
         back = reverse("admin:requests_app_request_change", args=[one.pk])
-        form = deed.form(request.POST or None, request.FILES or None, initial={"request": one, "of": of})
-        if request.method == "POST" and form.is_valid():
+        sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = deed.form(*sent, initial={"request": one, "of": of})
+        if form.is_valid():
             doing = Doing(one, form.cleaned_data, _staff(request), by(request), clock.now(), of)
             if _done(request, deed, doing, form):
                 return redirect(back)

@@ -136,18 +136,17 @@ def test_each_state_has_its_page(alice: Subject, bob: User, signed_in: SignIn, s
     assert browser.get("/admin/").status_code == 200
 
 
-@pytest.mark.parametrize("path", [f"{LIST}add/", "delete"])
-def test_nothing_is_added_or_deleted_by_hand(alice: Subject, petra: User, signed_in: SignIn, path: str) -> None:
+def test_nothing_is_deleted_by_hand(alice: Subject, petra: User, signed_in: SignIn) -> None:
     request = received(alice)
-    address = path if path.startswith("/") else page_of(request).replace("change", path)
-    assert signed_in(petra).post(address, {"post": "yes"}).status_code in {302, 403, 404, 405}
+    address = page_of(request).replace("change", "delete")
+    assert signed_in(petra).post(address, {"post": "yes"}).status_code == 403
     assert Request.objects.count() == 1
 
 
 def test_the_status_cannot_be_edited_in_place(alice: Subject, petra: User, signed_in: SignIn) -> None:
     request = received(alice)
     answer = signed_in(petra).post(page_of(request), {"status": Status.FULFILLED})
-    assert answer.status_code in {302, 403}
+    assert answer.status_code == 405
     request.refresh_from_db()
     assert request.status == Status.RECEIVED
 
