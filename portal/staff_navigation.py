@@ -15,6 +15,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 {"title": _("Today"), "icon": "dashboard", "link": reverse("admin:index")},
                 _item(_("Requests"), "inbox", "requests_app", "request"),
+                _item(_("Imports of requests"), "upload_file", "requests_app", "requestimport"),
                 _item(_("Holds"), "pause_circle", "consents", "hold"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),
                 _item(_("People"), "person_search", "consents", "subject"),

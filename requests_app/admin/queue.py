@@ -24,6 +24,7 @@ from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named, unbroken
 from requests_app import legal_clock, remaining, sealing, workflow
 from requests_app.admin.intake import IntakePages
+from requests_app.admin.proofs import PROOF_ACTIONS, ProofPages
 from requests_app.models import Request
 from requests_app.rights import erasure
 from requests_app.states import CLOSED, Status
@@ -83,7 +84,7 @@ class ClockFilter(admin.SimpleListFilter):
 
 
 @admin.register(Request)
-class RequestAdmin(IntakePages, ReadOnlyAdmin):
+class RequestAdmin(IntakePages, ProofPages, ReadOnlyAdmin):
     empty_title = gettext_lazy("No request yet")
     empty_text = gettext_lazy("People make them on their pages; each appears here with its deadline.")
     list_display = ("asked", "state", "due", "lives_in", "received_on", "handled_by")
@@ -99,6 +100,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         "due",
         "counted",
         "person",
+        "identity",
         "lives_in",
         "received_at",
         "note",
@@ -107,7 +109,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         "happened",
     )
     readonly_fields = tuple(name for name in fields if name not in {"right", "received_at"})
-    actions_detail = ("start", "carry_out")
+    actions_detail = ("start", "carry_out", *PROOF_ACTIONS)
 
     @admin.display(description=gettext_lazy("request"), ordering="right")
     def asked(self, request: Request) -> str:
