@@ -16,6 +16,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 {"title": _("Today"), "icon": "dashboard", "link": reverse("admin:index")},
                 _item(_("Requests"), "inbox", "requests_app", "request"),
                 _item(_("Answers"), "folder_zip", "requests_app", "package"),
+                _item(_("Imports of requests"), "upload_file", "requests_app", "requestimport"),
                 _item(_("Holds"), "pause_circle", "consents", "hold"),
                 _item(_("Message templates"), "chat", "requests_app", "messagetemplate"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),

@@ -18,13 +18,14 @@ from consents.subjects import Name, Newcomer
 from portal import actors
 from portal.errors import Conflict
 from requests_app import codes, intake, legal_clock, proofs, sealing, timeline
-from requests_app.codes import CodeRefused, IdentityError, Sent, TooMany
+from requests_app.codes import MOST_TRIES, CodeRefused, IdentityError, Sent, TooMany
 from requests_app.models import IdentityCheck, Pause, Request, TimelineEntry
 from requests_app.proofs import BY_CODE, CHOSEN, LOOKED_AT, Need, delete_evidence, is_proven, missing
 from requests_app.rulebook import Wait
 from requests_app.states import CheckMethod, CheckStatus, Status
 
 __all__ = [
+    "MOST_TRIES",
     "CodeRefused",
     "IdentityError",
     "Need",
@@ -268,14 +269,14 @@ def _settle(check: IdentityCheck, passed: bool, by: str, at: datetime) -> None:
 
 
 def _advance(group: list[Request], *, by: str, at: datetime) -> None:
-    """Prove what needs nothing more; where somebody asks for another, have staff look at their authority."""
+    """Prove, in its place, what needs nothing more; where one asks for another, have staff look at their authority."""
     shown = proofs.passed(group[0].group)
-    for request in group:
+    for place, request in enumerate(group):
         if request.status != Status.VERIFYING or request.subject is None:
             continue
         needs = missing(request, shown)
         if not needs:
-            _prove(request, request.subject, by=by, at=at)
+            group[place] = _prove(request, request.subject, by=by, at=at)
         elif needs == [Need.AUTHORITY] and not proofs.of_group(request.group).filter(method=CheckMethod.DOCUMENT):
             until = at + settings.PROOF_WITHIN
             codes.new_check(request, CheckMethod.DOCUMENT, None, by=actors.SYSTEM, at=at, until=until).save(
@@ -283,7 +284,7 @@ def _advance(group: list[Request], *, by: str, at: datetime) -> None:
             )
 
 
-def _prove(request: Request, subject: Subject, *, by: str, at: datetime) -> None:
+def _prove(request: Request, subject: Subject, *, by: str, at: datetime) -> Request:
     """What `workflow.prove` promises."""
     sealing.adopt(request, subject)
     Pause.objects.filter(request=request, reason=Wait.IDENTITY, ended_at__isnull=True).update(
@@ -297,6 +298,7 @@ def _prove(request: Request, subject: Subject, *, by: str, at: datetime) -> None
     request.save()
     timeline.tell(request, "identity_confirmed", by=by, at=at)
     intake.begin(request=request, by=by, at=at)
+    return request
 
 
 def _run_out(request: Request, *, code: str, by: str, at: datetime) -> None:

@@ -107,7 +107,7 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
     Nobody is looked up: the same is done for a known, an unknown and an erased address. The requests wait as
     `verifying` until a code sent there was typed. Raises IntakeError and UnknownJurisdiction.
     """
-    check(asked, at)
+    _check(asked, at)
     group = uuid7()
     place = jurisdictions.check(asked.jurisdiction)
     requests = _requests(asked, place, group, at)
@@ -128,8 +128,9 @@ def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.
     return duplicates.find(requests, subject)
 
 
-def check_parts(asked: Asked) -> None:
-    """What each right refuses of scope and details. Raises RightError, NotFound(`unknown_purpose`)."""
+def check(asked: Asked, *, at: datetime) -> None:
+    """Everything that can be refused before anybody is looked up. Raises IntakeError, the refusals of each right."""
+    _check(asked, at)
     _taken(asked, "scope")
     _taken(asked, "details")
 
@@ -215,8 +216,8 @@ def _seal(request: Request, asked: Asked, details: dict[str, Any]) -> None:
         request.sealed_requester = sealing.seal_json(request, who, context=sealing.REQUESTER)
 
 
-def check(asked: Asked, at: datetime) -> None:
-    """Everything that can be refused before anything is looked up. Raises IntakeError."""
+def _check(asked: Asked, at: datetime) -> None:
+    """Everything that can be refused before anything is looked up."""
     if not asked.rights or len(set(asked.rights)) != len(asked.rights):
         raise IntakeError("right_missing", "Say once what is asked for.", field="right")
     for right in asked.rights:

@@ -65,8 +65,7 @@ def outlook(*, taken: TakenDown, by: str, at: datetime) -> Outlook:
 
 def check(taken: TakenDown, *, at: datetime) -> None:
     """What can be refused before anybody is looked up. Raises IntakeError, the refusals of each right."""
-    intake.check(taken.asked, at)
-    intake.check_parts(taken.asked)
+    intake.check(taken.asked, at=at)
     _check_shown(taken.shown)
 
 

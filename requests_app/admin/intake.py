@@ -38,9 +38,10 @@ class IntakePages:
         """The second submit carries `confirmed`; what it takes down is fixed there."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = IntakeForm(request.POST or None, initial={"received_on": clock.now().date(), "locale": "en"})
+        initial = {"received_on": clock.now().date(), "locale": "en"}
+        form = IntakeForm(request.POST if request.method == "POST" else None, initial=initial)
         shown = None
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             try:
                 if "confirmed" in request.POST:
                     return _take_in(request, form)

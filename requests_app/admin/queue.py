@@ -23,7 +23,7 @@ from portal.staff_pages import FirstThousands, ReadOnlyAdmin, badge, by, found, 
 from requests_app import remaining
 from requests_app.admin import bulk, saved_views, wording, workspace
 from requests_app.admin.deeds import BY_NAME
-from requests_app.admin.deeds.base import CARRY_OUT, Deed, Doing
+from requests_app.admin.deeds.base import CARRY_OUT, Deed, Doing, why_not
 from requests_app.admin.filters import ChannelFilter, PlaceFilter, RightFilter, StaffFilter, StatusFilter, ViewFilter
 from requests_app.admin.intake import IntakePages
 from requests_app.models import Request
@@ -128,6 +128,9 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         back = reverse("admin:requests_app_request_change", args=[one.pk])
         sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
         form = deed.form(*sent, initial={"request": one, "of": of})
+        against = why_not(deed, one)
+        if form.is_bound and against:
+            form.add_error(None, against)
         if form.is_valid():
             doing = Doing(one, form.cleaned_data, _staff(request), by(request), clock.now(), of)
             if _done(request, deed, doing, form):

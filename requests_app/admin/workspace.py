@@ -22,6 +22,7 @@ from requests_app import (
     message_templates,
     messages,
     packages,
+    proofs,
     remaining,
     rulebook,
     sealing,
@@ -32,7 +33,7 @@ from requests_app.admin import wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
 from requests_app.models import Request
-from requests_app.states import CheckMethod, CheckStatus, TaskKind, TaskStatus
+from requests_app.states import CheckStatus, Status, TaskKind, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "linked": _linked(request),
         "said": _said(request),
         "clock": _clock(request),
-        "checks": _checks(request, staff),
+        "lacking": [need.label for need in proofs.missing(request)] if request.status == Status.VERIFYING else [],
+        "checks": _checks(request),
         "tasks": _tasks(request, staff),
         "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
         "proposals": _proposals(request, staff),
@@ -157,20 +159,16 @@ def _clock(request: Request) -> dict[str, Any]:
     }
 
 
-def _checks(request: Request, staff: User) -> list[Row]:
+def _checks(request: Request) -> list[Row]:
     kinds = {CheckStatus.PASSED: "success", CheckStatus.PENDING: "warning"}
-    by_eye = {CheckMethod.DOCUMENT, CheckMethod.CALLBACK}
     return [
         Row(
             kind=kinds.get(CheckStatus(one.status), "danger"),
             state=str(one.get_status_display()),
             title=str(one.get_method_display()),
-            told=(named(one.decided_by),) if one.decided_by else (),
-            buttons=_part_buttons(request, staff, ["decide_check"], one.pk)
-            if one.status == CheckStatus.PENDING and one.method in by_eye
-            else (),
+            told=(named(one.decided_by or one.asked_by),),
         )
-        for one in request.checks.all()
+        for one in proofs.of_group(request.group).order_by("asked_at", "pk")
     ]
 
 

@@ -1,11 +1,13 @@
 """Files of requests: every refusal by line and column, nothing twice, nothing in part, nothing kept."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as configured
+from django.db import connections
 
 from consents.importing.rows import InputRefused
 from consents.models import Subject
@@ -275,6 +277,31 @@ def test_no_cell_of_the_report_is_a_formula(alice: Subject) -> None:
     assert header == ["line", "column", "code", "message"]
     assert real[:3] == ["2", "identifier", "invalid_identifier"]
     assert made_up == ["9", "'=1+1", "'@SUM(1)", "'-2+3"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_files_with_one_reference_taken_in_at_once_one_counts(alice: Subject) -> None:
+    content = csv_of(*(line(number, identifier=f"p{number}@example.org", jurisdiction="US") for number in range(6)))
+    both = [importing.approve(one=check(content), by=BY, at=AT) for _ in range(2)]
+    together = threading.Barrier(2)
+
+    def run(one: RequestImport) -> None:
+        together.wait()
+        try:
+            importing.take_in(one=one, clock=lambda: AT)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in both]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    for one in both:
+        one.refresh_from_db()
+    assert [one.accepted + one.repeated for one in both] == [6, 6]
+    assert sum(one.accepted for one in both) == 6
+    assert Request.objects.count() == ImportedReference.objects.count() == 6
 
 
 @pytest.mark.slow

@@ -130,6 +130,10 @@ def test_what_cannot_be_taken_down_is_said_beside_the_form(
     assert not Request.objects.exists()
 
 
+def test_an_empty_form_says_what_is_missing(bob: User, signed_in: SignIn) -> None:
+    assert signed_in(bob).post(ADD, {}).status_code == 400
+
+
 def test_an_auditor_takes_nothing_down(alice: Subject, signed_in: SignIn) -> None:
     browser = signed_in(staff_member("ada", AUDITOR))
     assert ADD not in browser.get(LIST).content.decode()

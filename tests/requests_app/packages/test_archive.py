@@ -15,5 +15,6 @@ def test_smoke(alice: Subject, charlie: Subject, tmp_path: Path) -> None:
     print(sorted(found.files))
     print(found.files["index.html"].decode())
     print(found.pages("dataset-posts")[-2000:])
-    for part in found.parts: print(part, found.rows(part)[:2])
+    for part in found.parts:
+        print(part, found.rows(part)[:2])
     assert 0
