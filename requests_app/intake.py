@@ -85,7 +85,7 @@ def receive_of_locked(
     *, asked: Asked, subject: Subject, is_proven: bool = True, by: str, at: datetime
 ) -> list[Request]:
     """The same for a person whose row the caller has locked (`subjects.find_locked`), in the caller's transaction."""
-    check(asked, at)
+    _check(asked, at)
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()
