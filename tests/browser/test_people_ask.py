@@ -16,7 +16,7 @@ from tests.stack import Stack, wait_for
 pytestmark = pytest.mark.browser
 MEMBER = "m_gb002@linkwell.example"
 _CODE = re.compile(r"\b([A-Z0-9]{4}-[A-Z0-9]{4})\b")
-NARROW = {**PHONE, "viewport": {"width": 390, "height": 844}}
+NARROW = {**PHONE, "viewport": {"width": 390, "height": 844}, "device_scale_factor": 1}
 
 
 def _violations(page: Page) -> list[str]:
