@@ -109,7 +109,7 @@ def file(request: HttpRequest, subject: Subject, reference: str, file: uuid.UUID
         name = promised.name_of(found) or _("a file")
     except DomainError as error:
         raise Http404 from error
-    return _saved(content, name=name, content_type=found.content_type, size=found.size)
+    return _saved(content, name=name, content_type="application/octet-stream", size=found.size)
 
 
 @never_cache

@@ -30,8 +30,6 @@ from requests_app.states import (
 
 SHOWN_MESSAGES = 20
 """The newest; all of them on demand."""
-OWN_FILES = frozenset({FileUse.MESSAGE, FileUse.ANSWER, FileUse.IDENTITY, FileUse.AUTHORITY})
-"""What the person may download; evidence of staff's work is staff's."""
 
 
 def row(one: Request) -> dict[str, Any]:
@@ -179,7 +177,8 @@ def second_code_wanted(one: Request, *, at: datetime) -> bool:
 
 def file_of(one: Request, pk: uuid.UUID) -> Attachment | None:
     """A file that the person may download."""
-    return one.attachments.filter(pk=pk, use__in=OWN_FILES, deleted_at__isnull=True).first()
+    found = one.attachments.filter(pk=pk, deleted_at__isnull=True).first()
+    return found if found is not None and _is_theirs(one, found) else None
 
 
 def of_person(subject: Subject) -> "list[Request]":
@@ -270,8 +269,20 @@ def _message(one: Request, message: Message) -> dict[str, Any]:
 
 def _files(one: Request) -> list[dict[str, Any]]:
     """What belongs to no message."""
-    loose = one.attachments.filter(use__in=OWN_FILES, message__isnull=True)
-    return [_file(one, each) for each in loose]
+    loose = one.attachments.filter(message__isnull=True)
+    return [_file(one, each) for each in loose if _is_theirs(one, each)]
+
+
+def _is_theirs(one: Request, each: Attachment) -> bool:
+    """Whether the person may have it: not staff's evidence of work, and parts of the answer once it is given.
+
+    What somebody else brought to show that they may ask stays between them and staff.
+    """
+    if each.use == FileUse.ANSWER:
+        return one.is_closed
+    if each.use == FileUse.MESSAGE:
+        return True
+    return one.subject_id is not None and each.uploaded_by == actors.subject(one.subject_id)
 
 
 def _file(one: Request, each: Attachment) -> dict[str, Any]:

@@ -185,7 +185,7 @@ _REFUSALS: dict[str, Words] = {
     "scanner_away": gettext_lazy("Files cannot be checked for viruses just now. Try again later."),
     "scanner_limit": gettext_lazy("That file is larger than our virus scanner takes."),
     "appeal_open": gettext_lazy("This is looked at already."),
-    "too_many_messages": gettext_lazy("That were many messages for one day. Go on tomorrow, please."),
+    "too_many_messages": gettext_lazy("That was a lot for one day. Go on tomorrow, please."),
     "too_many_files": gettext_lazy("There are too many files. Leave some out."),
     "appeal_too_late": gettext_lazy("The time to appeal is over. You can still complain to the authority."),
     "appeal_elsewhere": gettext_lazy("Where you live, complaints go to the authority, not to us."),

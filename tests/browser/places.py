@@ -33,6 +33,7 @@ def before_signing_in() -> list[str]:
         "/account/login/",
         "/object/",
         "/object/undo/",
+        "/requests/new/?country=DE",
         "/signal/",
         "/notices/",
         "/notices/ai-training/1/",

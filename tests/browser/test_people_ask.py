@@ -1,16 +1,22 @@
 """People ask: a stranger on a phone objects and wants their data, a member asks for two rights."""
 
 import re
+import uuid
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from requests_app.models import Request
+from requests_app.pages import promised
+from requests_app.states import Status
 from tests.browser.conftest import PHONE, Picture, Visit
+from tests.stack import Stack, wait_for
 
 pytestmark = pytest.mark.browser
 MEMBER = "m_gb002@linkwell.example"
-NARROW = {**PHONE, "viewport": {"width": 390, "height": 844}}
+_CODE = re.compile(r"\b([A-Z0-9]{4}-[A-Z0-9]{4})\b")
+NARROW = {**PHONE, "viewport": {"width": 390, "height": 844}, "device_scale_factor": 1}
 
 
 def _violations(page: Page) -> list[str]:
@@ -56,3 +62,49 @@ def test_a_member_asks_for_two_rights_and_finds_both(visit: Visit, picture: Pict
     page.get_by_text("Write to our privacy staff").click()
     picture(page, f"requests-detail-{scheme}")
     assert _violations(page) == []
+
+
+def _code_of(house: Stack, email: str) -> str:
+    """From the newest mail to this address."""
+
+    def found() -> list[str]:
+        texts = [path.read_text() for path in sorted(house.mail_dir.glob("*.log"), key=lambda one: one.stat().st_mtime)]
+        return [code for text in texts if f"To: {email}" in text for code in _CODE.findall(text)]
+
+    wait_for(found, within=20, what="a mail with a code")
+    return found()[-1]
+
+
+@pytest.mark.skipif(not promised.has("identity"), reason="there is no identity here")
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(
+    house: Stack, visit: Visit, picture: Picture, scripts: bool
+) -> None:
+    # a new one each run: an address gets only so many mails an hour
+    email = f"zoe-{uuid.uuid4().hex[:8]}@elsewhere.example"
+    page = visit(**NARROW, java_script_enabled=scripts)
+    page.goto("/requests/new/?country=DE")
+    page.get_by_label("Object: stop using my data").check()
+    page.get_by_label("See my data").check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Use my data to train AI")).to_be_checked()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Where do you live?")).to_have_value("DE")
+    page.get_by_role("textbox", name="Your mail address").fill(email)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Send").click()
+    page.go_back()
+    page.go_forward()
+    page.get_by_label("Code").fill(_code_of(house, email).lower())
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("heading", name="We have your requests")).to_be_visible()
+    expect(page.get_by_text("It counts from now on.")).to_be_visible()
+    references = page.locator("span.reference").all_inner_texts()
+    assert len(references) == 2
+    if scripts:
+        assert _violations(page) == []
+        picture(page, "requests-sent-phone")
+    objection = next(one for one in Request.objects.filter(right="objection") if one.reference in references)
+    assert objection.carried_out_at is not None
+    access = Request.objects.get(group=objection.group, right="access")
+    assert access.status == Status.VERIFYING

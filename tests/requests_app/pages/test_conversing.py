@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from consents.models import Subject
-from portal import clock, sealed_files
+from portal import actors, clock, sealed_files
 from portal.models import User
 from requests_app import sealing
 from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Request
@@ -187,8 +187,8 @@ def test_a_closed_request_takes_no_message(alice: Subject, bob: User, signed_in:
     assert not request.messages.exists()
 
 
-@pytest.mark.parametrize("use", [FileUse.TASK])
-def test_evidence_of_staffs_work_is_not_handed_out(alice: Subject, signed_in: SignIn, use: str) -> None:
+@pytest.mark.parametrize("use", [FileUse.TASK, FileUse.AUTHORITY, FileUse.ANSWER])
+def test_what_is_staffs_or_not_given_yet_is_not_handed_out(alice: Subject, signed_in: SignIn, use: str) -> None:
     request = received(alice)
     file = attached(request, use=use)
     browser = signed_in(alice)
@@ -206,6 +206,7 @@ def test_a_file_that_is_not_there_or_not_yours_is_unknown(alice: Subject, charli
 def test_a_deleted_file_is_named_as_such(alice: Subject, signed_in: SignIn) -> None:
     request = received(alice)
     file = attached(request, use=FileUse.IDENTITY)
+    file.uploaded_by = actors.subject(alice.pk)
     file.deleted_at, file.sealed_key, file.sealed_name = SOON, None, None
     file.save()
     browser = signed_in(alice)
