@@ -323,6 +323,12 @@ class TestStatements:
         front_end.sends("access")
         assert self.counted(lambda: front_end.post("/requests", asks("erasure"), Idempotency_Key="k")) <= 9
 
+    def test_a_list_loads_nothing_that_is_sealed(self, front_end: FrontEnd) -> None:
+        front_end.sends("access", note="All of it.")
+        with CaptureQueriesContext(connection) as queries:
+            front_end.get("/requests")
+        assert not [one for one in queries if "sealed_" in one["sql"]]
+
     def test_listing_needs_few_however_many_there_are(self, front_end: FrontEnd) -> None:
         for _ in range(3):
             front_end.sends("access")
