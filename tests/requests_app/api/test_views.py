@@ -95,7 +95,8 @@ class TestWhoAsks:
         for name in ("alice", "nobody", "erased"):
             named = {"scheme": "email", "value": f"{name}@example.org"}
             said = stranger.sends("access", subject=named, jurisdiction="US", verified=False)
-            del said["reference"], said["group"], said["links"], said["received_at"]
+            for unlike in ("reference", "group", "links", "received_at", "verification_url"):
+                said.pop(unlike, None)
             shown.append(said)
         assert shown[0] == shown[1] == shown[2]
         assert (shown[0]["subject"], shown[0]["status"]) == (None, "verifying")
