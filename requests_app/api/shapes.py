@@ -181,9 +181,10 @@ class SaidsOut(serializers.Serializer[Any]):
 
 
 def request_out(one: Request) -> dict[str, Any]:
-    path = f"{PATH}/{one.reference}"
+    reference = one.reference
+    path = f"{PATH}/{reference}"
     return {
-        "reference": one.reference,
+        "reference": reference,
         "group": str(one.group),
         "right": str(one.right),
         "status": str(one.status),

@@ -25,6 +25,8 @@ from requests_app.states import AT_ONCE, CLOSED, FOLLOW_UPS, Channel
 _READ: Any = [{"oauth2": ["requests:read"]}]
 WRITING: Any = [{"oauth2": ["requests:write"]}]
 _VOUCHING: Any = [*WRITING, {"oauth2": ["requests:write", sent.VOUCH]}]
+_UNSHOWN = ("terms", "sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint")
+"""What a list needs of nobody."""
 
 
 class ReadingAndWriting(PartnerView):
@@ -77,7 +79,8 @@ class Requests(ReadingAndWriting):
     def get(self, request: Call) -> Response:
         partner = partners.of(request)
         asked = shapes.RequestsQuery.parse(request.query_params.dict())
-        page = list(_filtered(sent.by(partner), asked).order_by("-id")[: asked["limit"] + 1])
+        rows = _filtered(sent.by(partner), asked).defer(*_UNSHOWN).order_by("-id")
+        page = list(rows[: asked["limit"] + 1])
         shown = page[: asked["limit"]]
         more = shown[-1].reference if len(page) > len(shown) else None
         answer = {"requests": [shapes.request_out(one) for one in shown], "next": more}
