@@ -13,6 +13,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     AGENT: ("requests_app.carry_out",),
     MANAGER: (
         "requests_app.carry_out",
+        "requests_app.read_reports",
         "consents.open_hold",
         "consents.lift_hold",
         "consents.write_notice",
@@ -25,7 +26,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "downstream.decide_retention",
         "downstream.decide_exposure",
     ),
-    AUDITOR: (),
+    AUDITOR: ("requests_app.read_reports",),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),
 }
 # What an agent has no business with.

@@ -351,6 +351,12 @@ CELERY_BEAT_SCHEDULE = {
         ("expire agreements", "consents.tasks.expire", 60.0),
         ("deliver notices", "consents.tasks.deliver", 5.0),
         ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
+        # once a day is enough; hourly, because a day begins at another hour in each country, and a beat that is
+        # started anew every day would never come to a daily turn
+        ("recompute deadlines", "requests_app.tasks.recompute_deadlines", 3600.0),
+        ("remind of deadlines", "requests_app.tasks.remind_of_deadlines", 300.0),
+        ("send reminders to staff", "requests_app.tasks.send_reminders", 60.0),
+        ("acknowledge what came by letter", "requests_app.tasks.acknowledge_receipts", 300.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),

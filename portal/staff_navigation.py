@@ -18,6 +18,12 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Holds"), "pause_circle", "consents", "hold"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),
                 _item(_("People"), "person_search", "consents", "subject"),
+                {
+                    "title": _("Reports"),
+                    "icon": "monitoring",
+                    "link": reverse("reports"),
+                    "permission": lambda request: request.user.has_perm("requests_app.read_reports"),
+                },
             ],
         },
         {

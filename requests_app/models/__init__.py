@@ -5,6 +5,7 @@ from requests_app.models.answers import Package, PackageDownload, Redaction
 from requests_app.models.files import Attachment
 from requests_app.models.identity import IdentityCheck
 from requests_app.models.messages import Letter, Message, MessageTemplate
+from requests_app.models.reminders import StaffLetter
 from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
 from requests_app.models.work import System, Task
 
@@ -24,6 +25,7 @@ __all__ = [
     "Redaction",
     "Request",
     "RequestQuerySet",
+    "StaffLetter",
     "System",
     "Task",
     "TimelineEntry",
