@@ -53,6 +53,14 @@ SELECT request.id, stage.code, request.day
  ORDER BY request.day, request.id
  LIMIT %(limit)s
 """
+# While the clock stands still its day moves daily: that is no new day to be told of. A wait that began after the last
+# day stops nothing.
+_RUNS = """
+AND NOT EXISTS (SELECT 1 FROM requests_app_pause AS wait
+                 WHERE wait.request_id = requests_app_request.id AND wait.ended_at IS NULL
+                   AND (terms -> 'pauses' ? wait.reason OR terms -> 'clock_starts' ? wait.reason)
+                   AND (wait.began_at AT TIME ZONE (terms ->> 'timezone'))::date <= due_on)
+"""
 _CLAIM = """
 UPDATE requests_app_staffletter AS mine
    SET attempts = attempts + 1, not_before = %s
@@ -149,7 +157,7 @@ def _waiting(at: datetime, *, only: list[uuid.UUID] | None = None) -> list[Due]:
     values["silent"] = sorted({*CLOSED, Status.VERIFYING})
     found: list[Due] = []
     kinds = (
-        (DUE, "due_on", ""),
+        (DUE, "due_on", _RUNS),
         (ACKNOWLEDGE, "acknowledge_by", "AND acknowledged_at IS NULL"),
     )
     with connection.cursor() as cursor:

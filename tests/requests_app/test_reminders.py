@@ -14,6 +14,7 @@ from consents.models import Subject
 from portal.models import User
 from requests_app import intake, legal_clock, reminders, timeline, workflow
 from requests_app.models import ClockNotice, Letter, Request, StaffLetter
+from requests_app.rulebook import Wait
 from requests_app.states import Channel
 from tests.conftest import BY, person
 from tests.requests_app.asking import asked
@@ -126,6 +127,26 @@ def test_what_waits_for_proof_or_is_closed_reminds_nobody(grace: Subject) -> Non
     (closed,) = asked(grace, "rectification", at=RECEIVED)
     workflow.withdraw(request=closed, by=BY, at=RECEIVED)
     assert reminders.remind(at=days_before(-5)) == 0
+
+
+def test_while_the_clock_stands_still_nobody_is_reminded_of_its_day(request_of_grace: Request) -> None:
+    legal_clock.begin_pause(request=request_of_grace, reason=Wait.CLARIFICATION, at=days_before(5))
+    assert [reminders.remind(at=days_before(left)) for left in (5, 2, 0, -3)] == [0, 0, 0, 0]
+    legal_clock.recompute_all(at=days_before(-3))
+    assert reminders.remind(at=days_before(-3)) == 0
+    legal_clock.end_pause(request=request_of_grace, reason=Wait.CLARIFICATION, at=days_before(-3))
+    assert reminders.remind(at=days_before(-3)) == 1
+    assert ClockNotice.objects.get().due_on == date(2026, 10, 9)
+
+
+def test_a_wait_that_the_law_does_not_know_or_that_came_too_late_saves_nobody(
+    request_of_grace: Request, world: None
+) -> None:
+    (unpaused,) = asked(person("kim", "US-CA"), "erasure", at=RECEIVED - timedelta(days=20))
+    legal_clock.begin_pause(request=unpaused, reason=Wait.CLARIFICATION, at=days_before(20))
+    legal_clock.begin_pause(request=request_of_grace, reason=Wait.CLARIFICATION, at=days_before(-1))
+    reminders.remind(at=days_before(-2))
+    assert given() == ["escalated", "escalated", "overdue", "overdue"]
 
 
 def test_receipt_that_was_not_confirmed_is_reminded_of(world: None) -> None:
