@@ -13,6 +13,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     AGENT: ("requests_app.carry_out", "downstream.settle_correction"),
     MANAGER: (
         "requests_app.carry_out",
+        "requests_app.read_reports",
         "consents.open_hold",
         "consents.lift_hold",
         "consents.write_notice",
@@ -28,7 +29,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
         "requests_app.manage_agents",
         "downstream.settle_correction",
     ),
-    AUDITOR: (),
+    AUDITOR: ("requests_app.read_reports",),
     ADMINISTRATOR: ("portal.add_user", "portal.change_user"),
 }
 # What an agent has no business with.

@@ -364,6 +364,12 @@ CELERY_BEAT_SCHEDULE = {
         ("build answer packages", "requests_app.tasks.build_packages", 5.0),
         ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
         ("tell agents", "requests_app.tasks.tell_agents", 3.0),
+        # once a day is enough; hourly, because a day begins at another hour in each country, and a beat that is
+        # started anew every day would never come to a daily turn
+        ("recompute deadlines", "requests_app.tasks.recompute_deadlines", 3600.0),
+        ("remind of deadlines", "requests_app.tasks.remind_of_deadlines", 300.0),
+        ("send reminders to staff", "requests_app.tasks.send_reminders", 60.0),
+        ("acknowledge what came by letter", "requests_app.tasks.acknowledge_receipts", 300.0),
         ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
         ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
         ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),

@@ -21,6 +21,12 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Message templates"), "chat", "requests_app", "messagetemplate"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),
                 _item(_("People"), "person_search", "consents", "subject"),
+                {
+                    "title": _("Reports"),
+                    "icon": "monitoring",
+                    "link": reverse("reports"),
+                    "permission": lambda request: request.user.has_perm("requests_app.read_reports"),
+                },
             ],
         },
         {

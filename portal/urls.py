@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from downstream.api import opendsr
 from portal import pages, token_endpoint
+from requests_app.admin import reports
 
 handler404 = "portal.pages.not_found"
 handler500 = "portal.pages.failed"
@@ -16,6 +17,8 @@ urlpatterns = [
     path("dev/mail/", pages.dev_mail, name="dev-mail"),
     path(".well-known/jwks.json", pages.jwks, name="jwks"),
     path("log/", include("consents.pages.log_urls")),
+    path("admin/reports/", admin.site.admin_view(reports.page), name="reports"),
+    path("admin/reports/<str:name>", admin.site.admin_view(reports.download), name="reports-file"),
     path("admin/", admin.site.urls),
     path("account/", include("portal.account_urls")),
     path("i18n/", include("django.conf.urls.i18n")),

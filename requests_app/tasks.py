@@ -7,7 +7,8 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock, nudge
-from requests_app import attachments, drp_callbacks, identity, importing, letters, looking, packages, steps, workflow
+from requests_app import attachments, drp_callbacks, identity, importing, legal_clock, letters, looking, packages, reminders, steps, workflow
+from requests_app.models import Request
 
 
 @shared_task(name="requests_app.tasks.close_verified")
@@ -63,3 +64,22 @@ def delete_expired_packages(**_: Any) -> None:
 def tell_agents(**_: Any) -> None:
     """Tell authorised agents of what changed about their requests."""
     drp_callbacks.deliver(clock=clock.now, seconds=20.0)
+@shared_task(name="requests_app.tasks.recompute_deadlines")
+def recompute_deadlines(**_: Any) -> None:
+    legal_clock.recompute_all(at=clock.now())
+
+
+@shared_task(name="requests_app.tasks.remind_of_deadlines")
+def remind_of_deadlines(**_: Any) -> None:
+    while reminders.remind(at=clock.now()):
+        pass
+
+
+@shared_task(name="requests_app.tasks.send_reminders")
+def send_reminders(**_: Any) -> None:
+    reminders.send_due(clock=clock.now)
+
+
+@shared_task(name="requests_app.tasks.acknowledge_receipts")
+def acknowledge_receipts(**_: Any) -> None:
+    reminders.acknowledge_receipts(at=clock.now())

@@ -7,6 +7,7 @@ are open, `adopting` brings a newer rulebook to requests that run already.
 from requests_app.legal_clock.adopting import Adoption, adopt_rulebook, preview_adoption
 from requests_app.legal_clock.moving import (
     acknowledge,
+    acknowledge_by_mail,
     apply,
     begin_pause,
     can_acknowledge,
@@ -25,6 +26,7 @@ from requests_app.legal_clock.recomputing import recompute_all
 __all__ = [
     "Adoption",
     "acknowledge",
+    "acknowledge_by_mail",
     "adopt_rulebook",
     "apply",
     "arithmetic",

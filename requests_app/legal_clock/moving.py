@@ -176,10 +176,26 @@ def acknowledge(*, request: Request, by: str, at: datetime) -> Request:
     """
     request = _lock(request)
     check_can_acknowledge(request)
+    letter = letters.write(request=request, code="acknowledged", at=at)
+    return _acknowledged(request, by_mail=letter is not None, by=by, at=at)
+
+
+@transaction.atomic
+def acknowledge_by_mail(*, request: Request, at: datetime) -> bool:
+    """Confirm receipt without staff, where it is still to be done and an address is known; answers whether it was."""
+    request = _lock(request)
+    if not can_acknowledge(request):
+        return False
+    if letters.write(request=request, code="acknowledged", at=at) is None:
+        return False
+    _acknowledged(request, by_mail=True, by=actors.SYSTEM, at=at)
+    return True
+
+
+def _acknowledged(request: Request, *, by_mail: bool, by: str, at: datetime) -> Request:
     request.acknowledged_at = at
     request.save(update_fields=["acknowledged_at"])
-    letter = letters.write(request=request, code="acknowledged", at=at)
-    timeline.tell(request, "acknowledged", by=by, at=at, details={"by_mail": letter is not None})
+    timeline.tell(request, "acknowledged", by=by, at=at, details={"by_mail": by_mail})
     return request
 
 

@@ -82,13 +82,21 @@ def freeze(request: Request, rule: Rule) -> None:
 
 
 def facts_of(request: Request, pauses: Iterable[tables.Pause] | None = None) -> Facts:
-    """What is recorded of it; `pauses` where they were read already."""
+    """What is recorded of it; `pauses` where they were read already.
+
+    A request that was opened again on appeal has its time anew from that day; what was before no longer counts.
+    """
+    begins = request.reopened_at or request.received_at
     waits = request.pauses.all() if pauses is None else pauses
     return Facts(
-        received=request.received_at,
+        received=begins,
         identity_confirmed=request.identity_confirmed_at,
-        pauses=tuple(Pause(Wait(one.reason), one.began_at, one.ended_at) for one in waits),
-        extended=request.extended_at,
+        pauses=tuple(
+            Pause(Wait(one.reason), one.began_at, one.ended_at)
+            for one in waits
+            if request.reopened_at is None or one.began_at >= begins
+        ),
+        extended=request.extended_at if request.extended_at and request.extended_at >= begins else None,
         extended_until=request.extended_until,
         due_override=request.due_override,
     )

@@ -35,6 +35,7 @@ class _Row(NamedTuple):
     place: str
     terms: int
     received: datetime
+    reopened: datetime | None
     identity: datetime | None
     extended: datetime | None
     until: date | None
@@ -50,8 +51,16 @@ class _Days(NamedTuple):
     because: str
 
 
-_FIELDS = ("pk", "right", "jurisdiction", "terms_hash", "received_at", "identity_confirmed_at", "extended_at")
-_COLUMNS = (*_FIELDS, "extended_until", "due_override", "due_on", "acknowledge_by")
+_FIELDS = ("pk", "right", "jurisdiction", "terms_hash", "received_at", "reopened_at")
+_COLUMNS = (
+    *_FIELDS,
+    "identity_confirmed_at",
+    "extended_at",
+    "extended_until",
+    "due_override",
+    "due_on",
+    "acknowledge_by",
+)
 _Waits = dict[uuid.UUID, list[tuple[str, datetime, datetime | None]]]
 
 _UPDATE = """
@@ -101,9 +110,12 @@ class _Book:
         law = (row.right, row.place, row.terms)
         try:
             rule, zone = self._rules.get(law) or self._thaw(law, row.pk)
-            waited = tuple(_as_days(waits[row.pk], zone)) if row.pk in waits else ()
-            happened = (_day(row.received, zone), row.identity and _day(row.identity, zone), waited)
-            key = (law, *happened, row.extended and _day(row.extended, zone), row.until, row.override)
+            # as `reckoning.facts_of` has it
+            begins = row.reopened or row.received
+            mine = [wait for wait in waits.get(row.pk, ()) if row.reopened is None or wait[1] >= begins]
+            happened = (_day(begins, zone), row.identity and _day(row.identity, zone), tuple(_as_days(mine, zone)))
+            extended = _day(row.extended, zone) if row.extended and row.extended >= begins else None
+            key = (law, *happened, extended, row.until, row.override)
             return self._known.get(key) or self._reckon(rule, key)
         except DeadlineError as error:
             logger.warning("deadline_not_reckoned", request_id=str(row.pk), code=error.code)

@@ -7,6 +7,7 @@ from requests_app.models.files import Attachment
 from requests_app.models.identity import IdentityCheck
 from requests_app.models.imports import ImportedReference, ImportState, RefusedRow, RequestImport
 from requests_app.models.messages import Letter, Message, MessageTemplate
+from requests_app.models.reminders import StaffLetter
 from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
 from requests_app.models.work import SavedView, System, Task
 
@@ -33,6 +34,7 @@ __all__ = [
     "RequestImport",
     "RequestQuerySet",
     "SavedView",
+    "StaffLetter",
     "System",
     "Task",
     "TimelineEntry",

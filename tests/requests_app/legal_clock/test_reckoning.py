@@ -106,3 +106,15 @@ def test_a_closed_request_keeps_the_arithmetic_that_it_was_answered_under(grace:
     before = legal_clock.arithmetic(request)
     workflow.withdraw(request=request, by=BY, at=SOON)
     assert legal_clock.arithmetic(Request.objects.get(pk=request.pk)) == before
+
+
+def test_a_request_that_is_opened_again_has_its_time_anew(grace: Subject) -> None:
+    (request,) = asked(grace, "access", at=RECEIVED)
+    legal_clock.begin_pause(request=request, reason=Wait.CLARIFICATION, at=RECEIVED + timedelta(days=2))
+    legal_clock.end_pause(request=request, reason=Wait.CLARIFICATION, at=RECEIVED + timedelta(days=30))
+    request = legal_clock.extend(request=request, reason="Many systems", by=BY, at=RECEIVED + timedelta(days=31))
+    request.reopened_at = datetime(2027, 2, 1, 12, tzinfo=UTC)
+    request.save()
+    assert legal_clock.recompute_all(at=request.reopened_at) == 1
+    request.refresh_from_db()
+    assert (request.due_on, legal_clock.of(request).extended) == (date(2027, 3, 1), False)

@@ -124,6 +124,7 @@ moments = st.integers(0, 400 * 24).map(lambda hours: datetime(2026, 1, 1, tzinfo
     st.booleans(),
     st.integers(0, 120),
     st.one_of(st.none(), st.integers(0, 60)),
+    st.one_of(st.none(), st.integers(0, 60)),
 )
 def test_all_at_once_gives_the_same_days_as_one_by_one(
     db: None,
@@ -134,6 +135,7 @@ def test_all_at_once_gives_the_same_days_as_one_by_one(
     is_open: bool,
     after: int,
     chosen: int | None,
+    reopened: int | None,
 ) -> None:
     spans: list[tuple[Wait, datetime, datetime | None]] = [
         (reason, received + timedelta(days=began), received + timedelta(days=began + length))
@@ -142,9 +144,9 @@ def test_all_at_once_gives_the_same_days_as_one_by_one(
     if spans and is_open:
         spans[0] = (*spans[0][:2], None)
     request = running(place, right, received, spans)
-    if chosen is not None:
-        request.due_override = (received + timedelta(days=chosen)).date()
-        request.save()
+    request.due_override = None if chosen is None else (received + timedelta(days=chosen)).date()
+    request.reopened_at = None if reopened is None else received + timedelta(days=reopened)
+    request.save()
     at = received + timedelta(days=after)
     legal_clock.recompute_all(at=at)
     deadline = legal_clock.of(request, at=at)
