@@ -17,7 +17,7 @@ from consents import jurisdictions
 from consents.models import Subject
 from consents.subjects import Name
 from portal.clock import TOLERANCE
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, DomainError, NotFound
 from requests_app import duplicates, legal_clock, rights, sealing, timeline, workflow
 from requests_app.models import Agent, Pause, Request
 from requests_app.rulebook import Wait
@@ -69,6 +69,8 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     the refusals of each right, Conflict(`erased`).
     """
     _check(asked, at)
+    if is_proven and FOLLOW_UPS.intersection(asked.rights):
+        return _follow_up(asked, subject, by=by, at=at)
     # locked, so that nobody is being forgotten right now, and the same asked twice at once is seen
     subject = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     if subject.erased_at is not None:
@@ -101,6 +103,21 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
         request.contact_fingerprint = contact.fingerprint
     _insert(requests, asked, is_proven=False, by=by, at=at)
     return requests
+
+
+def _follow_up(asked: Asked, subject: Subject, *, by: str, at: datetime) -> list[Request]:
+    """Appeals and complaints have the rule of what they are about; they come alone."""
+    about = asked.about
+    if about is None or not FOLLOW_UPS.issuperset(asked.rights):
+        raise IntakeError(
+            "follow_up_alone", "Appeal or complain on its own, and ask for the rest apart.", field="right"
+        )
+    if about.subject_id != subject.pk:
+        raise NotFound("unknown_request", "There is no such request of this person.", field="about")
+    return [
+        workflow.appeal(request=about, right=right, note=asked.note, by=by, at=at, channel=asked.channel)
+        for right in asked.rights
+    ]
 
 
 def begin(*, request: Request, by: str, at: datetime) -> None:
