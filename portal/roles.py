@@ -13,6 +13,8 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     AGENT: ("requests_app.carry_out",),
     MANAGER: (
         "requests_app.carry_out",
+        "requests_app.approve",
+        "requests_app.change_system",
         "consents.open_hold",
         "consents.lift_hold",
         "consents.write_notice",

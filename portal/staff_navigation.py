@@ -51,6 +51,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("House"),
             "items": [
                 _item(_("Partners"), "handshake", "consents", "partner"),
+                _item(_("Systems"), "dns", "requests_app", "system"),
                 _item(_("Staff"), "badge", "portal", "user"),
             ],
         },

@@ -1,5 +1,5 @@
 """Staff's pages of requests."""
 
-from requests_app.admin import queue
+from requests_app.admin import queue, systems
 
-__all__ = ["queue"]
+__all__ = ["queue", "systems"]

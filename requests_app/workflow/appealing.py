@@ -31,7 +31,7 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         raise DomainError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
     check_can_lodge(request, right, at=at)
     # locked, so that nobody is forgotten right now
-    Subject.objects.select_for_update(no_key=True).get(pk=request.subject_id, erased_at=None)
+    Subject.objects.select_for_update(no_key=True, of=("self",)).get(requests=request, erased_at=None)
     follow = Request(
         right=Right(right),
         status=Status.RECEIVED,
