@@ -14,6 +14,8 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     MANAGER: (
         "requests_app.carry_out",
         "requests_app.read_reports",
+        "requests_app.approve",
+        "requests_app.change_system",
         "consents.open_hold",
         "consents.lift_hold",
         "consents.write_notice",

@@ -17,7 +17,7 @@ from consents import jurisdictions
 from consents.models import Subject
 from consents.subjects import Name
 from portal.clock import TOLERANCE
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, DomainError, NotFound
 from requests_app import duplicates, legal_clock, rights, sealing, timeline, workflow
 from requests_app.models import Agent, Pause, Request
 from requests_app.rights.base import RightError
@@ -86,6 +86,8 @@ def receive_of_locked(
 ) -> list[Request]:
     """The same for a person whose row the caller has locked (`subjects.find_locked`), in the caller's transaction."""
     _check(asked, at)
+    if is_proven and FOLLOW_UPS.intersection(asked.rights):
+        return _follow_up(asked, subject, by=by, at=at)
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()
@@ -116,6 +118,21 @@ def receive_unproven(*, asked: Asked, contact: Name, by: str, at: datetime) -> l
         request.contact_fingerprint = contact.fingerprint
     _insert(requests, asked, is_proven=False, by=by, at=at)
     return requests
+
+
+def _follow_up(asked: Asked, subject: Subject, *, by: str, at: datetime) -> list[Request]:
+    """Appeals and complaints have the rule of what they are about; they come alone."""
+    about = asked.about
+    if about is None or not FOLLOW_UPS.issuperset(asked.rights):
+        raise IntakeError(
+            "follow_up_alone", "Appeal or complain on its own, and ask for the rest apart.", field="right"
+        )
+    if about.subject_id != subject.pk:
+        raise NotFound("unknown_request", "There is no such request of this person.", field="about")
+    return [
+        workflow.appeal(request=about, right=right, note=asked.note, by=by, at=at, channel=asked.channel)
+        for right in asked.rights
+    ]
 
 
 def begin(*, request: Request, by: str, at: datetime) -> None:

@@ -130,12 +130,13 @@ def _answered(people: set[uuid.UUID], remote: Sequence[int]) -> frozenset[tuple[
 
 
 def _packages(tasks: Sequence[Task]) -> frozenset[uuid.UUID]:
-    """Requests whose answer was released since the task was planned."""
-    waiting = {one.request_id: one.planned_at for one in tasks if one.code == COLLECT}
-    if not waiting:
+    """Requests whose answer was released; of one that was opened again, an answer that was made since."""
+    since = {one.request_id: one.request.reopened_at for one in tasks if one.code == COLLECT}
+    if not since:
         return frozenset()
-    rows = Package.objects.filter(request__in=list(waiting), released_at__isnull=False)
-    return frozenset(pk for pk, asked in rows.values_list("request_id", "asked_at") if asked >= waiting[pk])
+    rows = Package.objects.filter(request__in=list(since), released_at__isnull=False)
+    made = rows.values_list("request_id", "asked_at")
+    return frozenset(pk for pk, asked_at in made if (reopened := since[pk]) is None or asked_at >= reopened)
 
 
 def _write(looked: Look, *, at: datetime) -> int:

@@ -64,7 +64,9 @@ def _in_systems(request: Request) -> Iterator[Planned]:
 
 
 def open_tasks(request: Request) -> list[Task]:
-    """What keeps the request from closing, the oldest first."""
+    """What keeps the request from closing, the oldest first; nothing is left to do in a closed one."""
+    if request.is_closed:
+        return []
     return list(request.tasks.filter(status=TaskStatus.OPEN).select_related("dataset__owner", "system"))
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
+from consents.models import Subject
 from portal.errors import Conflict, DomainError
 from requests_app import appeals, counting, deadlines, promised, rulebook, sealing, timeline
 from requests_app.models import Request
@@ -29,6 +30,8 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
     if len(note) > LONGEST_NOTE:
         raise DomainError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
     check_can_lodge(request, right, at=at)
+    # locked, so that nobody is forgotten right now
+    Subject.objects.select_for_update(no_key=True, of=("self",)).get(requests=request, erased_at=None)
     follow = Request(
         right=Right(right),
         status=Status.RECEIVED,

@@ -8,9 +8,9 @@ from consents.models import Subject
 from downstream import propagation, purging
 from portal import actors
 from portal.models import User
-from requests_app import intake, workflow
-from requests_app.models import Request
-from tests.conftest import AT, BY, sequenced
+from requests_app import intake, steps, systems, workflow
+from requests_app.models import Proposal, Request, System, Task
+from tests.conftest import AT, BY, OTHER, sequenced
 
 SOON = AT + timedelta(hours=1)
 LATER = AT + timedelta(hours=2)
@@ -47,12 +47,71 @@ def fulfilled(subject: Subject, staff: User) -> Request:
     return request
 
 
+def verifying(subject: Subject, *, right: str = "erasure", at: datetime = AT) -> Request:
+    wish = intake.Asked(rights=(right,))
+    return intake.receive(asked=wish, subject=subject, is_proven=False, by=BY, at=at)[0]
+
+
+def awaiting(subject: Subject, staff: User) -> Request:
+    return workflow.await_subject(request=started(subject, staff), by=BY, at=SOON, words="Which account?")
+
+
+def in_review(subject: Subject, staff: User) -> Request:
+    return refusal_of(started(subject, staff)).request
+
+
+def refusal_of(request: Request, *, ground: str = "unfounded", by: str = BY) -> Proposal:
+    """Proposed, and not decided yet."""
+    proposal = workflow.propose_refusal(request=request, ground=ground, reason="It is a test.", by=by, at=SOON)
+    request.refresh_from_db()
+    return proposal
+
+
+def refused(subject: Subject, staff: User) -> Request:
+    proposal = refusal_of(started(subject, staff))
+    workflow.decide(proposal=proposal, approve=True, by=OTHER, at=SOON)
+    return Request.objects.get(pk=proposal.request_id)
+
+
+def expired(subject: Subject, staff: User) -> Request:
+    return workflow.expire(request=verifying(subject), by=actors.SYSTEM, at=SOON)
+
+
+def system(*rights: str, slug: str = "crm") -> System:
+    """Somewhere that no connector reaches."""
+    return systems.register(
+        slug=slug, name="CRM", public_name="Our CRM", rights=rights, instructions="Look there.", by=BY, at=AT
+    )
+
+
+def exempted(task: Task, *, ground: str = "legal_obligation") -> None:
+    proposal = steps.propose_exemption(task=task, ground=ground, reason="Tax law.", by=BY, at=SOON)
+    workflow.decide(proposal=proposal, approve=True, by=OTHER, at=SOON)
+
+
+def partially_fulfilled(subject: Subject, staff: User) -> Request:
+    """Needs `django_db(transaction=True)`."""
+    system("erasure")
+    request = carried_out(subject, staff)
+    exempted(request.tasks.get())
+    propagate()
+    assert closes(request)
+    request.refresh_from_db()
+    return request
+
+
 IN_STATE: dict[str, Callable[[Subject, User], Request]] = {
     "received": lambda subject, staff: received(subject),
+    "verifying": lambda subject, staff: verifying(subject),
     "in_progress": started,
+    "awaiting_subject": awaiting,
+    "in_review": in_review,
     "carried_out": carried_out,
+    "refused": refused,
     "withdrawn": withdrawn,
+    "expired": expired,
     "fulfilled": fulfilled,
+    "partially_fulfilled": partially_fulfilled,
 }
 
 

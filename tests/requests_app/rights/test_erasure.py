@@ -26,7 +26,18 @@ from tests.consents.api.conftest import Caller
 from tests.consents.asking import say, tables_as_text
 from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
 from tests.downstream.api.test_propagations import acknowledge
-from tests.requests_app.asking import LATER, SOON, carried_out, closes, propagate, received, started
+from tests.requests_app.asking import (
+    LATER,
+    SOON,
+    asked,
+    carried_out,
+    closes,
+    exempted,
+    propagate,
+    received,
+    started,
+    system,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["northlight", "own_cache", "their_calls"]
@@ -305,3 +316,53 @@ def test_its_stops_are_every_living_dataset(datasets: list[Dataset], alice: Subj
     propagate()
     stops = erasure.stops(request, at=LATER)
     assert [(one.state, one.rows_removed) for one in stops] == [("removed", 1), ("removed", 2)]
+
+
+def test_each_dataset_and_system_is_a_task_that_keeps_it_open(
+    datasets: list[Dataset], alice: Subject, bob: User
+) -> None:
+    system("erasure")
+    request = carried_out(alice, bob)
+    propagate()
+    assert not closes(request)
+    found = {one.dataset.slug if one.dataset else str(one.system_id): one for one in request.tasks.all()}
+    assert {name: one.kind for name, one in found.items()} == {
+        "posts": "automatic",
+        "mails": "automatic",
+        "crm": "manual",
+    }
+    steps.settle_by_hand(task=found["crm"], evidence="Deleted there, ticket 7.", by=BY, at=LATER)
+    assert closes(request)
+    assert status(request) == Status.FULFILLED
+
+
+def test_what_two_people_exempt_does_not_keep_it_open(datasets: list[Dataset], alice: Subject, bob: User) -> None:
+    request = started(alice, bob)
+    Path(datasets[1].location).rename(f"{datasets[1].location}-moved")
+    exempted(request.tasks.get(dataset=datasets[1]))
+    workflow.carry_out(request=request, by=BY, at=SOON)
+    propagate()
+    assert closes(request)
+    assert status(request) == Status.PARTIALLY_FULFILLED
+    alice.refresh_from_db()
+    assert alice.erased_at == LATER
+
+
+def test_who_wants_to_see_their_data_sees_it_first(alice: Subject, bob: User) -> None:
+    seen, request = asked(alice, "access")[0], started(alice, bob)
+    with pytest.raises(Conflict) as waits:
+        workflow.carry_out(request=request, by=BY, at=SOON)
+    assert waits.value.code == "answer_first"
+    workflow.withdraw(request=seen, by=BY, at=SOON)
+    assert workflow.carry_out(request=request, by=BY, at=SOON).carried_out_at == SOON
+
+
+def test_whatever_else_they_asked_is_closed_with_it(alice: Subject, bob: User) -> None:
+    other = asked(alice, "rectification", note="My name is Alice")[0]
+    first = carried_out(alice, bob, note="I moved")
+    second = asked(alice, "erasure", note="I said so")[0]
+    propagate()
+    assert closes(first)
+    assert [status(one) for one in (other, second)] == [Status.WITHDRAWN, Status.FULFILLED]
+    assert list(other.timeline.values_list("code", flat=True))[-2:] == ["moot_after_erasure", "withdrawn"]
+    assert not Request.objects.filter(subject=alice, sealed_note__isnull=False).exists()

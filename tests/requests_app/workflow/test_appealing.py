@@ -1,0 +1,206 @@
+"""What follows an answer: appeals and complaints by the first request's rule, decided by somebody else."""
+
+from datetime import timedelta
+
+import pytest
+
+from consents import subjects
+from consents.models import Subject
+from portal import actors
+from portal.errors import Conflict, DomainError, Forbidden, NotFound
+from portal.models import User
+from requests_app import intake, rulebook, steps, workflow
+from requests_app.counting import DeadlineError
+from requests_app.models import Request
+from requests_app.states import Status
+from tests.conftest import AT, BY, OTHER, person
+from tests.requests_app.asking import LATER, SOON, asked, refusal_of
+
+pytestmark = pytest.mark.django_db
+THIRD = "staff:00000000-0000-0000-0000-000000000003"
+FOURTH = "staff:00000000-0000-0000-0000-000000000004"
+
+
+@pytest.fixture
+def refused(world: None, bob: User) -> Request:
+    """An access request from Virginia, refused by two people."""
+    victor = person("victor", "US-VA")
+    request = workflow.start(request=asked(victor, "access")[0], staff=bob, by=BY, at=AT)
+    workflow.decide(proposal=refusal_of(request), approve=True, by=OTHER, at=SOON)
+    return Request.objects.get(pk=request.pk)
+
+
+def appealed(request: Request, right: str = "appeal") -> Request:
+    by = actors.subject(request.subject_id or "")
+    return workflow.appeal(request=request, right=right, note="You are wrong.", by=by, at=LATER)
+
+
+def looked_at(follow: Request, staff: User) -> Request:
+    """Started, and its review done by a third person."""
+    follow = workflow.start(request=follow, staff=staff, by=THIRD, at=LATER)
+    steps.settle_by_hand(task=follow.tasks.get(), evidence="The first answer was wrong.", by=THIRD, at=LATER)
+    return follow
+
+
+def test_an_appeal_is_a_request_of_its_own_under_the_first_ones_rule(refused: Request) -> None:
+    follow = appealed(refused)
+    assert (follow.right, follow.status, follow.about, follow.subject) == (
+        "appeal",
+        Status.RECEIVED,
+        refused,
+        refused.subject,
+    )
+    assert (follow.rule, follow.rulebook_digest) == (refused.rule, refused.rulebook_digest)
+    assert follow.due_on == (LATER + timedelta(days=60)).date()
+    assert follow.timeline.get().details == {"channel": "pages", "about": refused.reference}
+    assert refused.timeline.last().details == {"reference": follow.reference}  # type: ignore[union-attr]  # there are several
+
+
+def test_a_complaint_in_britain_is_acknowledged_within_thirty_days(grace: Subject, bob: User) -> None:
+    late = AT.replace(month=7, day=1)
+    request = asked(grace, "access", at=late)[0]
+    follow = workflow.appeal(request=request, right="complaint", note="Too slow.", by=BY, at=late)
+    assert follow.acknowledge_by == (late + timedelta(days=30)).date()
+
+
+def test_an_appeal_that_was_right_opens_the_first_again(refused: Request, petra: User) -> None:
+    follow = looked_at(appealed(refused), petra)
+    workflow.fulfil(request=follow, by=THIRD, at=LATER)
+    refused.refresh_from_db()
+    follow.refresh_from_db()
+    assert follow.status == Status.FULFILLED
+    assert (refused.status, refused.refusal_ground, refused.closed_at) == (Status.IN_PROGRESS, "", None)
+    assert (refused.reopened_at, refused.carried_out_at) == (LATER, None)
+    assert LATER.date() < refused.due_on <= follow.due_on
+    assert refused.timeline.get(code="reopened").details["after"] == follow.reference
+    assert {one.status for one in refused.tasks.all()} == {"open"}
+
+
+def test_an_appeal_that_was_wrong_leaves_the_answer(refused: Request, petra: User) -> None:
+    follow = workflow.start(request=appealed(refused), staff=petra, by=THIRD, at=LATER)
+    proposal = refusal_of(follow, ground="not_applicable", by=THIRD)
+    workflow.decide(proposal=proposal, approve=True, by=FOURTH, at=LATER)
+    follow.refresh_from_db()
+    refused.refresh_from_db()
+    assert (follow.status, refused.status) == (Status.REFUSED, Status.REFUSED)
+
+
+def test_who_had_a_part_in_the_answer_has_none_in_the_appeal(refused: Request, bob: User, petra: User) -> None:
+    follow = appealed(refused)
+    for by in (BY, OTHER):
+        judge = User.objects.create(username=by[-4:], pk=by.removeprefix("staff:"))
+        with pytest.raises(Forbidden, match="somebody else has to look"):
+            workflow.start(request=follow, staff=judge, by=by, at=LATER)
+    follow = workflow.start(request=follow, staff=petra, by=THIRD, at=LATER)
+    task = follow.tasks.get()
+    for act in (
+        lambda: steps.settle_by_hand(task=task, evidence="I was right.", by=OTHER, at=LATER),
+        lambda: refusal_of(follow, ground="not_applicable", by=BY),
+        lambda: workflow.fulfil(request=follow, by=OTHER, at=LATER),
+        lambda: workflow.carry_out(request=follow, by=BY, at=LATER),
+        lambda: workflow.decide(
+            proposal=refusal_of(follow, ground="not_applicable", by=THIRD), approve=True, by=OTHER, at=LATER
+        ),
+    ):
+        with pytest.raises(Forbidden) as said:
+            act()
+        assert said.value.code == "decided_before"
+
+
+def test_an_appeal_that_nobody_looked_at_does_not_close(refused: Request, petra: User) -> None:
+    follow = workflow.start(request=appealed(refused), staff=petra, by=THIRD, at=LATER)
+    with pytest.raises(Conflict) as said:
+        workflow.fulfil(request=follow, by=THIRD, at=LATER)
+    assert said.value.code == "tasks_open"
+
+
+def test_one_appeal_at_a_time(refused: Request) -> None:
+    appealed(refused)
+    with pytest.raises(Conflict) as said:
+        appealed(refused)
+    assert said.value.code == "appeal_open"
+    assert appealed(refused, "complaint").about == refused
+
+
+def test_where_the_law_brings_it_to_the_authority_there_is_none(world: None, bob: User) -> None:
+    request = workflow.start(request=asked(person("emil", "DE"), "access")[0], staff=bob, by=BY, at=AT)
+    workflow.decide(proposal=refusal_of(request), approve=True, by=OTHER, at=SOON)
+    with pytest.raises(DeadlineError) as said:
+        appealed(Request.objects.get(pk=request.pk))
+    assert said.value.code == "appeal_elsewhere"
+    # a complaint may be made to us all the same
+    assert appealed(Request.objects.get(pk=request.pk), "complaint").acknowledge_by is None
+
+
+def test_an_open_request_has_nothing_to_appeal_against(world: None) -> None:
+    request = asked(person("victor", "US-VA"), "access")[0]
+    with pytest.raises(Conflict) as said:
+        appealed(request)
+    assert said.value.code == "wrong_state"
+
+
+def test_where_silence_is_a_refusal_a_missed_deadline_can_be_appealed(world: None) -> None:
+    request = asked(person("victor", "US-VA"), "access")[0]
+    rule = rulebook.thaw(request.terms)
+    Request.objects.filter(pk=request.pk).update(terms={**rulebook.freeze(rule), "silence_is_refusal": True})
+    request.refresh_from_db()
+    with pytest.raises(Conflict):
+        appealed(request)
+    late = AT + timedelta(days=60)
+    assert workflow.appeal(request=request, right="appeal", note="", by=BY, at=late).about == request
+
+
+@pytest.mark.parametrize("right", ["access", "no such right"])
+def test_only_appeals_and_complaints_follow_an_answer(refused: Request, right: str) -> None:
+    with pytest.raises(DomainError) as said:
+        appealed(refused, right)
+    assert said.value.code == "not_a_follow_up"
+
+
+def test_a_note_has_an_end(refused: Request) -> None:
+    with pytest.raises(DomainError) as said:
+        workflow.appeal(request=refused, right="appeal", note="x" * 4_001, by=BY, at=LATER)
+    assert said.value.code == "note_too_long"
+
+
+def test_whoever_was_erased_cannot_come_back(refused: Request) -> None:
+    assert refused.subject is not None
+    subjects.forget(subject=refused.subject, by=BY, at=SOON)
+    for act in (
+        lambda: appealed(Request.objects.get(pk=refused.pk)),
+        lambda: appealed(Request.objects.get(pk=refused.pk), "complaint"),
+        lambda: workflow.reopen(request=refused, by=BY, at=LATER, words="The authority asks."),
+    ):
+        with pytest.raises(Conflict) as said:
+            act()
+        assert said.value.code == "erased"
+
+
+def test_an_authority_can_have_it_opened_again(refused: Request) -> None:
+    request = workflow.reopen(request=refused, by=BY, at=LATER, words="The authority asks, file 7.")
+    assert (request.status, request.reopened_at) == (Status.IN_PROGRESS, LATER)
+    assert request.due_on > LATER.date()
+    with pytest.raises(DomainError) as said:
+        workflow.reopen(request=refused, by=BY, at=LATER, words=" ")
+    assert said.value.code == "reason_missing"
+
+
+def test_what_was_asked_again_is_not_opened_again(refused: Request) -> None:
+    assert refused.subject is not None
+    asked(refused.subject, "access", at=LATER)
+    with pytest.raises(Conflict) as said:
+        workflow.reopen(request=refused, by=BY, at=LATER, words="The authority asks.")
+    assert said.value.code == "asked_again"
+
+
+def test_an_appeal_through_any_door_has_the_same_rule(refused: Request, charlie: Subject) -> None:
+    assert refused.subject is not None
+    wish = intake.Asked(rights=("appeal",), about=refused, note="No.", channel="phone")
+    follow = intake.receive(asked=wish, subject=refused.subject, by=BY, at=LATER)[0]
+    assert (follow.about, follow.due_on) == (refused, (LATER + timedelta(days=60)).date())
+    with pytest.raises(NotFound):
+        intake.receive(asked=wish, subject=charlie, by=BY, at=LATER)
+    both = intake.Asked(rights=("appeal", "access"), about=refused)
+    with pytest.raises(intake.IntakeError) as said:
+        intake.receive(asked=both, subject=refused.subject, by=BY, at=LATER)
+    assert said.value.code == "follow_up_alone"
