@@ -74,7 +74,8 @@ def _going(dataset: Dataset, candidates: "QuerySet[Subject]", *, erased: set[uui
 
 def kept_back(dataset: Dataset) -> "QuerySet[Exemption, uuid.UUID]":
     """Ids of people whose rows stay although they are erased: exempted, as nobody is from a no of any other kind."""
-    exempted = Exemption.objects.in_force().of_erased().filter(dataset=dataset)
+    # a dataset that is only looked at has no id yet
+    exempted = Exemption.objects.in_force().of_erased().filter(dataset_id=dataset.pk)
     return exempted.values_list("subject_id", flat=True)
 
 

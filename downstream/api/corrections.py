@@ -16,6 +16,7 @@ from downstream.models import Correction
 from portal import clock, problems
 from portal.api_views import PartnerView, StrictSerializer
 
+_STATES = f"One of {', '.join(Correction.State.values)}"
 _PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 429)}
 
 
@@ -29,7 +30,7 @@ class CorrectionsQuery(StrictSerializer):
 class CorrectionOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     dataset = serializers.CharField()
-    state = serializers.ChoiceField(choices=Correction.State.choices)
+    state = serializers.CharField(help_text=_STATES)
     outcome = serializers.CharField(help_text="Empty while it is open")
     rows = serializers.IntegerField(allow_null=True, help_text="Of the person, when it was asked; null: not known")
     asked_at = serializers.DateTimeField()
@@ -55,7 +56,7 @@ class CorrectionAckIn(StrictSerializer):
 
 class CorrectionAckOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=Correction.State.choices)
+    state = serializers.CharField(help_text=_STATES)
     outcome = serializers.CharField()
     repeated = serializers.BooleanField(help_text="You said exactly this before")
 

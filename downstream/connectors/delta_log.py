@@ -67,17 +67,11 @@ class DeltaLog:
     def columns(self) -> list[str]:
         return [one["name"] for one in json.loads(self.metadata["schemaString"])["fields"]]
 
-    def typed(self, column: str, text: str | None) -> Any:
-        """A partition's value, which the log writes as text, in the type of its column; as text where it is no such."""
-        kinds = {one["name"]: one["type"] for one in json.loads(self.metadata["schemaString"])["fields"]}
-        arrow = _TYPES.get(str(kinds.get(column)))
-        if text is None or arrow is None:
-            return text
-        try:
-            typed: Any = pa.scalar(text)
-            return typed.cast(arrow).as_py()
-        except (pa.ArrowInvalid, ValueError, OverflowError):
-            return text
+    @property
+    def types(self) -> dict[str, str]:
+        """What the table calls the type of each column; of nested ones nothing."""
+        fields = json.loads(self.metadata["schemaString"])["fields"]
+        return {one["name"]: one["type"] for one in fields if isinstance(one["type"], str)}
 
     def path_of(self, action_path: str) -> Path:
         """Where a data file is. Raises ConnectorError for one outside of the table's folder."""
@@ -172,6 +166,21 @@ def checkpoint_actions(path: Path) -> Iterator[Action]:
         wanted = [name for name in parquet.schema_arrow.names if name in {"add", "remove", "metaData", "protocol"}]
         for batch in parquet.iter_batches(columns=wanted):
             yield from (_without_nulls(row) for row in batch.to_pylist())
+
+
+def typed(text: str | None, kind: str) -> Any:
+    """A partition's value, which the log writes as text, in the type of its column; as text where it is no such.
+
+    An empty text stands for null (PROTOCOL.md, Partition Value Serialization).
+    """
+    arrow = _TYPES.get(kind)
+    if not text or arrow is None:
+        return text or None
+    try:
+        written: Any = pa.scalar(text)
+        return written.cast(arrow).as_py()
+    except (pa.ArrowInvalid, ValueError, OverflowError):
+        return text
 
 
 def path_of(root: Path, action_path: str) -> Path:

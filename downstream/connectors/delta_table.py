@@ -220,17 +220,15 @@ class DeltaTable:
         return {_name(log, path, self._rows.key_column): path for path in log.adds}
 
     def _files(self, log: DeltaLog) -> list[TableFile]:
-        files = []
+        files, types, key_column = [], log.types if log.partition_columns else {}, self._rows.key_column
         for name, path in sorted(self._paths(log).items()):
             values = log.adds[path].get("partitionValues") or {}
             where = str(log.path_of(path))
-            # an empty text stands for null (PROTOCOL.md, Partition Value Serialization)
-            folder = {column: log.typed(column, values.get(column) or None) for column in log.partition_columns}
-            if self._rows.key_column in log.partition_columns:
-                key = values.get(self._rows.key_column) or None
-                files.append(TableFile(name, where, None, key=key, folder=folder))
+            folder = {one: delta_log.typed(values.get(one), types.get(one, "")) for one in log.partition_columns}
+            if key_column in log.partition_columns:
+                files.append(TableFile(name, where, None, key=values.get(key_column) or None, folder=folder))
             else:
-                files.append(TableFile(name, where, self._rows.key_column, folder=folder))
+                files.append(TableFile(name, where, key_column, folder=folder))
         return files
 
     def _write(

@@ -10,15 +10,15 @@ from downstream.connectors.lance_leaving import ADDRESS
 from downstream.connectors.lance_tables import asking
 from downstream.engines import arrow_values
 
-_AT_ONCE = 1_000
-"""Rows that one query names, and so are held at a time."""
+_NAMED, _AT_ONCE = 1_000, 100
+"""Rows that one query names, and that are held at a time."""
 
 
 def rows(table: Any, path: Path, addresses: "np.ndarray[Any, Any]") -> Iterator[dict[str, Any]]:
     """The rows at these addresses with all their columns. Raises ConnectorError."""
-    for start in range(0, len(addresses), _AT_ONCE):
-        named = ",".join(map(str, addresses[start : start + _AT_ONCE].tolist()))
+    for start in range(0, len(addresses), _NAMED):
+        named = ",".join(map(str, addresses[start : start + _NAMED].tolist()))
         with asking(path):
-            found = table.scanner(filter=f"{ADDRESS} IN ({named})").to_batches()
+            found = table.scanner(filter=f"{ADDRESS} IN ({named})", batch_size=_AT_ONCE).to_batches()
             for batch in found:
                 yield from arrow_values.rows(batch)

@@ -14,7 +14,7 @@ from downstream.connectors.sql_columns import Columns
 from downstream.connectors.sql_places import Place
 from downstream.engines.arrow_values import distinct
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 
 
 class _OrText(Loader):

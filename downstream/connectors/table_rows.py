@@ -24,7 +24,7 @@ from downstream.connectors.base import (
     report,
 )
 from downstream.connectors.statement_columns import StatementColumns
-from downstream.engines import arrow_values, open_engine
+from downstream.engines import open_engine, parquet_rows
 from downstream.engines.base import Comparison, DataFile, Engine
 from downstream.engines.errors import reading
 from downstream.engines.parquet_files import opened
@@ -34,7 +34,6 @@ OPTIONS = {"engine", "memory_mb", "threads", "created_column", "files_per_commit
 """Of every kind of table."""
 _FILES_PER_COMMIT = 32
 _BYTES_PER_COMMIT = 1 << 30
-_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,9 @@ class TableRows:
         report(found, failures)
 
     def _rows_of(self, file: TableFile, keys: Collection[str]) -> Iterator[dict[str, Any]]:
-        if file.key is None:
-            yield from self.engine.rows(file.data, key_column=file.key_column or self.key_column, keys=keys)
-            return
-        with opened(file.data) as parquet:
-            for batch in parquet.iter_batches(_ROWS_AT_ONCE, use_threads=False):
-                yield from arrow_values.rows(batch)
+        if file.key is not None:
+            return parquet_rows.every(file.data)
+        return self.engine.rows(file.data, key_column=file.key_column or self.key_column, keys=keys)
 
     def rewrite(self, file: TableFile, target: str, keys: Collection[str], spans: Spans) -> Comparison:
         """Write the file's new version, and look at both again; where all rows go nothing need be written."""

@@ -144,9 +144,9 @@ class ArrowStreams:
         self, file: DataFile, *, key_column: str, keys: Collection[str], groups: Collection[int] | None = None
     ) -> Iterator[dict[str, Any]]:
         for batch, mask in _masked(file, key_column, keys, WHOLE):
-            for start in range(0, batch.num_rows if mask.any() else 0, _ROWS_AT_ONCE):
-                theirs = pa.array(mask[start : start + _ROWS_AT_ONCE])
-                yield from arrow_values.rows(batch.slice(start, _ROWS_AT_ONCE).filter(theirs))
+            for start, length in arrow_values.stretches(batch) if mask.any() else ():
+                theirs = pa.array(mask[start : start + length])
+                yield from arrow_values.rows(batch.slice(start, length).filter(theirs))
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         with opened(file) as stream:

@@ -7,18 +7,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-_AT_ONCE = 1_000
+_MOST, _BYTES = 1_000, 8 * 2**20
+"""Rows, and bytes of rows, that are held at a time."""
+
+
+def stretches(batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
+    """Where stretches of rows begin that are not much together, and how long they are."""
+    length = max(1, min(_MOST, batch.num_rows * _BYTES // max(batch.nbytes, 1)))
+    return ((start, length) for start in range(0, batch.num_rows, length))
 
 
 def rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Each row by its columns' names; some hundreds at a time become Python values.
+    """Each row by its columns' names; some hundreds at a time become Python values, or fewer where they are large.
 
     A column of a name that was there before is told as `name (2)`. Times finer than a microsecond, and dates and times
     outside of the years 1 to 9999, come as ISO 8601 text; text that is not UTF-8 comes as bytes.
     """
     names = distinct(batch.schema.names)
-    for start in range(0, batch.num_rows, _AT_ONCE):
-        piece = batch.slice(start, _AT_ONCE)
+    for start, length in stretches(batch):
+        piece = batch.slice(start, length)
         columns = [_values(column) for column in piece.columns]
         for values in zip(*columns, strict=True):
             yield dict(zip(names, values, strict=True))

@@ -40,6 +40,15 @@ def rows(
                     yield from arrow_values.rows(batch.filter(theirs))
 
 
+def every(file: DataFile) -> Iterator[dict[str, Any]]:
+    """Every row, whoever it is of. Raises ConnectorError."""
+    with opened(file, buffer_size=_BUFFER) as parquet, held(file) as content:
+        for number in range(parquet.num_row_groups):
+            at_once = _rows_at_once(parquet, number, content)
+            for batch in parquet.iter_batches(at_once, row_groups=[number], use_threads=False):
+                yield from arrow_values.rows(batch)
+
+
 def _holds(parquet: pq.ParquetFile, number: int, key_column: str, form: KeyForm, values: "pa.Array[Any]") -> bool:
     each = parquet.iter_batches(_PIECE, row_groups=[number], columns=[key_column], use_threads=False)
     return any(pc.any(_theirs(batch, key_column, form, values)).as_py() for batch in each)

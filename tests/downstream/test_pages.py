@@ -18,6 +18,7 @@ from portal import clock
 from portal.models import User
 from tests.conftest import BY, person, sequenced
 from tests.downstream.acting import LATER, planned, run_all, say
+from tests.downstream.test_exemptions import erase, keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +65,18 @@ def test_it_follows_a_no_to_its_end(posts: Dataset, alice: Subject, signed_in: S
     assert "stop--removed" in arrived
     assert "hx-get" not in arrived
     assert "Posts" in arrived
+
+
+def test_what_a_law_has_us_keep_is_told_as_kept(posts: Dataset, alice: Subject, signed_in: SignIn) -> None:
+    browser = signed_in(alice)
+    keep(posts, alice)
+    erase(alice)
+    run_all()
+    shown = text(browser)
+    assert "stop--exempt" in shown
+    assert "a law obliges us to keep it" in shown
+    assert "arrived everywhere" not in shown
+    assert "hx-get" not in shown
 
 
 def test_what_htmx_fetches_is_the_stops_alone(posts: Dataset, alice: Subject, signed_in: SignIn) -> None:

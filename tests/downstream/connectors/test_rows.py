@@ -312,6 +312,21 @@ def test_rows_of_large_values_come_one_after_the_other(tmp_path: Path) -> None:
     assert most - before < 120_000
 
 
+def test_large_rows_of_a_saved_dataset_come_one_after_the_other(tmp_path: Path) -> None:
+    table = pa.table({"person": [ALICE] * 100, "image": [bytes(2_000_000)] * 100})
+    (tmp_path / "data.arrow").write_bytes(stream_of(table))
+    del table
+    save(tmp_path, ["data.arrow"])
+    connector = open_connector("hf_dataset", str(tmp_path), "person", {})
+    assert isinstance(connector, ReadsRows)
+    before, most, count = _rss(), 0, 0
+    for row in connector.rows({ALICE}):
+        count += len(row.values["image"]) == 2_000_000
+        most = max(most, _rss())
+    assert count == 100
+    assert most - before < 80_000
+
+
 PEOPLE = st.sampled_from([ALICE, BOB, "m_1", "m_10", "M_1", "m%", "m_", 'q"', "q'", "ä", None])
 TABLES = st.lists(PEOPLE, min_size=1, max_size=25)
 GROUNDS = [

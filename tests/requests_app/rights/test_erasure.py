@@ -11,7 +11,7 @@ from consents import decisions, holds, subjects
 from consents.decisions import Question
 from consents.models import Identifier, LedgerEvent, Partner, Purpose, Subject, Suppressed
 from consents.vocabulary import Action, Kind
-from downstream import propagation, purging
+from downstream import exemptions, propagation, purging
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status as Run
 from portal import audit
@@ -65,6 +65,30 @@ def authors(dataset: Dataset) -> list[str]:
 def status(request: Request) -> str:
     request.refresh_from_db()
     return request.status
+
+
+def test_it_closes_although_a_law_has_one_dataset_keep_the_rows(
+    datasets: list[Dataset], alice: Subject, bob: User
+) -> None:
+    posts, mails = datasets
+    request = started(alice, bob)
+    exemptions.exempt(
+        dataset=mails,
+        subject_id=alice.pk,
+        ground="legal_obligation",
+        legal_ground="GDPR Art. 17(3)(b), HGB § 257",
+        by="staff:1",
+        seconded_by="staff:2",
+        request_id=request.pk,
+        at=SOON,
+    )
+    workflow.carry_out(request=request, by=BY, at=SOON)
+    propagate()
+    assert closes(request)
+    assert authors(posts) == ["m_charlie"]
+    assert authors(mails) == ["charlie@example.org", "alice@example.org"]
+    assert not Identifier.objects.filter(subject_id=alice.pk).exists()
+    assert RemovalReceipt.objects.get(subject_id=alice.pk).dataset_id == posts.pk
 
 
 def test_carrying_it_out_denies_every_purpose_at_once(alice: Subject, charlie: Subject, bob: User) -> None:
