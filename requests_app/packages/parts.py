@@ -75,11 +75,11 @@ def plain(value: Any) -> Any:
         case None | bool():
             return value
         case str():
-            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+            return str(value) if value.isascii() else value.encode("utf-8", "replace").decode()
         case int():
-            return value if abs(value) < _LARGEST_EXACT else str(value)
+            return int(value) if abs(value) < _LARGEST_EXACT else str(value)
         case float():
-            return value if math.isfinite(value) else str(value)
+            return float(value) if math.isfinite(value) else str(value)
         case datetime() | date() | time():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():

@@ -102,4 +102,4 @@ def _add(read: Spooled, name: str) -> None:
 
 def told(counts: Counter[str]) -> list[tuple[str, int]]:
     """Counts by ground, in a steady order."""
-    return sorted(counts.items())
+    return sorted((str(ground), count) for ground, count in counts.items())
