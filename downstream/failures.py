@@ -10,10 +10,10 @@ from downstream.connectors.base import ConnectorError
 logger = structlog.get_logger(__name__)
 
 
-def of_unexpected(what: str, propagation_id: uuid.UUID, error: Exception) -> ConnectorError:
+def of_unexpected(what: str, of: uuid.UUID | str, error: Exception) -> ConnectorError:
     """The error as it is shown to staff; the place goes to the log, where logger.exception would print the text."""
     place = traceback.format_tb(error.__traceback__)
-    logger.error("unexpected", what=what, propagation=str(propagation_id), error=type(error).__name__, place=place)
+    logger.error("unexpected", what=what, of=str(of), error=type(error).__name__, place=place)
     if isinstance(error, MemoryError):
         return ConnectorError(
             "out_of_memory", "The work needs more memory than the worker may use; give it more.", permanent=False

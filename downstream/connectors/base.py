@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from downstream.connectors.statement_columns import RowsSaying
 from downstream.engines.columns import Column
@@ -27,7 +27,9 @@ __all__ = [
     "Indexed",
     "Manifest",
     "Part",
+    "ReadsRows",
     "Residue",
+    "Row",
     "RowsSaying",
     "Span",
     "Spans",
@@ -161,6 +163,18 @@ class Residue:
     """Of the keys, how many are too short to be told from other bytes in what was searched."""
 
 
+@dataclass(frozen=True)
+class Row:
+    """One row with all its columns. What it holds is personal data: not for logs."""
+
+    unit: str
+    values: dict[str, Any] = field(repr=False)
+    """By name: None, Python's own types, lists and dicts of them, or `engines.attached.Attached`.
+
+    `downstream.row_values.as_json` writes each of them.
+    """
+
+
 class Connector(Protocol):
     """Every method raises ConnectorError; `permanent` says whether a person has to act.
 
@@ -252,6 +266,22 @@ class TellsKeys(Protocol):
 
 
 @runtime_checkable
+class ReadsRows(Protocol):
+    """A connector that can hand out people's rows: what the right of access asks for. Every kind can."""
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        """Every row whose key column names one of the keys, with all its columns, in any order: those `find` counts.
+
+        Streamed: memory does not grow with their number. Units that cannot hold them are not opened, where the
+        dataset has an index. What readers no longer see is not told.
+
+        A unit that cannot be read keeps no other from being told: why is added to `failures`, or raised at the end
+        where there are none. So is `source_changed` of a unit that was changed while it was read: then some of its
+        rows may be missing.
+        """
+
+
+@runtime_checkable
 class Indexed(Protocol):
     """A connector that looks by a subject index, where one is handed to it. It finds the same without."""
 
@@ -271,6 +301,14 @@ def collecting(failures: list[ConnectorError] | None) -> Iterator[None]:
         if failures is None:
             raise
         failures.append(failure)
+
+
+def report(found: list[ConnectorError], failures: list[ConnectorError] | None) -> None:
+    """Hand on what was found wrong with units; raises it where nobody takes it, what a person has to act on first."""
+    if failures is not None:
+        failures.extend(found)
+    elif found:
+        raise min(found, key=lambda failure: not failure.permanent)
 
 
 def stage_one_by_one(

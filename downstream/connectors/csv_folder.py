@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from downstream.connectors import file_folder
+from downstream.connectors import file_folder, folder_partitions
 from downstream.connectors.file_folder import FileFolder, FileKind
 from downstream.engines.options import suffixes
 from downstream.engines.packing import bare
@@ -24,4 +24,5 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileF
     def is_data(store: Store, stored: Stored) -> bool:
         return PurePosixPath(bare(stored.name)).suffix in wanted
 
-    return file_folder.connect(FileKind("csv", "CSV", is_data, options=_OPTIONS), location, key_column, options)
+    kind = FileKind("csv", "CSV", is_data, options=_OPTIONS, partitions=folder_partitions.of)
+    return file_folder.connect(kind, location, key_column, options)

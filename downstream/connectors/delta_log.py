@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from downstream.connectors.base import ConnectorError
@@ -31,6 +32,12 @@ _UNDERSTOOD = {
 _MAPS = {"partitionValues", "tags", "configuration", "options"}
 _INTERVAL = re.compile(r"(?:interval )?(\d+) (millisecond|second|minute|hour|day|week)s?")
 _KEPT_FILES, _KEPT_LOG = "interval 1 week", "interval 30 days"
+_TYPES = {
+    "byte": pa.int8(), "short": pa.int16(), "integer": pa.int32(), "long": pa.int64(), "boolean": pa.bool_(),
+    "float": pa.float32(), "double": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+}  # fmt: skip
+"""Of partitions' values that are no text."""
 
 Action = dict[str, Any]
 
@@ -59,6 +66,18 @@ class DeltaLog:
     @property
     def columns(self) -> list[str]:
         return [one["name"] for one in json.loads(self.metadata["schemaString"])["fields"]]
+
+    def typed(self, column: str, text: str | None) -> Any:
+        """A partition's value, which the log writes as text, in the type of its column; as text where it is no such."""
+        kinds = {one["name"]: one["type"] for one in json.loads(self.metadata["schemaString"])["fields"]}
+        arrow = _TYPES.get(str(kinds.get(column)))
+        if text is None or arrow is None:
+            return text
+        try:
+            typed: Any = pa.scalar(text)
+            return typed.cast(arrow).as_py()
+        except (pa.ArrowInvalid, ValueError, OverflowError):
+            return text
 
     def path_of(self, action_path: str) -> Path:
         """Where a data file is. Raises ConnectorError for one outside of the table's folder."""

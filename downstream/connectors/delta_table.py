@@ -20,6 +20,7 @@ from downstream.connectors.base import (
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
@@ -91,6 +92,11 @@ class DeltaTable:
             return table_rows.prints(paths[file.name] for file in group)
 
         yield from self._rows.find(self._files(log), keys, spans, fingerprint)
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        log = self._log()
+        delta_log.agree(log)
+        yield from self._rows.rows(self._files(log), keys, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         spans = self._rows.by_column(spans)
@@ -217,11 +223,14 @@ class DeltaTable:
         files = []
         for name, path in sorted(self._paths(log).items()):
             values = log.adds[path].get("partitionValues") or {}
-            where = log.path_of(path)
+            where = str(log.path_of(path))
+            # an empty text stands for null (PROTOCOL.md, Partition Value Serialization)
+            folder = {column: log.typed(column, values.get(column) or None) for column in log.partition_columns}
             if self._rows.key_column in log.partition_columns:
-                files.append(TableFile(name, str(where), None, key=values.get(self._rows.key_column) or None))
+                key = values.get(self._rows.key_column) or None
+                files.append(TableFile(name, where, None, key=key, folder=folder))
             else:
-                files.append(TableFile(name, str(where), self._rows.key_column))
+                files.append(TableFile(name, where, self._rows.key_column, folder=folder))
         return files
 
     def _write(

@@ -22,6 +22,7 @@ from downstream.connectors.base import (
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
@@ -31,6 +32,7 @@ from downstream.connectors.base import (
     UnitVersion,
     Verification,
     collecting,
+    report,
 )
 from downstream.connectors.file_looks import Located, Looks
 from downstream.connectors.side_by_side import staged_side_by_side
@@ -70,6 +72,8 @@ class FileKind:
     """What may hold copies and cannot be searched from here; see `Residue`."""
     options: frozenset[str] = frozenset()
     """What it knows of options besides those of every kind."""
+    partitions: Callable[[str], dict[str, str | None]] = lambda name: {}
+    """The columns that readers take from the names of a file's folders."""
 
 
 def connect(
@@ -181,6 +185,25 @@ class FileFolder:
             if units is None or stored.name in units:
                 with collecting(failures), self._store.at_hand([stored.name]) as (file,):
                     yield from self._engine.keys(file, key_column=self._key_column)
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        files, found = self._files(), list[ConnectorError]()
+        located = self._looks.find(files, keys, WHOLE, found) if keys else {}
+        for stored in files:
+            if stored.name in located:
+                with collecting(found):
+                    yield from self._rows_of(stored, located[stored.name], keys)
+        report(found, failures)
+
+    def _rows_of(self, stored: Stored, located: Located, keys: Collection[str]) -> Iterator[Row]:
+        folders_say = self._kind.partitions(stored.name)
+        with self._store.at_hand([stored.name]) as (file,):
+            for values in self._engine.rows(file, key_column=self._key_column, keys=keys, groups=located.groups):
+                yield Row(
+                    stored.name, values | {name: said for name, said in folders_say.items() if name not in values}
+                )
+        if self._store.fingerprint(stored.name) != stored.fingerprint:
+            raise changed(stored.name)
 
     def sweep(self) -> list[str]:
         return self._store.sweep()

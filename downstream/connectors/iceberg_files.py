@@ -1,6 +1,7 @@
 """The files of an Iceberg table's current snapshot, and the entries of new ones for its manifests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,36 @@ def partitioned_by(table: Any, key_column: str) -> bool:
 def field_id(table: Any, column: str) -> int | None:
     """The column's number, which it keeps when it is renamed."""
     return next((field.field_id for field in table.schema().fields if field.name == column), None)
+
+
+def with_names(table: Any, files: Iterable[TableFile]) -> list[TableFile]:
+    """The files, each told what the table calls their columns now: a column keeps its number when it is renamed."""
+    if len(table.schemas()) == 1:
+        return list(files)
+    return [replace(file, names=_names_now(table, Path(file.path))) for file in files]
+
+
+def _names_now(table: Any, path: Path) -> dict[str, str]:
+    """By the file's name of each column that is called otherwise now.
+
+    A column that the table has dropped is still in the file, and so still held: where another took its name, it is told
+    from that.
+    """
+    try:
+        with reading(path.name), pq.ParquetFile(path) as parquet:
+            fields = list(parquet.schema_arrow)
+    except ConnectorError:
+        # told when the file is looked into
+        return {}
+    now = {str(one.field_id).encode(): one.name for one in table.schema().fields}
+    numbers = {field.name: (field.metadata or {}).get(b"PARQUET:field_id") for field in fields}
+    if set(numbers.values()) == {None}:
+        return {}
+    taken, names = set(now.values()), dict[str, str]()
+    for name, number in numbers.items():
+        called = now.get(number or b"")
+        names[name] = called or (f"{name} (dropped)" if name in taken else name)
+    return names
 
 
 def column_in(table: Any, path: Path, column: str) -> str | None:

@@ -20,6 +20,7 @@ from downstream.connectors.base import (
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
@@ -99,6 +100,11 @@ class IcebergTable:
             return table_rows.prints(addresses[file.name] for file in group)
 
         yield from self._rows.find(list(files.values()), keys, spans, fingerprint)
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        table = self._table()
+        files = iceberg_files.with_names(table, self._files(table).values())
+        yield from self._rows.rows(files, keys, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         spans = self._rows.by_column(spans)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from downstream.connectors import file_folder
+from downstream.connectors import file_folder, folder_partitions
 from downstream.connectors.file_folder import FileFolder, FileKind
 from downstream.connectors.record_folder import RecordFolder
 from downstream.engines.options import suffixes
@@ -29,7 +29,7 @@ def connect(location: str, key_column: str, options: Mapping[str, Any]) -> FileF
             return _is_lines(store, stored)
         return suffix in wanted
 
-    kind = FileKind("jsonl", "JSON lines", is_data, options=_OPTIONS)
+    kind = FileKind("jsonl", "JSON lines", is_data, options=_OPTIONS, partitions=folder_partitions.of)
     return file_folder.connect(kind, location, key_column, options, make=RecordFolder)
 
 

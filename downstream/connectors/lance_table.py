@@ -16,19 +16,29 @@ from typing import Any
 
 import lance
 
-from downstream.connectors import lance_leaving, lance_purging, lance_residue, lance_tables, statement_columns
+from downstream.connectors import (
+    lance_leaving,
+    lance_purging,
+    lance_residue,
+    lance_rows,
+    lance_tables,
+    statement_columns,
+)
 from downstream.connectors.base import (
     WHOLE,
     ConnectorError,
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
     UnitFinding,
     UnitState,
     Verification,
+    collecting,
+    report,
     stage_one_by_one,
 )
 from downstream.connectors.lance_leaving import Going
@@ -100,6 +110,14 @@ class LanceTable:
         if len(found.addresses):
             rows = table.count_rows()
             yield UnitFinding(self.name, str(table.version), rows, len(found.addresses), found.per_key)
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        found: list[ConnectorError] = []
+        with collecting(found):
+            table, theirs = self._look(keys, WHOLE)
+            for values in lance_rows.rows(table, self.path, theirs.addresses):
+                yield Row(self.name, values)
+        report(found, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         reach("stage.before_write")

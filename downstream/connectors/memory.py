@@ -21,6 +21,7 @@ from downstream.connectors.base import (
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
@@ -30,10 +31,11 @@ from downstream.connectors.base import (
     UnitVersion,
     Verification,
     collecting,
+    report,
     stage_one_by_one,
 )
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
-from downstream.engines import columns
+from downstream.engines import arrow_values, columns
 from downstream.engines.base import Tally
 from downstream.engines.key_columns import form_of
 from downstream.engines.parquet_statements import kind_of
@@ -115,6 +117,14 @@ class Memory:
                 form = form_of(unit, self.key_column, column.type)
                 distinct: Any = pc.unique(pc.cast(column, form.arrow)).drop_null()
                 yield form.texts(distinct.to_pylist())
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        found: list[ConnectorError] = []
+        for unit, table in sorted(self._place().units.items()):
+            with collecting(found):
+                for batch in table.filter(self._matches(unit, keys, WHOLE)).to_batches():
+                    yield from (Row(unit, values) for values in arrow_values.rows(batch))
+        report(found, failures)
 
     def sweep(self) -> list[str]:
         place = self._place()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from downstream.connectors import file_folder
+from downstream.connectors import file_folder, folder_partitions
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.file_folder import FileFolder, FileKind
 from downstream.engines.parquet_files import looks_like_parquet
@@ -53,4 +53,4 @@ def _refuse_tables(names: Collection[str]) -> None:
         )
 
 
-KIND = FileKind("parquet", "Parquet", _is_data, _refuse_tables)
+KIND = FileKind("parquet", "Parquet", _is_data, _refuse_tables, partitions=folder_partitions.of)

@@ -80,6 +80,16 @@ class Place:
             yield connection
 
     @contextmanager
+    def reading(self) -> "Iterator[sa.Connection]":
+        """For reading at length: one view of PostgreSQL's data; of a file of SQLite, without the lock of a writer."""
+        if self.is_postgres:
+            with self.session() as connection:
+                yield connection
+        else:
+            with self.outside_transactions() as connection:
+                yield connection
+
+    @contextmanager
     def outside_transactions(self) -> "Iterator[sa.Connection]":
         """For what the database does not do inside a transaction, and what takes long."""
         engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -20,6 +20,7 @@ from downstream.connectors import (
     sql_leaving,
     sql_purging,
     sql_removals,
+    sql_rows,
     sql_statements,
 )
 from downstream.connectors.base import (
@@ -28,12 +29,15 @@ from downstream.connectors.base import (
     Description,
     Manifest,
     Residue,
+    Row,
     RowsSaying,
     Spans,
     StagedUnit,
     UnitFinding,
     UnitState,
     Verification,
+    collecting,
+    report,
     stage_one_by_one,
 )
 from downstream.connectors.sql_columns import Columns
@@ -95,6 +99,13 @@ class SqlTable:
             rows = connection.execute(sa.select(sa.func.count()).select_from(columns.table)).scalar_one()
         per_key = found.per_key(columns, {*keys, *spans.keys})
         yield UnitFinding(self._place.table, f"{rows}:{found.rows}", rows, found.rows, per_key)
+
+    def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
+        found: list[ConnectorError] = []
+        with collecting(found), self._place.reading() as connection:
+            for values in sql_rows.rows(connection, self._place, self._columns(connection), keys):
+                yield Row(self._place.table, values)
+        report(found, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
         spans = self._by_column(spans)

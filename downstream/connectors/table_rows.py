@@ -7,14 +7,24 @@ at and rewritten here, file by file, by the same engine as a plain folder's. So 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from downstream.connectors import statement_columns
-from downstream.connectors.base import ConnectorError, Manifest, RowsSaying, Spans, StagedUnit, UnitFinding
+from downstream.connectors.base import (
+    ConnectorError,
+    Manifest,
+    Row,
+    RowsSaying,
+    Spans,
+    StagedUnit,
+    UnitFinding,
+    collecting,
+    report,
+)
 from downstream.connectors.statement_columns import StatementColumns
-from downstream.engines import open_engine
+from downstream.engines import arrow_values, open_engine
 from downstream.engines.base import Comparison, DataFile, Engine
 from downstream.engines.errors import reading
 from downstream.engines.parquet_files import opened
@@ -24,6 +34,7 @@ OPTIONS = {"engine", "memory_mb", "threads", "created_column", "files_per_commit
 """Of every kind of table."""
 _FILES_PER_COMMIT = 32
 _BYTES_PER_COMMIT = 1 << 30
+_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,11 @@ class TableFile:
     """What the key column is called in this file; None where it has none, so that all its keys are null."""
     key: str | None = None
     """The one key of all its rows, where the table is partitioned by it and the file does not repeat it."""
+
+    folder: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the table says of all its rows: the values of its partition, by column."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What columns are called in the table now, where that is not as in the file."""
 
     @property
     def data(self) -> DataFile:
@@ -124,6 +140,28 @@ class TableRows:
         if failures:
             # one that a person has to act on comes first
             raise min(failures, key=lambda failure: not failure.permanent)
+
+    def rows(
+        self, files: Sequence[TableFile], keys: Collection[str], failures: list[ConnectorError] | None
+    ) -> Iterator[Row]:
+        """Every row of the keys, with the table's names of its columns."""
+        found: list[ConnectorError] = []
+        located = self.locate(files, keys, WHOLE, found) if keys else {}
+        for file in files:
+            if file.name in located:
+                with collecting(found):
+                    for values in self._rows_of(file, keys):
+                        named = {file.names.get(name, name): value for name, value in values.items()}
+                        yield Row(file.name, {**named, **file.folder})
+        report(found, failures)
+
+    def _rows_of(self, file: TableFile, keys: Collection[str]) -> Iterator[dict[str, Any]]:
+        if file.key is None:
+            yield from self.engine.rows(file.data, key_column=file.key_column or self.key_column, keys=keys)
+            return
+        with opened(file.data) as parquet:
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, use_threads=False):
+                yield from arrow_values.rows(batch)
 
     def rewrite(self, file: TableFile, target: str, keys: Collection[str], spans: Spans) -> Comparison:
         """Write the file's new version, and look at both again; where all rows go nothing need be written."""

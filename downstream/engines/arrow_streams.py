@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from downstream.engines import columns, embedded
+from downstream.engines import arrow_values, columns, embedded
 from downstream.engines.arrow_columns import as_sql, column_at, form_at, time_at
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.duckdb_sessions import Limits, session
@@ -139,6 +139,14 @@ class ArrowStreams:
         if (staying, digest) != (staying_after, digest_after):
             raise _failed(source, "rows that have to stay differ")
         return Comparison(rows_before=removed + staying, rows_after=staying, digest=digest)
+
+    def rows(
+        self, file: DataFile, *, key_column: str, keys: Collection[str], groups: Collection[int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        for batch, mask in _masked(file, key_column, keys, WHOLE):
+            for start in range(0, batch.num_rows if mask.any() else 0, _ROWS_AT_ONCE):
+                theirs = pa.array(mask[start : start + _ROWS_AT_ONCE])
+                yield from arrow_values.rows(batch.slice(start, _ROWS_AT_ONCE).filter(theirs))
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         with opened(file) as stream:

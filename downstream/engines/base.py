@@ -7,7 +7,7 @@ engine may carry it to another machine. An engine never renames, deletes or sync
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -113,6 +113,14 @@ class Engine(Protocol):
         """Read both afresh, by another reader than the writer's; raises `verification_failed`.
 
         `groups` may be what `rewrite` was given; nothing is taken for true because of it.
+        """
+
+    def rows(
+        self, file: DataFile, *, key_column: str, keys: Collection[str], groups: Collection[int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Every row of the keys with all that it holds, one after the other; memory does not grow with their number.
+
+        `groups` are the row groups that hold such rows, where the caller knows; None looks for them.
         """
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:

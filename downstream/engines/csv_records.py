@@ -6,12 +6,14 @@ a record of more or fewer fields than the others. Blank lines are kept and are n
 """
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from downstream.engines import packing
+from downstream.engines.arrow_values import distinct
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError
 from downstream.engines.jsonl import copy, lines
@@ -57,6 +59,20 @@ class Csv:
                     return ", ".join(self._names(file, fields))
         return ""
 
+    def whole(
+        self, file: DataFile, columns: Sequence[str], wanted: Callable[[Values], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """Fields are texts, an empty one nothing; bytes where they are not in the file's encoding."""
+        names: list[str] | None = None
+        for record in self.read(file, columns):
+            if record.raw in (*_BLANK, _MARK):
+                continue
+            if names is None:
+                names = distinct(self._names(file, self._fields(file, record)))
+            if record.values is not None and wanted(record.values):
+                told = map(self._told, self._fields(file, record))
+                yield dict(zip(names, told, strict=True))
+
     def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         copy(source, target, self.read(source, columns), goes)
 
@@ -94,6 +110,16 @@ class Csv:
         return tuple(
             value if value is MISSING else _meant(value, is_key=number == 0) for number, value in enumerate(told)
         )
+
+    def _fields(self, file: DataFile, record: Record) -> list[bytes]:
+        _, fields = next(_Splitter(self, file).split(lines(file, io.BufferedReader(io.BytesIO(record.raw)))))
+        return fields
+
+    def _told(self, field: bytes) -> str | bytes | None:
+        try:
+            return field.decode(self.encoding) or None
+        except UnicodeDecodeError:
+            return field
 
     def _names(self, file: DataFile, fields: Sequence[bytes]) -> list[str]:
         if not self.header:

@@ -11,6 +11,7 @@ from downstream.engines import (
     parquet_files,
     parquet_groups,
     parquet_rewriting,
+    parquet_rows,
     parquet_splicing,
     parquet_statements,
 )
@@ -80,6 +81,11 @@ class EmbeddedEngine:
         form, time = self._forms(source, key_column, spans)
         leaving = Leaving(key_column, form, keys, time, spans)
         return parquet_checking.compare(source, target, leaving=leaving, limits=self.limits)
+
+    def rows(
+        self, file: DataFile, *, key_column: str, keys: Collection[str], groups: Collection[int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        return parquet_rows.rows(file, key_column=key_column, keys=keys, groups=groups)
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         parquet_statements.kinds(file, columns=columns)

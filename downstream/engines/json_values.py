@@ -104,6 +104,24 @@ def names(text: bytes) -> list[str]:
     return list(found) if isinstance(found, dict) else []
 
 
+def whole(text: bytes) -> Any:
+    """A JSON text with all that it holds; a member that is there more than once is a list of it. Raises NotJson."""
+    try:
+        return _as_it_stands(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise NotJson from None
+
+
+def _with_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        return {name: [value for one, value in pairs if one == name] for name in found}
+    return found
+
+
+_as_it_stands = json.JSONDecoder(object_pairs_hook=_with_repeated).decode
+
+
 def _value_at(found: Any, name: str, parts: Sequence[str]) -> Any:
     values = list(_members(found, name)) if len(parts) > 1 else []
     values += _at(found, parts)

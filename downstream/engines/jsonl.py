@@ -12,7 +12,7 @@ from typing import Any
 from downstream.engines import packing
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, writing
-from downstream.engines.json_values import NotJson, Paths, names
+from downstream.engines.json_values import NotJson, Paths, names, whole
 from downstream.engines.options import flag
 from downstream.engines.record_engine import RecordEngine
 from downstream.engines.records import LONGEST, Record, Values
@@ -40,6 +40,13 @@ class JsonLines:
             if record.values is not None:
                 return ", ".join(names(record.values[0]))
         return ""
+
+    def whole(
+        self, file: DataFile, columns: Sequence[str], wanted: Callable[[Values], bool]
+    ) -> Iterator[dict[str, Any]]:
+        for record in self.read(file, columns):
+            if record.values is not None and wanted(record.values):
+                yield whole(record.raw)
 
     def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         copy(source, target, self.read(source, columns), goes)

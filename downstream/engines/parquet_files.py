@@ -44,9 +44,12 @@ def is_parquet(path: Path) -> bool:
 
 
 @contextmanager
-def opened(file: DataFile) -> Iterator[pq.ParquetFile]:
-    """The file's reader. Raises ConnectorError for whatever goes wrong while it is open."""
-    with _opened(file) as (parquet, _):
+def opened(file: DataFile, *, buffer_size: int = 0) -> Iterator[pq.ParquetFile]:
+    """The file's reader. Raises ConnectorError for whatever goes wrong while it is open.
+
+    It holds one column of a row group whole while it reads that, or `buffer_size` bytes of it at a time.
+    """
+    with _opened(file, buffer_size) as (parquet, _):
         yield parquet
 
 
@@ -62,11 +65,11 @@ def held(file: DataFile) -> Iterator[InFile]:
 
 
 @contextmanager
-def _opened(file: DataFile) -> Iterator[tuple[pq.ParquetFile, bytes]]:
+def _opened(file: DataFile, buffer_size: int = 0) -> Iterator[tuple[pq.ParquetFile, bytes]]:
     # one handle for both looks, so that a file replaced in between is not taken for an encrypted one
     with reading(file.name), pa.OSFile(file.path, "rb") as stream:
         footer = _footer(file, stream)
-        with pq.ParquetFile(stream, pre_buffer=False) as parquet:
+        with pq.ParquetFile(stream, pre_buffer=False, buffer_size=buffer_size) as parquet:
             # a signature after the footer is there only where columns are encrypted
             if parquet.metadata.serialized_size != len(footer):
                 raise _encrypted(file)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from downstream.engines.base import Comparison, DataFile, Shape, Tally
 from downstream.engines.errors import ConnectorError, reading
@@ -48,6 +48,11 @@ class Format(Protocol):
 
     def schema(self, file: DataFile) -> str:
         """The columns of the first record, in words."""
+
+    def whole(
+        self, file: DataFile, columns: Sequence[str], wanted: Callable[[Values], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """Everything that each record holds of which `wanted` is true, by name."""
 
     def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         """Write `source` to `target` without the records of which `goes` is true."""
@@ -145,6 +150,14 @@ class RecordEngine:
         if (after.digest, after.order) != (before.digest, before.order):
             raise _failed(source, "what has to stay differs")
         return Comparison(rows_before=before.leaving + before.staying, rows_after=after.staying, digest=after.digest)
+
+    def rows(
+        self, file: DataFile, *, key_column: str, keys: Collection[str], groups: Collection[int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        look = _Look(self, file, key_column, keys, WHOLE)
+        with _one_key_each(file, key_column):
+            yield from self.format.whole(file, look.columns, look.goes)
+        look.check()
 
     def check_statements(self, file: DataFile, *, columns: Sequence[str]) -> None:
         if columns:

@@ -45,6 +45,14 @@ class Body:
         """All of it at once, without what fills the last block."""
         return b"".join(self.pieces())[: self._size]
 
+    def exact(self) -> Iterator[bytes]:
+        """The same piece by piece."""
+        left = self._size
+        for piece in self.pieces():
+            if left:
+                yield piece[:left]
+            left -= min(left, len(piece))
+
     def pieces(self) -> Iterator[bytes]:
         """What was not read yet, as it is there."""
         while self._left:

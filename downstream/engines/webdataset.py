@@ -7,14 +7,16 @@ keeps its headers and its content byte for byte. A sample without that JSON memb
 import hashlib
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from downstream.engines import packing
+from downstream.engines.attached import Aside
 from downstream.engines.base import DataFile
 from downstream.engines.errors import ConnectorError, writing
-from downstream.engines.json_values import NotJson, Paths, names
+from downstream.engines.json_values import NotJson, Paths, names, whole
 from downstream.engines.options import flag, text
 from downstream.engines.record_engine import RecordEngine
 from downstream.engines.records import LONGEST, MISSING, Record, Several, Values
@@ -23,6 +25,11 @@ from downstream.engines.tar_members import BLOCK, RECORD, Member, cut_off, membe
 # as the `webdataset` library divides names
 _NAME = re.compile(r"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _PIECE = 1 << 20
+# members of these ends are told as what they say, where they are UTF-8 and not longer
+_TEXTS = frozenset({"txt", "text", "caption", "transcript", "cls", "cls2", "index", "id", "md", "html", "xml", "csv"})
+_LONGEST_TEXT = 1 << 20
+KEY = "__key__"
+"""The name of a sample, as the `webdataset` library calls it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,41 @@ class WebDataset:
                 if len(ends) > 1 and self.member in ends:
                     break
         return ", ".join(f"{end} ({', '.join(inner)})" if inner else end for end, inner in sorted(ends.items()))
+
+    def whole(
+        self, file: DataFile, columns: Sequence[str], wanted: Callable[[Values], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """A sample's members by the ends of their names: JSON and text as they say, any other as `Attached`."""
+        theirs = {sample for sample, values in self._samples(file, columns).items() if wanted(values)}
+        left = self._members_of(file, theirs) if theirs else Counter[str]()
+        begun = dict[str, dict[str, Any]]()
+        with packing.read(file) as stream, Aside() as aside:
+            for member in members(file, stream) if theirs else ():
+                sample, end = _sample(member)
+                if sample is None or sample not in theirs:
+                    continue
+                told = begun.setdefault(sample, {KEY: sample})
+                told[end if end not in told else f"{end} ({left[sample]})"] = self._told(member, end, aside)
+                left[sample] -= 1
+                if not left[sample]:
+                    yield begun.pop(sample)
+                if not begun:
+                    aside.clear()
+
+    def _members_of(self, file: DataFile, samples: set[str]) -> Counter[str]:
+        with packing.read(file) as stream:
+            found = (_sample(member)[0] for member in members(file, stream))
+            return Counter(sample for sample in found if sample in samples)
+
+    def _told(self, member: Member, end: str, aside: Aside) -> Any:
+        last = end.rpartition(".")[2]
+        if end != self.member and (last not in {"json", *_TEXTS} or member.size > _LONGEST_TEXT):
+            return aside.keep(member.name.rpartition("/")[2], member.body.exact())
+        content = member.body.content()
+        try:
+            return whole(content) if last == "json" or end == self.member else content.decode()
+        except (NotJson, UnicodeDecodeError):
+            return aside.keep(member.name.rpartition("/")[2], [content])
 
     def rewrite(self, source: DataFile, target: str, columns: Sequence[str], goes: Callable[[Values], bool]) -> None:
         going = {sample for sample, values in self._samples(source, columns).items() if goes(values)}

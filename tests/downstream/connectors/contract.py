@@ -9,7 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from downstream.connectors.base import WHOLE, Connector, ConnectorError, Part, Span, Spans, StagedUnit, TellsKeys
+from downstream.connectors.base import (
+    WHOLE,
+    Connector,
+    ConnectorError,
+    Part,
+    ReadsRows,
+    Span,
+    Spans,
+    StagedUnit,
+    TellsKeys,
+)
 
 ALICE, BOB, CHARLIE = "m_alice", "m_bob", "m_charlie"
 POSTS = pa.table({"person": [ALICE, BOB, None, ALICE, CHARLIE], "text": ["a", "b", "nobody's", "a", "c"]})
@@ -46,6 +56,10 @@ class Ground(ABC):
         """Whether such columns can be there at all."""
         return True
 
+    def as_put(self, values: dict[str, Any]) -> dict[str, Any]:
+        """A row as the connector tells it, as `read` would tell it."""
+        return values
+
     def spoil(self, unit: str) -> str:
         """Put a unit there that cannot be worked on; answers how it is refused."""
         self.put(unit, pa.table({"text": ["nobody is named"]}))
@@ -70,6 +84,42 @@ def remove(connector: Connector, keys: set[str], spans: Spans = WHOLE) -> list[S
         staged.append(connector.stage(finding, keys, spans, token="run-1"))
         connector.commit(staged[-1], fence=unfenced)
     return staged
+
+
+def rows_of(ground: Ground, keys: set[str], key_column: str = "person") -> dict[str, list[dict[str, Any]]]:
+    """What the connector tells of these people, by unit."""
+    connector = ground.connector(key_column)
+    assert isinstance(connector, ReadsRows)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connector.rows(keys):
+        found.setdefault(row.unit, []).append(ground.as_put(row.values))
+    return found
+
+
+def read_of(ground: Ground, keys: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """What readers see of these people, by unit."""
+    every = {unit: [row for row in rows if row["person"] in keys] for unit, rows in ground.read().items()}
+    return {unit: rows for unit, rows in every.items() if rows}
+
+
+SIMILAR = [
+    "m_1",
+    "m_10",
+    "m_",
+    "M_1",
+    "m%",
+    "m%1",
+    "%",
+    "_",
+    "m_1'",
+    'm"1',
+    "mä_1",
+    "ma\u0308_1",
+    "m_1 ",
+    " m_1",
+    "m\\1",
+]
+"""Keys of as many people, which a careless comparison takes for one another."""
 
 
 def put(ground: Ground, table: pa.Table) -> None:
@@ -184,6 +234,49 @@ class ConnectorContract:
         connector = two_units.connector()
         assert list(connector.find(keys)) == []
         assert connector.verify(keys).rows_found == 0
+
+    @pytest.mark.parametrize("keys", [{ALICE}, {BOB}, {ALICE, CHARLIE, "m_nobody"}])
+    def test_exactly_the_rows_of_the_keys_are_told(self, two_units: Ground, keys: set[str]) -> None:
+        before = two_units.read()
+        assert rows_of(two_units, keys) == read_of(two_units, keys) != {}
+        assert (two_units.read(), two_units.leftovers()) == (before, [])
+
+    @pytest.mark.parametrize("keys", [{"m_nobody"}, {"m_ali"}, {""}, set()])
+    def test_of_nobody_no_row_is_told(self, two_units: Ground, keys: set[str]) -> None:
+        assert rows_of(two_units, keys) == {}
+
+    def test_similar_keys_are_other_people(self, ground: Ground) -> None:
+        ground.put("a", pa.table({"person": SIMILAR, "text": [f"of {key!r}" for key in SIMILAR]}))
+        for key in SIMILAR:
+            told = rows_of(ground, {key})
+            assert [row["text"] for rows in told.values() for row in rows] == [f"of {key!r}"]
+
+    def test_rows_that_are_gone_are_not_told(self, two_units: Ground) -> None:
+        remove(two_units.connector(), {ALICE})
+        assert rows_of(two_units, {ALICE}) == {}
+        # a table's files have other names now
+        assert list(rows_of(two_units, {BOB}).values()) == list(read_of(two_units, {BOB}).values())
+
+    def test_as_many_rows_are_told_as_are_found(self, two_units: Ground) -> None:
+        keys = {ALICE, BOB, CHARLIE}
+        found = {one.unit: one.matching for one in two_units.connector().find(keys)}
+        assert {unit: len(rows) for unit, rows in rows_of(two_units, keys).items()} == found
+
+    def test_a_bad_unit_does_not_keep_the_rows_of_others_from_being_told(self, several_units: Ground) -> None:
+        several_units.spoil("aa")
+        connector, failures = several_units.connector(), list[ConnectorError]()
+        assert isinstance(connector, ReadsRows)
+        assert [row.unit for row in connector.rows({BOB}, failures)] == ["a", "b"]
+        assert [failure.message[:2] for failure in failures] == ["aa"]
+        told = connector.rows({BOB})
+        assert [next(told).unit, next(told).unit] == ["a", "b"]
+        with pytest.raises(ConnectorError, match="aa"):
+            next(told)
+
+    def test_a_printed_row_shows_nothing_of_it(self, two_units: Ground) -> None:
+        connector = two_units.connector()
+        assert isinstance(connector, ReadsRows)
+        assert ALICE not in repr(next(iter(connector.rows({ALICE}))))
 
     def test_a_printed_finding_shows_no_key(self, two_units: Ground) -> None:
         assert ALICE not in repr(next(two_units.connector().find({ALICE})))
@@ -358,6 +451,7 @@ class ConnectorContract:
         connector = ground.connector()
         keys = {key, "007", "7.0", "x7", "-0", "99999999999999999999999"}
         assert [one.rows_per_key for one in connector.find(keys)] == [{key: 1}]
+        assert [len(rows) for rows in rows_of(ground, keys).values()] == [1]
         if isinstance(connector, TellsKeys):
             # as they would be given to us, so that a fingerprint of theirs is found
             assert key.lower() in {one for some in connector.keys(None) for one in some}

@@ -118,6 +118,9 @@ class CsvGround(FilesGround):
             writer.writerow([one.isoformat() if hasattr(one, "isoformat") else one for one in row.values()])
         return out.getvalue().encode()
 
+    def as_put(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: _of_csv(name, value) for name, value in values.items()}
+
     def rows(self, data: bytes) -> Rows:
         found = csv.DictReader(io.StringIO(data.decode(), newline=""))
         return [{name: _of_csv(name, value) for name, value in row.items()} for row in found]
@@ -141,6 +144,10 @@ class ShardGround(JsonLinesGround):
                 add(tar, f"shard/{number:06}.bin", bytes([number]) * 700)
                 add(tar, f"shard/{number:06}.json", line.encode())
         return out.getvalue()
+
+    def as_put(self, values: dict[str, Any]) -> dict[str, Any]:
+        row: dict[str, Any] = values["json"]
+        return row
 
     def rows(self, data: bytes) -> Rows:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:

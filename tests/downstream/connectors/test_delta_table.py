@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from downstream.connectors import open_connector
-from downstream.connectors.base import Connector, ConnectorError, StagedUnit
+from downstream.connectors.base import Connector, ConnectorError, ReadsRows, StagedUnit
 from tests.downstream.connectors import running
 from tests.downstream.connectors.contract import ALICE, BOB, ConnectorContract, remove, stage_first, unfenced
 from tests.downstream.connectors.delta_ground import DeltaGround
@@ -355,3 +355,15 @@ def test_what_rows_say_themselves_is_counted(tmp_path: Path) -> None:
     connector = table(tmp_path, content_usage_column="text")
     said = {one.content_usage: (one.rows, one.of_keys) for one in connector.statements({ALICE})}
     assert said == {SECRET: (1, 1), "b": (1, 0), "nobody's": (1, 0), "z": (1, 0)}
+
+
+@pytest.mark.parametrize("partition", [["day", "n"], ["person"]])
+def test_a_persons_rows_hold_what_the_table_is_partitioned_by(tmp_path: Path, partition: list[str]) -> None:
+    days = pa.array([date(2024, 5, 7), date(2024, 5, 8), None, None])
+    write_deltalake(tmp_path, ROWS.append_column("day", days), partition_by=partition)
+    connector = table(tmp_path)
+    assert isinstance(connector, ReadsRows)
+    expected = {"person": ALICE, "text": SECRET, "n": 1, "day": date(2024, 5, 7)}
+    assert [row.values for row in connector.rows({ALICE})] == [expected]
+    assert [row.values["day"] for row in connector.rows({"m_zoe"})] == [None]
+    assert not any(ALICE in row.unit for row in connector.rows({ALICE}))

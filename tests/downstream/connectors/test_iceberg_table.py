@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import StringType
 
 from downstream.connectors import open_connector, resolver
-from downstream.connectors.base import ConnectorError, StagedUnit
+from downstream.connectors.base import ConnectorError, ReadsRows, StagedUnit
 from tests.downstream.connectors import running
 from tests.downstream.connectors.contract import ALICE, BOB, ConnectorContract, remove, stage_first, unfenced
 from tests.downstream.connectors.iceberg_ground import NAME, IcebergGround, options
@@ -139,6 +140,22 @@ def test_a_key_column_that_was_renamed_is_found_by_its_number(folder: Path) -> N
     assert connector.verify({ALICE}).rows_found == 0
     assert [row["author"] for row in read(folder)].count(ALICE) == 0
     assert len(read(folder)) == 9
+
+
+def test_a_persons_rows_have_the_names_that_the_table_gives_columns_now(folder: Path) -> None:
+    with held(folder).update_schema() as update:
+        update.rename_column("person", "author")
+        update.delete_column("n")
+    with held(folder).update_schema() as update:
+        update.add_column("n", StringType())
+    held(folder).append(ROWS.select(["person", "text"]).rename_columns(["author", "text"]))
+    connector = open_connector("iceberg_table", NAME, "author", options(folder))
+    assert isinstance(connector, ReadsRows)
+    rows = [row.values for row in connector.rows({ALICE})]
+    # what was dropped is in the old files still
+    old = {"author": ALICE, "text": SECRET, "n (dropped)": 1}
+    new = {"author": ALICE, "text": SECRET, "n": None}
+    assert sorted(rows, key=lambda row: "n" in row) == [old, old, new]
 
 
 def test_what_another_writer_adds_meanwhile_is_kept(folder: Path) -> None:

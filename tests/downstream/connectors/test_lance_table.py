@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from downstream.connectors import lance_purging, open_connector
-from downstream.connectors.base import ConnectorError, Trace
+from downstream.connectors.base import ConnectorError, ReadsRows, Trace
 from tests.downstream.connectors.contract import (
     ALICE,
     BOB,
@@ -254,3 +254,18 @@ def test_rows_that_came_back_are_residue(posts: LanceGround) -> None:
     found = posts.connector().residue({ALICE}, **AT_ONCE).found
     assert [one.kind for one in found] == ["old_version"]
     assert isinstance(found[0], Trace)
+
+
+def test_a_persons_rows_hold_their_vectors(indexed: LanceGround) -> None:
+    connector = indexed.connector()
+    assert isinstance(connector, ReadsRows)
+    rows = [row.values for row in connector.rows({ALICE})]
+    assert [row["person"] for row in rows] == [ALICE] * 4
+    assert rows[0]["vector"] == [NUMBER, 1.0, 2.0, 3.0]
+
+
+def test_thousands_of_rows_are_told_by_their_addresses(ground: LanceGround) -> None:
+    ground.put("a", pa.table({"person": [ALICE, BOB] * 2_500, "n": list(range(5_000))}))
+    connector = ground.connector()
+    assert isinstance(connector, ReadsRows)
+    assert sorted(row.values["n"] for row in connector.rows({ALICE})) == list(range(0, 5_000, 2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from downstream.connectors.base import Trace
+from downstream.connectors.base import ReadsRows, Trace
 from tests.conftest import AT
 from tests.downstream.connectors.contract import ALICE, BOB, POSTS, remove
 from tests.downstream.connectors.databases import Postgres, PostgresGround, SqliteGround, postgres
@@ -244,3 +244,12 @@ def test_a_file_of_sqlite_holds_nothing_of_a_removed_person(tmp_path: Path) -> N
 
 def searched(folder: Path, word: str) -> list[str]:
     return [path.name for path in folder.iterdir() if word.encode() in path.read_bytes()]
+
+
+def test_a_persons_rows_hold_their_vectors(posts: VectorGround) -> None:
+    posts.database.run("ALTER TABLE a ADD half halfvec(2) DEFAULT '[0.5,2]', ADD none vector(2)")
+    connector = posts.connector()
+    assert isinstance(connector, ReadsRows)
+    rows = [row.values for row in connector.rows({ALICE})]
+    assert [row["embedding"] for row in rows] == [[1234.5, 6.5, 7.5, 8.5]] * 2
+    assert (rows[0]["half"], rows[0]["none"], rows[0]["text"]) == ([0.5, 2.0], None, TEXT)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from downstream.connectors import open_connector, resolver
-from downstream.connectors.base import ConnectorError, Span
+from downstream.connectors.base import ConnectorError, ReadsRows, Span
+from downstream.row_values import as_json
 from tests.conftest import AT
 from tests.downstream.connectors.contract import (
     ALICE,
@@ -290,3 +292,57 @@ def test_a_table_is_one_place_by_every_name() -> None:
     assert by_default == resolve(by_default, {"table": "posts"})
     assert by_default == resolve("postgresql://heed@DB:5432/app", {"table": "posts"})
     assert by_default != resolve("postgresql://heed@db/app", {"table": "posts", "schema": "old"})
+
+
+def test_a_persons_row_holds_values_of_every_type(ground: PostgresGround) -> None:
+    ground.database.run("""
+        CREATE TABLE a (person text, price numeric, told jsonb, raw bytea, made timestamptz, ended timestamp, day date,
+            tags text[], span int4range, mood interval, "odd ""name" bool, of uuid, ip inet);
+        INSERT INTO a VALUES ('m_alice', 10.50, '{"a": [1, null]}', '\\x00ff', '2024-05-07 12:00+02', 'infinity',
+            '20000-01-01', '{a,NULL}', '[1,5)', '1 month 90 seconds', true, '00000000-0000-0000-0000-000000000001',
+            '10.0.0.1');
+        INSERT INTO a (person, price) VALUES ('m_alice', 'NaN'), ('m_bob', 1);
+    """)
+    connector = ground.connector()
+    assert isinstance(connector, ReadsRows)
+    first, second = (as_json(row.values) for row in connector.rows({ALICE}))
+    assert first == {
+        "person": ALICE,
+        "price": "10.50",
+        "told": {"a": [1, None]},
+        "raw": "AP8=",
+        "made": "2024-05-07T10:00:00Z",
+        "ended": "infinity",
+        "day": "20000-01-01",
+        "tags": ["a", None],
+        "span": "[1, 5)",
+        "mood": "P1MT1M30S",
+        'odd "name': True,
+        "of": "00000000-0000-0000-0000-000000000001",
+        "ip": "10.0.0.1",
+    }
+    assert (second["price"], second["made"]) == ("NaN", None)
+
+
+def test_reading_a_file_of_sqlite_keeps_no_writer_waiting(tmp_path: Path) -> None:
+    ground = SqliteGround(tmp_path / "posts.db")
+    ground.run("PRAGMA journal_mode = WAL")
+    ground.put("a", pa.table({"person": [ALICE] * 3_000, "n": list(range(3_000))}))
+    connector = ground.connector()
+    assert isinstance(connector, ReadsRows)
+    rows = connector.rows({ALICE})
+    next(rows)
+    ground.run("INSERT INTO a VALUES (?, ?)", BOB, 1)
+    assert len(list(rows)) == 2_999
+
+
+def test_thousands_of_rows_come_from_the_server_a_few_at_a_time(ground: PostgresGround) -> None:
+    ground.database.run("CREATE TABLE a (person text, n int, text text)")
+    ground.database.run("INSERT INTO a SELECT 'm_alice', n, repeat('x', 100) FROM generate_series(1, 5000) n")
+    connector = ground.connector()
+    assert isinstance(connector, ReadsRows)
+    rows = connector.rows({ALICE})
+    assert next(rows).values["n"] == 1
+    # one view of the data: what comes later is not in it
+    ground.database.run("INSERT INTO a VALUES ('m_alice', 0, 'x')")
+    assert len(list(rows)) == 4_999
