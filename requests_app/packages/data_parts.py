@@ -154,7 +154,7 @@ def models(asking: Asking) -> Part:
         Column("finished_at", _("Trained"), "time"),
         Column("left_at", _("Your data left it"), "time"),
         Column("decision", _("What becomes of it")),
-        Column("due_on", _("By"), "day"),
+        Column("due_on", _("To be done by"), "day"),
     )
     says = _("Models that learned from your data before you said no.")
     return Part("models", _("Models"), says, columns, lambda: _models(asking))

@@ -26,7 +26,7 @@ def requests(asking: Asking) -> Part:
         Column("right", _("Request")),
         Column("status", _("Status")),
         Column("channel", _("How")),
-        Column("capacity", _("Asked")),
+        Column("capacity", _("Asked as")),
         Column("received_at", _("Received"), "time"),
         Column("due_on", _("Answer due"), "day"),
         Column("closed_at", _("Closed"), "time"),
@@ -82,9 +82,9 @@ def _timeline(asking: Asking) -> Iterator[Row]:
 def messages(asking: Asking) -> Part:
     columns = (
         Column("request", _("Request")),
-        Column("sent_at", _("Sent"), "time"),
-        Column("direction", _("From")),
-        Column("read_at", _("Read"), "time"),
+        Column("sent_at", _("Sent on"), "time"),
+        Column("direction", _("From whom")),
+        Column("read_at", _("Read on"), "time"),
         Column("text", _("Text")),
     )
     says = _("What you and our staff wrote to each other.")

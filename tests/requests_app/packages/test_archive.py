@@ -6,8 +6,10 @@ import re
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,13 @@ from hypothesis import strategies as st
 from consents import decisions, ledger, reasons, subjects
 from consents.models import LedgerEvent, Preference, Subject
 from consents.receipts import verifying
+from downstream import registry
 from downstream.models import Dataset
 from requests_app import packages
 from requests_app.models import Request
-from requests_app.packages import archive, building, contents, readable, spooling
-from requests_app.packages.parts import Asking, Column, Part, plain
-from tests.conftest import AT, dataset_of, write_parquet
+from requests_app.packages import archive, building, contents, readable, redaction, spooling
+from requests_app.packages.parts import Asking, Column, Content, Part, plain
+from tests.conftest import AT, BY, dataset_of, write_parquet
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import SOON, Opened, access, built, opened, post, say_no
 
@@ -337,11 +340,13 @@ def asking(subject: Subject) -> Asking:
     return building.asking_for(request, at=SOON)
 
 
-def written(subject: Subject, *, rows: list[dict[str, Any]]) -> Opened:
+def written(
+    subject: Subject, *, rows: Iterable[dict[str, Any]], redactions: Sequence[redaction.InForce] = ()
+) -> Opened:
     """An answer of one part with these rows."""
     part = Part("numbers", "Numbers", "Some.", (Column("n", "N", "any"),), lambda: iter(rows), is_open=True)
     target = io.BytesIO()
-    archive.write(target, asking=asking(subject), parts=[part], redactions=[], tell=lambda _name: None)  # type: ignore[arg-type]
+    archive.write(target, asking=asking(subject), parts=[part], redactions=redactions, tell=lambda _name: None)  # type: ignore[arg-type]
     with zipfile.ZipFile(target) as found:
         return Opened({name: found.read(name) for name in found.namelist()})
 
@@ -358,3 +363,46 @@ def test_the_package_knows_what_is_in_it(alice: Subject, tmp_path: Path) -> None
     found = opened(package)
     assert listed == {part: len(found.rows(part)) for part in found.parts}
     assert packages.current(package.request) == package
+
+
+def test_content_beside_a_row_becomes_a_file_and_leaves_with_its_row(alice: Subject) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        for number in range(3):
+            said = f"picture {number}".encode()
+            read = partial(iter, [said])
+            yield {"n": number, "jpg": Content("a b.JPG", len(said), "…", f"files/{number}.jpg", read)}
+
+    found = written(alice, rows=rows())
+    assert [found.files[f"files/{number}.jpg"] for number in range(3)] == [b"picture 0", b"picture 1", b"picture 2"]
+    assert found.rows("numbers")[2]["jpg"] == {"name": "a b.JPG", "size": 9, "sha256": "…", "file": "files/2.jpg"}
+    first = next(iter(rows()))
+    mark = redaction.mark_of({name: plain(value) for name, value in first.items()})
+    for what in (packages.What(part="numbers", rows=(mark,)), packages.What(part="numbers", words="a b.jpg")):
+        found = written(alice, rows=rows(), redactions=[redaction.InForce(alice.pk, what, "rights_of_others")])
+        assert "files/0.jpg" not in found.files
+        assert ("files/1.jpg" in found.files) == (what.words == "")
+
+
+@pytest.mark.parametrize("kind", ["jsonl_folder", "csv_folder"])
+def test_rows_of_other_kinds_of_datasets(alice: Subject, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    lines = {
+        "jsonl_folder": '{"author":"m_alice","deep":{"a":[1]}}\n{"author":"m_charlie"}\n{"author":"m_alice","x":2}\n',
+        "csv_folder": "author,x\nm_alice,1\nm_charlie,2\nm_alice,3\n",
+    }[kind]
+    (folder / f"part.{kind.partition('_')[0]}").write_text(lines)
+    registration = registry.Registration(
+        slug="posts",
+        name="Posts",
+        owner="linkwell",
+        purposes=("ai-training",),
+        location=str(folder),
+        kind=kind,
+        key_column="author",
+        key_scheme="account",
+    )
+    registry.register(registration=registration, by=BY, at=AT)
+    found = opened(built(access(alice)))
+    assert [row["author"] for row in found.rows("dataset-posts")] == ["m_alice", "m_alice"]
+    jsonschema.validate(found.json("dataset-posts"), json.loads(found.files["json/dataset-posts.schema.json"]))
