@@ -59,11 +59,16 @@ def of_person(*, subject_id: uuid.UUID) -> Iterator[Holding]:
     (`gap`); everything else is the code of a ConnectorError. Retired datasets are left out: nothing is done with them.
     """
     for dataset in Dataset.objects.living().select_related("owner"):
-        problems: list[Problem] = []
-        rows: Iterator[Row] = iter(())
-        with _noting(dataset, problems):
-            rows = _rows(dataset, *_reach(dataset, subject_id), problems)
-        yield Holding(dataset, rows, problems)
+        yield in_dataset(dataset, subject_id=subject_id)
+
+
+def in_dataset(dataset: Dataset, *, subject_id: uuid.UUID) -> Holding:
+    """The same of one dataset."""
+    problems: list[Problem] = []
+    rows: Iterator[Row] = iter(())
+    with _noting(dataset, problems):
+        rows = _rows(dataset, *_reach(dataset, subject_id), problems)
+    return Holding(dataset, rows, problems)
 
 
 def count(*, subject_id: uuid.UUID) -> Iterator[Count]:

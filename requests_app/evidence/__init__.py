@@ -7,6 +7,7 @@ that manifest as a JWS of this house. `check` opens such a file again and says w
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +65,7 @@ def check(file: BinaryIO) -> Checked:
     try:
         with zipfile.ZipFile(file) as archive:
             return _checked(archive)
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, NotImplementedError) as error:
         raise EvidenceError("no_evidence", "This is no evidence file of ours, or a part of it is missing.") from error
 
 

@@ -45,7 +45,7 @@ def write(
         into = _Folder(archive, asking)
         for part in parts:
             tell(part.name)
-            with spooling.spool(part, redactions) as read:
+            with spooling.spool(part, redactions, keep=into.put) as read:
                 if part.name == ABOUT:
                     about = list(read.rows())
                 written.append(_written(into, read, asking))

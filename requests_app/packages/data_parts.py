@@ -1,6 +1,8 @@
 """The parts of an answer that come from the data itself: rows in datasets, what left them, models, pauses, notices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -8,12 +10,11 @@ from django.utils.translation import gettext as _
 from consents import jurisdictions
 from consents.models import Hold, LedgerEvent, Letter, Notice, Subject
 from consents.vocabulary import Category
-from downstream import exposures
-from downstream.connectors.base import ConnectorError
-from downstream.models import PurgeReceipt, RemovalReceipt
-from requests_app.packages import holdings
-from requests_app.packages.holdings import Holding
-from requests_app.packages.parts import Asking, Column, Part, Row, Unreadable
+from downstream import exposures, holdings, row_values
+from downstream.engines.attached import Attached
+from downstream.models import Dataset, PurgeReceipt, RemovalReceipt
+from requests_app.packages import parts
+from requests_app.packages.parts import Asking, Column, Content, Part, Row, Unreadable
 from requests_app.packages.person_parts import Words
 
 DATASET = "dataset-"
@@ -24,53 +25,64 @@ _AT_ONCE = 500
 
 def datasets(asking: Asking) -> Iterator[Part]:
     """The person's rows in each living dataset, one part each, and behind them the list of all of them."""
-    found = list(holdings.of_person(subject_id=asking.subject_id))
-    counted: dict[str, int] = {}
-    for holding in found:
-        yield _dataset(holding, counted)
-    yield _list(found, counted)
+    found = list(Dataset.objects.living().select_related("owner"))
+    told: dict[str, Told] = {}
+    for dataset in found:
+        yield _dataset(asking, dataset, told)
+    yield _list(found, told)
 
 
-def _dataset(holding: Holding, counted: dict[str, int]) -> Part:
-    dataset = holding.dataset
+@dataclass
+class Told:
+    """How many rows of a dataset were told, and why that may not be all."""
+
+    rows: int = 0
+    problem: str = ""
+
+
+def _dataset(asking: Asking, dataset: Dataset, told: dict[str, Told]) -> Part:
     says = _("Your rows in “%(dataset)s”, each with all its columns as they stand there.") % {
         "dataset": dataset.public_name
     }
     columns = (Column(WHERE, _("Where")),)
-    rows = _counting(holding, counted)
+
+    def rows() -> Iterator[Row]:
+        mine = told[dataset.slug] = Told()
+        # opened only now: a page that lists the parts reaches for none of them
+        holding = holdings.in_dataset(dataset, subject_id=asking.subject_id)
+        for held in holding.rows:
+            mine.rows += 1
+            yield {WHERE: held.unit, **_values(held.values, f"files/{dataset.slug}/{mine.rows:07}")}
+        if holding.problems:
+            problem = _unreadable(holding.code)
+            mine.problem = problem.message
+            raise problem
+
     return Part(f"{DATASET}{dataset.slug}", dataset.public_name, says, columns, rows, is_open=True)
 
 
-def _counting(holding: Holding, counted: dict[str, int]) -> Callable[[], Iterator[Row]]:
-    slug = holding.dataset.slug
+def _values(values: Mapping[str, Any], place: str) -> Row:
+    """As they are, but that content which is read apart has a file of its own."""
+    return {
+        name: _content(value, f"{place}-{number}") if isinstance(value, Attached) else row_values.as_json(value)
+        for number, (name, value) in enumerate(values.items(), start=1)
+    }
 
-    def rows() -> Iterator[Row]:
-        counted.pop(slug, None)
-        if holding.rows is None:
-            raise _unreadable(holding.reason_code)
-        number = 0
-        try:
-            for held in holding.rows():
-                number += 1
-                yield {WHERE: held.unit, **held.values}
-        except ConnectorError as error:
-            raise _unreadable(error.code) from error
-        finally:
-            counted[slug] = number
 
-    return rows
+def _content(value: Attached, place: str) -> Content:
+    return Content(value.name, value.size, value.sha256, f"{place}{parts.ending(value.name)}", value.read)
 
 
 def _unreadable(code: str) -> Unreadable:
-    """In words for the person; the connector's own may name places."""
+    """In words for the person; the connector's own are for staff, and may name places."""
     words = {
-        "held_by_another": _("Somebody else keeps this data for themselves; ask them for what it holds."),
-        "no_name": _("This data does not name you by anything that we know, so we cannot tell what of it is yours."),
+        holdings.REMOTE: _("Somebody else keeps this data; ask them for what it holds of you."),
+        holdings.GAP: _("This data does not name you by anything that we know, so we cannot tell what of it is yours."),
     }
     return Unreadable(code, words.get(code) or _("We could not read all of this data. Ask us, and we try again."))
 
 
-def _list(found: list[Holding], counted: dict[str, int]) -> Part:
+def _list(found: Sequence[Dataset], told: dict[str, Told]) -> Part:
     columns = (
         Column("name", _("Name")),
         Column("owner", _("Who keeps it")),
@@ -82,15 +94,15 @@ def _list(found: list[Holding], counted: dict[str, int]) -> Part:
 
     def rows() -> Iterator[Row]:
         words = Words()
-        for holding in found:
-            dataset = holding.dataset
+        for dataset in found:
+            mine = told.get(dataset.slug)
             yield {
                 "name": dataset.public_name,
                 "owner": dataset.owner.name,
                 "purposes": [words.purpose(one) for one in dataset.purposes],
                 "category": str(Category(dataset.category).label) if dataset.category else None,
-                "rows": counted.get(dataset.slug) if holding.rows else None,
-                "unread": None if holding.rows else _unreadable(holding.reason_code).message,
+                "rows": mine.rows if mine else None,
+                "unread": mine.problem or None if mine else None,
             }
 
     says = _("Every place that holds data for training, with how many entries of yours are in it.")
@@ -142,7 +154,7 @@ def models(asking: Asking) -> Part:
         Column("finished_at", _("Trained"), "time"),
         Column("left_at", _("Your data left it"), "time"),
         Column("decision", _("What becomes of it")),
-        Column("due_on", _("By"), "day"),
+        Column("due_on", _("To be done by"), "day"),
     )
     says = _("Models that learned from your data before you said no.")
     return Part("models", _("Models"), says, columns, lambda: _models(asking))

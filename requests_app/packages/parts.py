@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from portal.errors import DomainError
@@ -27,6 +28,20 @@ class Unreadable(DomainError):
 
 
 @dataclass(frozen=True)
+class Content:
+    """Bytes that a row has beside its values, such as a picture; they become the file `file` of the answer.
+
+    They can be read until the next row is asked for.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    file: str
+    read: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Column:
     """One column: its name for machines, its title for readers, and what is in it."""
 
@@ -37,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an answer. `rows` reads anew each time it is called; it may end with Unreadable.
+    """One part of an answer. `rows` is called once and may end with Unreadable.
 
     An `open` part has further columns, which its rows bring. `file` opens what a row names in its column `file`.
     """
@@ -75,20 +90,28 @@ def plain(value: Any) -> Any:
         case None | bool():
             return value
         case str():
-            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+            return str(value) if value.isascii() else value.encode("utf-8", "replace").decode()
         case int():
-            return value if abs(value) < _LARGEST_EXACT else str(value)
+            return int(value) if abs(value) < _LARGEST_EXACT else str(value)
         case float():
-            return value if math.isfinite(value) else str(value)
+            return float(value) if math.isfinite(value) else str(value)
         case datetime() | date() | time():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
             return _text(bytes(value))
+        case Content():
+            return {"name": plain(value.name), "size": value.size, "sha256": value.sha256, "file": value.file}
         case Mapping():
             return {str(plain(key)): plain(one) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
             return [plain(one) for one in value]
     return plain(str(value))
+
+
+def ending(name: str) -> str:
+    """The ending of a file's name, if it is one that tells a kind: of names from outside nothing else is kept."""
+    suffix = PurePosixPath(name).suffix
+    return suffix.lower() if suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 6 else ""
 
 
 def _text(value: bytes) -> str:

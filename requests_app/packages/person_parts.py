@@ -44,7 +44,7 @@ def _me(asking: Asking) -> Iterator[Row]:
 
 def identifiers(asking: Asking) -> Part:
     columns = (
-        Column("scheme", _("Kind")),
+        Column("scheme", _("Kind of name")),
         Column("value", _("Name or address")),
         Column("verified_at", _("Confirmed"), "time"),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from requests_app import sealing
 from requests_app import timeline as timelines
 from requests_app.models import Attachment, Message, Request, TimelineEntry
+from requests_app.packages import parts
 from requests_app.packages.parts import Asking, Column, Part, Row
 from requests_app.states import FileUse
 
@@ -26,7 +26,7 @@ def requests(asking: Asking) -> Part:
         Column("right", _("Request")),
         Column("status", _("Status")),
         Column("channel", _("How")),
-        Column("capacity", _("Asked")),
+        Column("capacity", _("Asked as")),
         Column("received_at", _("Received"), "time"),
         Column("due_on", _("Answer due"), "day"),
         Column("closed_at", _("Closed"), "time"),
@@ -82,9 +82,9 @@ def _timeline(asking: Asking) -> Iterator[Row]:
 def messages(asking: Asking) -> Part:
     columns = (
         Column("request", _("Request")),
-        Column("sent_at", _("Sent"), "time"),
-        Column("direction", _("From")),
-        Column("read_at", _("Read"), "time"),
+        Column("sent_at", _("Sent on"), "time"),
+        Column("direction", _("From whom")),
+        Column("read_at", _("Read on"), "time"),
         Column("text", _("Text")),
     )
     says = _("What you and our staff wrote to each other.")
@@ -144,13 +144,8 @@ def _file(number: int, one: Attachment) -> Row:
         "size": one.size,
         "uploaded_at": one.uploaded_at,
         # the name itself may hold anything; only its ending is kept
-        "file": f"files/{number:04}{_ending(name)}" if _can_open() else None,
+        "file": f"files/{number:04}{parts.ending(name)}" if _can_open() else None,
     }
-
-
-def _ending(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return suffix.lower() if suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 6 else ""
 
 
 def _can_open() -> bool:

@@ -5,7 +5,7 @@ Whoever dies leaves nothing: the file is gone with the process, and its key was 
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,11 @@ import orjson
 from django.conf import settings
 
 from portal import sealed_files
-from requests_app.packages.parts import Column, Part, Row, Unreadable, plain
+from requests_app.packages.parts import Column, Content, Part, Row, Unreadable, plain
 from requests_app.packages.redaction import InForce, Redactor
 
 KIND = "packages"
+Keep = Callable[[str, Iterator[bytes]], object]
 _MOST_COLUMNS = 1_000
 OTHERS = "_others"
 """The column that takes in what has no column of its own any more."""
@@ -50,8 +51,11 @@ class Spooled:
 
 
 @contextmanager
-def spool(part: Part, redactions: Sequence[InForce]) -> Iterator[Spooled]:
-    """Read the part once, take out what is to be left out, and have the rows at hand. Memory stays flat."""
+def spool(part: Part, redactions: Sequence[InForce], *, keep: Keep) -> Iterator[Spooled]:
+    """Read the part once, take out what is to be left out, and have the rows at hand. Memory stays flat.
+
+    What a row that stays has beside its values is handed to `keep` at once, because it cannot be read later.
+    """
     folder = Path(settings.FILES_DIR) / KIND
     folder.mkdir(parents=True, exist_ok=True)
     redactor = Redactor(part.name, part.is_open, redactions)
@@ -60,15 +64,20 @@ def spool(part: Part, redactions: Sequence[InForce]) -> Iterator[Spooled]:
     with tempfile.TemporaryFile(dir=folder) as file:
         read.file = file
         with sealed_files.SealedWriter(file, key=read.key) as writer:
-            _read(read, writer)
+            _read(read, writer, keep)
         yield read
 
 
-def _read(read: Spooled, writer: sealed_files.SealedWriter) -> None:
+def _read(read: Spooled, writer: sealed_files.SealedWriter, keep: Keep) -> None:
     try:
         for gathered in read.part.rows():
-            row = read.redactor.apply({name: plain(value) for name, value in gathered.items()})
+            before = {name: plain(value) for name, value in gathered.items()}
+            row = read.redactor.apply(before)
             if row is not None:
+                for name, value in gathered.items():
+                    # where anything of it was made unreadable, the file is left out as well
+                    if isinstance(value, Content) and row.get(name) == before[name]:
+                        keep(value.file, value.read())
                 row = _known(read, row)
                 writer.write(orjson.dumps(row) + b"\n")
                 read.count += 1
@@ -102,4 +111,4 @@ def _add(read: Spooled, name: str) -> None:
 
 def told(counts: Counter[str]) -> list[tuple[str, int]]:
     """Counts by ground, in a steady order."""
-    return sorted(counts.items())
+    return sorted((str(ground), count) for ground, count in counts.items())

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consents.models import Subject
-from portal import sealed_files
+from consents import ledger
+from consents.models import LedgerEvent, Subject
+from consents.vocabulary import Action, Source
+from portal import actors, sealed_files
 from requests_app import packages
 from requests_app.models import Package, Request
 from requests_app.packages import building
@@ -21,6 +23,11 @@ from tests.requests_app.asking import asked
 
 SOON = AT + timedelta(hours=1)
 LATER = AT + timedelta(hours=2)
+
+
+def say_no(subject: Subject, purpose: str = "ai-training", *, evidence: str = "") -> LedgerEvent:
+    origin = ledger.Origin(source=Source.SELF_SERVICE, by=actors.subject(subject.pk), evidence=evidence)
+    return ledger.record(subject=subject, scope=ledger.Scope(purpose), action=Action.DENY, origin=origin, at=AT)
 
 
 def post(author: str, number: int, text: str = "") -> dict[str, Any]:
@@ -72,7 +79,7 @@ class Opened:
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def pages(self, part: str) -> str:
-        names = sorted(name for name in self.files if name.startswith((f"pages/{part}.", f"pages/{part}-0")))
+        names = [name for name in self.files if name.startswith((f"pages/{part}.", f"pages/{part}-0"))]
         return "".join(self.files[name].decode() for name in names)
 
     @property

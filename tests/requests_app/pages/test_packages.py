@@ -1,0 +1,111 @@
+"""Fetching an answer: the person's own, as a file to keep, and clear words where there is none."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from consents.models import Subject
+from portal import clock
+from portal.models import User
+from requests_app import packages
+from requests_app.models import Package, PackageDownload, Request
+from requests_app.states import PackageStatus
+from tests.conftest import BY
+from tests.requests_app.packages.packing import access, built, file_of
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def files(settings: Any, tmp_path: Path) -> None:
+    settings.FILES_DIR = tmp_path / "files"
+
+
+def address(request: Request) -> str:
+    return reverse("request-answer", args=[request.reference])
+
+
+def ready(subject: Subject) -> Package:
+    return packages.release(package=built(access(subject)), by=BY, at=clock.now())
+
+
+def test_the_person_gets_the_file(alice: Subject, signed_in: SignIn) -> None:
+    package = ready(alice)
+    answer = signed_in(alice).get(address(package.request))
+    assert isinstance(answer, StreamingHttpResponse)
+    content = b"".join(answer.streaming_content)  # type: ignore[arg-type]  # not asynchronous here
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+    assert answer["Content-Disposition"] == f'attachment; filename="{package.request.reference}.zip"'
+    assert int(answer["Content-Length"]) == len(content) == package.size
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert content[:2] == b"PK"
+    assert [one.actor for one in package.downloads.all()] == [f"subject:{alice.pk}"]
+
+
+@pytest.mark.parametrize("who", ["charlie", "bob", "nobody"])
+def test_it_is_nobody_elses(alice: Subject, charlie: Subject, bob: User, signed_in: SignIn, who: str) -> None:
+    package = ready(alice)
+    browser = {"charlie": lambda: signed_in(charlie), "bob": lambda: signed_in(bob), "nobody": Client}[who]()
+    answer = browser.get(address(package.request))
+    assert answer.status_code == {"charlie": 404, "bob": 403, "nobody": 302}[who]
+    assert not PackageDownload.objects.exists()
+
+
+@pytest.mark.parametrize("reference", ["Q-NONSENSE", "nonsense", "Q-" + "0" * 26, "R-" + "0" * 26])
+def test_an_unknown_reference_is_unknown(alice: Subject, signed_in: SignIn, reference: str) -> None:
+    assert signed_in(alice).get(f"/requests/{reference}/answer.zip").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "head"])
+def test_it_is_only_got(alice: Subject, signed_in: SignIn, method: str) -> None:
+    package = ready(alice)
+    assert getattr(signed_in(alice), method)(address(package.request)).status_code == 405
+    assert not PackageDownload.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "words"),
+    [
+        ("none", 409, "not ready yet"),
+        ("waiting", 409, "not ready yet"),
+        ("review", 409, "not ready yet"),
+        ("failed", 409, "not ready yet"),
+        ("expired", 410, "The time to fetch this answer is over"),
+        ("deleted", 410, "was deleted"),
+        ("gone", 410, "no longer there"),
+    ],
+)
+def test_where_there_is_none_the_page_says_why(
+    alice: Subject, signed_in: SignIn, state: str, status: int, words: str, tmp_path: Path
+) -> None:
+    request = access(alice)
+    if state != "none":
+        package = built(request)
+        in_state(package, state)
+    answer = signed_in(alice).get(address(request))
+    assert answer.status_code == status
+    assert words in answer.content.decode()
+    assert not PackageDownload.objects.exists()
+
+
+def in_state(package: Package, state: str) -> None:
+    if state in {"expired", "gone", "deleted"}:
+        packages.release(package=package, by=BY, at=clock.now())
+    rows = Package.objects.filter(pk=package.pk)
+    if state == "expired":
+        rows.update(expires_at=clock.now() - timedelta(seconds=1))
+    elif state == "gone":
+        file_of(package).unlink()
+    elif state == "deleted":
+        rows.update(status=PackageStatus.DELETED, deleted_at=clock.now(), sealed_key=None)
+    else:
+        rows.update(status=state)
