@@ -47,7 +47,7 @@ WITHOUT_PAGE = frozenset({"code", "erased", "expired"})
 BUDGET = 12
 """Tries before a letter is given up: with `consents.letters.delay` in between about a day."""
 _TURN_SECONDS = 4.0
-"""With one letter's wait for the server on top, a turn stays within its lease."""
+"""Shorter than it takes beat's messages to expire, so that letters never keep the workers from other work."""
 
 _CLAIM = """
 UPDATE requests_app_letter AS mine
@@ -94,12 +94,15 @@ def send_due(*, at: datetime, seconds: float = _TURN_SECONDS) -> int:
     one that the law demands and that never comes does. So a crash repeats at most one letter of each worker, with the
     same Message-ID, by which mailboxes know it.
     """
-    sent, end, line = 0, time.monotonic() + seconds, get_connection()
+    sent, began, line = 0, time.monotonic(), get_connection()
     if not Letter.objects.filter(state=Letter.WAITING, not_before__lte=at).exists():
         return sent
     try:
         line.open()
-        while time.monotonic() < end and (letter := _claim(at)) is not None:
+        while (gone := time.monotonic() - began) < seconds:
+            letter = _claim(at, until=at + timedelta(seconds=gone) + settings.LEASE)
+            if letter is None:
+                break
             if letter.attempts > BUDGET:
                 # whoever had it never came back to say why
                 _give_up(letter, "broken_off", at=at)
@@ -164,10 +167,10 @@ def _mail(text: str) -> str | None:
     return text.strip()
 
 
-def _claim(at: datetime) -> Letter | None:
-    """Take the next letter that is due for as long as a lease; committed before anybody sees the letter."""
+def _claim(at: datetime, *, until: datetime) -> Letter | None:
+    """Take the next letter that is due until a moment; committed before anybody sees the letter."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at, "until": at + settings.LEASE})
+        cursor.execute(_CLAIM, {"at": at, "until": until})
         row = cursor.fetchone()
     return Letter.objects.select_related("request").get(pk=row[0]) if row else None
 
