@@ -30,6 +30,7 @@ from consents import subjects
 from consents.letters import Outcome
 from consents.vocabulary import Scheme
 from portal import actors, crypto
+from portal.errors import Conflict
 from requests_app import sealing, timeline
 from requests_app.models import Letter, Request
 from requests_app.states import Capacity
@@ -79,6 +80,32 @@ def write(*, request: Request, code: str, at: datetime, extra: Mapping[str, str]
     letter.sealed = crypto.seal(content, context=context(letter.pk))
     letter.save(force_insert=True)
     return letter
+
+
+def check_can_write_again(letter: Letter) -> None:
+    """Raise Conflict unless the letter was given up, and is not a code, which would have run out by now."""
+    if letter.state != Letter.GIVEN_UP or letter.code == "code":
+        raise Conflict("not_given_up", "Only a letter that was given up is written again, and never a code.")
+
+
+def can_write_again(letter: Letter) -> bool:
+    return letter.state == Letter.GIVEN_UP and letter.code != "code"
+
+
+@transaction.atomic
+def write_again(*, letter: Letter, by: str, at: datetime) -> Letter:
+    """Have a letter that was given up sent to the address that is known now; the old row stays as it is.
+
+    Raises Conflict(`not_given_up`, `no_address`).
+    """
+    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=letter.request_id)
+    letter = Letter.objects.select_for_update().get(pk=letter.pk)
+    check_can_write_again(letter)
+    fresh = write(request=request, code=letter.code, at=at)
+    if fresh is None:
+        raise Conflict("no_address", "We have no mail address of theirs. Tell them in another way.")
+    timeline.tell(request, "letter_written_again", by=by, at=at, details={"letter": letter.code})
+    return fresh
 
 
 def context(pk: uuid.UUID) -> bytes:

@@ -1,5 +1,5 @@
 """Staff's pages of requests."""
 
-from requests_app.admin import files, message_templates, queue
+from requests_app.admin import files, letters, message_templates, queue
 
-__all__ = ["files", "message_templates", "queue"]
+__all__ = ["files", "letters", "message_templates", "queue"]
