@@ -128,9 +128,7 @@ def _stops(datasets: "QuerySet[Dataset]", subject_id: uuid.UUID, position: int |
     ]
 
 
-def among(
-    datasets: Iterable[Dataset], *, subject_id: uuid.UUID, position: int | None, at: datetime
-) -> list[Stop]:
+def among(datasets: Iterable[Dataset], *, subject_id: uuid.UUID, position: int | None, at: datetime) -> list[Stop]:
     """The same of these datasets alone, in their order."""
     return [_stop(dataset, subject_id, position, at) for dataset in datasets]
 

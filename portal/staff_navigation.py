@@ -19,6 +19,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Imports of requests"), "upload_file", "requests_app", "requestimport"),
                 _item(_("Holds"), "pause_circle", "consents", "hold"),
                 _item(_("Message templates"), "chat", "requests_app", "messagetemplate"),
+                _item(_("Request mail"), "outgoing_mail", "requests_app", "letter"),
                 _item(_("Regulator cases"), "account_balance", "consents", "regulatorcase"),
                 _item(_("People"), "person_search", "consents", "subject"),
                 {

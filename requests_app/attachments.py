@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
@@ -23,6 +24,8 @@ from portal.errors import Conflict, NotFound, TooLarge
 from requests_app import file_kinds, file_names, sealing, timeline, virus_scanner
 from requests_app.models import Attachment, IdentityCheck, Message, Request, Task
 from requests_app.states import FileUse, Scan
+
+logger = structlog.get_logger(__name__)
 
 FOLDER = "attachments"
 MOST_OF_REQUEST = 200
@@ -249,6 +252,7 @@ def _scan(request: Request, content: bytes, by: str, at: datetime) -> str:
     try:
         return Scan(virus_scanner.scan(parts))
     except virus_scanner.Infected as found:
+        logger.warning("request_files.infected", found=found.signature)
         with transaction.atomic():
             timeline.tell(request, "file_infected", by=by, at=at, details={"found": found.signature})
         raise

@@ -25,6 +25,8 @@ _PROGRAM = re.compile(rb"^(#!|%!PS|\{\\rtf|@echo off)", re.I)
 # names may be written with #xx for a letter (ISO 32000-2, 7.3.5), so those are read first
 _ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile|EmbeddedFiles|RichMedia|XFA|SubmitForm)\b")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_STREAM, _STREAM_END = re.compile(rb"\bstream\r?\n"), b"endstream"
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 class FileRefused(DomainError):
@@ -83,11 +85,11 @@ def _found(content: bytes, claimed: str, kinds: Iterable[Kind]) -> Kind | None:
 
 def _is_plain(content: bytes) -> bool:
     """Whether it is text in UTF-8, and neither a page nor a program that happens to be text."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    if _CONTROL.search(content):
         return False
-    if any(letter < " " and letter not in "\t\n\r\f" for letter in text) or "\x7f" in text:
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
         return False
     head = content.removeprefix(b"\xef\xbb\xbf")[:_SNIFFED].lstrip()
     hidden = _MARKUP.search(head) or _PROGRAM.search(head) or b"%PDF-" in head
@@ -105,12 +107,24 @@ def _known_as(content: bytes) -> frozenset[str]:
 def _check_pdf(content: bytes) -> None:
     if b"%%EOF" not in content[-_SNIFFED:]:
         raise _unsafe("The PDF is cut off, or something follows it.")
-    names = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
+    names = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), _outside_streams(content))
     if re.search(rb"/Encrypt\b", names):
         raise FileRefused("file_locked", "The PDF is protected by a password. Save it without one.", field="files")
     if _ACTIVE_PDF.search(names):
         raise _unsafe("The PDF holds a script, a form that sends something, or another file. Print it as a PDF anew.")
     _check_alone(content)
+
+
+def _outside_streams(content: bytes) -> bytes:
+    """A PDF without what is compressed in it, which holds any three letters by chance. Takes one walk."""
+    pieces, at = [], 0
+    while begin := _STREAM.search(content, at):
+        end = content.find(_STREAM_END, begin.end())
+        if end < 0:
+            break
+        pieces.append(content[at : begin.start()])
+        at = end + len(_STREAM_END)
+    return b" ".join([*pieces, content[at:]])
 
 
 def _check_jpeg(content: bytes) -> None:
@@ -127,7 +141,7 @@ def _check_png(content: bytes) -> None:
 
 
 def _check_picture(content: bytes) -> None:
-    if b"%PDF-" in content[:_SNIFFED] or _MARKUP.search(content[:_SNIFFED].replace(b"<?xpacket", b"")):
+    if b"%PDF-" in content[:_SNIFFED] or _MARKUP.search(content[:_SNIFFED]):
         raise _unsafe("The picture is another kind of file as well.")
     _check_alone(content)
 

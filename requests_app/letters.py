@@ -30,6 +30,7 @@ from consents import subjects
 from consents.letters import Outcome
 from consents.vocabulary import Scheme
 from portal import actors, crypto
+from portal.errors import Conflict
 from requests_app import sealing, timeline
 from requests_app.models import Letter, Request
 from requests_app.states import Capacity
@@ -47,7 +48,7 @@ WITHOUT_PAGE = frozenset({"code", "erased", "expired"})
 BUDGET = 12
 """Tries before a letter is given up: with `consents.letters.delay` in between about a day."""
 _TURN_SECONDS = 4.0
-"""With one letter's wait for the server on top, a turn stays within its lease."""
+"""Shorter than it takes beat's messages to expire, so that letters never keep the workers from other work."""
 
 _CLAIM = """
 UPDATE requests_app_letter AS mine
@@ -81,6 +82,32 @@ def write(*, request: Request, code: str, at: datetime, extra: Mapping[str, str]
     return letter
 
 
+def check_can_write_again(letter: Letter) -> None:
+    """Raise Conflict unless the letter was given up, and is not a code, which would have run out by now."""
+    if letter.state != Letter.GIVEN_UP or letter.code == "code":
+        raise Conflict("not_given_up", "Only a letter that was given up is written again, and never a code.")
+
+
+def can_write_again(letter: Letter) -> bool:
+    return letter.state == Letter.GIVEN_UP and letter.code != "code"
+
+
+@transaction.atomic
+def write_again(*, letter: Letter, by: str, at: datetime) -> Letter:
+    """Have a letter that was given up sent to the address that is known now; the old row stays as it is.
+
+    Raises Conflict(`not_given_up`, `no_address`).
+    """
+    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=letter.request_id)
+    letter = Letter.objects.select_for_update().get(pk=letter.pk)
+    check_can_write_again(letter)
+    fresh = write(request=request, code=letter.code, at=at)
+    if fresh is None:
+        raise Conflict("no_address", "We have no mail address of theirs. Tell them in another way.")
+    timeline.tell(request, "letter_written_again", by=by, at=at, details={"letter": letter.code})
+    return fresh
+
+
 def context(pk: uuid.UUID) -> bytes:
     """What binds a letter's sealed address to its row."""
     return b"request-letter:" + pk.bytes
@@ -94,12 +121,15 @@ def send_due(*, at: datetime, seconds: float = _TURN_SECONDS) -> int:
     one that the law demands and that never comes does. So a crash repeats at most one letter of each worker, with the
     same Message-ID, by which mailboxes know it.
     """
-    sent, end, line = 0, time.monotonic() + seconds, get_connection()
+    sent, began, line = 0, time.monotonic(), get_connection()
     if not Letter.objects.filter(state=Letter.WAITING, not_before__lte=at).exists():
         return sent
     try:
         line.open()
-        while time.monotonic() < end and (letter := _claim(at)) is not None:
+        while (gone := time.monotonic() - began) < seconds:
+            letter = _claim(at, until=at + timedelta(seconds=gone) + settings.LEASE)
+            if letter is None:
+                break
             if letter.attempts > BUDGET:
                 # whoever had it never came back to say why
                 _give_up(letter, "broken_off", at=at)
@@ -164,10 +194,10 @@ def _mail(text: str) -> str | None:
     return text.strip()
 
 
-def _claim(at: datetime) -> Letter | None:
-    """Take the next letter that is due for as long as a lease; committed before anybody sees the letter."""
+def _claim(at: datetime, *, until: datetime) -> Letter | None:
+    """Take the next letter that is due until a moment; committed before anybody sees the letter."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"at": at, "until": at + settings.LEASE})
+        cursor.execute(_CLAIM, {"at": at, "until": until})
         row = cursor.fetchone()
     return Letter.objects.select_related("request").get(pk=row[0]) if row else None
 

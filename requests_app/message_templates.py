@@ -179,7 +179,8 @@ _VALUES: dict[str, Callable[[Request], str]] = {
     "right": lambda one: str(Right(one.right).label),
     "received_on": lambda one: _local(one, one.received_at),
     "due_on": lambda one: _day(one.due_on),
-    "extended_until": lambda one: _day(one.extended_until),
+    # without a day of its own an extension is the law's longest, and that is in the due date
+    "extended_until": lambda one: _day(one.extended_until or (one.due_on if one.extended_at else None)),
     "closed_on": lambda one: _local(one, one.closed_at),
     "ground": lambda one: str(Ground(one.refusal_ground).label) if one.refusal_ground else "",
     "law": lambda one: rulebook.thaw(one.terms).source,

@@ -7,8 +7,19 @@ from typing import Any
 from celery import shared_task
 
 from portal import actors, clock, nudge
-from requests_app import attachments, drp_callbacks, identity, importing, legal_clock, letters, looking, packages, reminders, steps, workflow
-from requests_app.models import Request
+from requests_app import (
+    attachments,
+    drp_callbacks,
+    identity,
+    importing,
+    legal_clock,
+    letters,
+    looking,
+    packages,
+    reminders,
+    steps,
+    workflow,
+)
 
 
 @shared_task(name="requests_app.tasks.close_verified")
@@ -64,6 +75,8 @@ def delete_expired_packages(**_: Any) -> None:
 def tell_agents(**_: Any) -> None:
     """Tell authorised agents of what changed about their requests."""
     drp_callbacks.deliver(clock=clock.now, seconds=20.0)
+
+
 @shared_task(name="requests_app.tasks.recompute_deadlines")
 def recompute_deadlines(**_: Any) -> None:
     legal_clock.recompute_all(at=clock.now())

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0002_requests_in_full'),
+        ("requests_app", "0005_agents_of_the_protocol"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("requests_app", "0005_agents_of_the_protocol"),
+        ("requests_app", "0007_staff_letters"),
     ]
 
     operations = [

@@ -1,6 +1,7 @@
 """Which files are taken in: by what they hold, whatever they are called, and nothing that is two things at once."""
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,28 @@ def test_a_name_that_claims_something_else_is_refused(name: str, claimed: str) -
 )
 def test_what_runs_is_shown_or_cannot_be_looked_into_is_refused(content: bytes, name: str) -> None:
     assert refusal(content, name) == "file_unknown"
+
+
+def test_what_a_compressed_stream_holds_by_chance_is_no_script() -> None:
+    stream = b"3 0 obj<</Length 9>>\nstream\nab/JS \xff#\nendstream endobj\n"
+    content = PDF.replace(b"trailer", stream + b"trailer")
+    assert file_kinds.of(content, name="scan.pdf", by_staff=False).extension == "pdf"
+    assert refusal(content.replace(b"endobj", b"endobj /JS (x)", 1), "scan.pdf") == "file_unsafe"
+
+
+def test_the_worst_case_of_each_kind_is_looked_at_quickly() -> None:
+    """Megabytes that lead every pattern astray: the time grows with the size and not with its square."""
+    filler = {
+        "a.pdf": PDF[:9] + b"stream\n" * 300_000 + PDF[9:],
+        "b.pdf": PDF[:9] + b"#41/J" * 400_000 + PDF[9:],
+        "a.txt": "ä\n<".encode() * 500_000,
+        "a.jpg": JPEG[:-2] + b"\xff" * 2_000_000 + JPEG[-2:],
+    }
+    for name, content in filler.items():
+        began = time.process_time()
+        with contextlib.suppress(FileRefused):
+            file_kinds.of(content, name=name, by_staff=False)
+        assert time.process_time() - began < 5, name
 
 
 def test_an_empty_file_is_refused() -> None:

@@ -295,11 +295,12 @@ def test_a_letter_that_kills_its_senders_is_given_up(alice: Subject) -> None:
 
 def test_a_claimed_letter_is_not_due_to_anybody_else(alice: Subject) -> None:
     letter = written(received(alice))
-    claimed = letters._claim(LATER)
+    lease = LATER + timedelta(seconds=30)
+    claimed = letters._claim(LATER, until=lease)
     assert claimed == letter
-    assert letters._claim(LATER) is None
+    assert letters._claim(LATER, until=lease) is None
     # whoever took it over after the lease is the one who settles it
-    again = letters._claim(MUCH_LATER)
+    again = letters._claim(lease, until=MUCH_LATER)
     assert again == letter
     assert claimed is not None
     letters._settle(claimed, letters.posting.SENT, at=MUCH_LATER)

@@ -156,6 +156,14 @@ def test_what_a_request_lacks_leaves_a_mark(alice: Subject) -> None:
     assert [found[1] for found in message_templates.MARK.finditer(text)] == ["extended_until", "ground"]
 
 
+def test_an_extension_by_the_laws_longest_fills_in_the_due_date(alice: Subject) -> None:
+    request = received(alice)
+    request.due_on, request.extended_at = date(2026, 7, 1), AT
+    assert filled("{extended_until}", request) == "1 Jul 2026"
+    request.extended_until = date(2026, 6, 1)
+    assert filled("{extended_until}", request) == "1 Jun 2026"
+
+
 def test_a_template_is_filled_in_its_own_language(alice: Subject) -> None:
     template = kept("Bis {due_on}", language="de")
     request = received(alice)
