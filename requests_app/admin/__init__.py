@@ -1,5 +1,27 @@
 """Staff's pages of requests."""
 
-from requests_app.admin import agents, files, imports, intake, letters, message_templates, packages, queue, reports, systems
+from requests_app.admin import (
+    agents,
+    files,
+    imports,
+    intake,
+    letters,
+    message_templates,
+    packages,
+    queue,
+    reports,
+    systems,
+)
 
-__all__ = ["agents", "files", "imports", "intake", "letters", "message_templates", "packages", "queue", "reports", "systems"]
+__all__ = [
+    "agents",
+    "files",
+    "imports",
+    "intake",
+    "letters",
+    "message_templates",
+    "packages",
+    "queue",
+    "reports",
+    "systems",
+]
