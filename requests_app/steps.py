@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from consents import sequencer
 from downstream import journeys
 from portal.errors import Conflict, DomainError
-from requests_app import four_eyes, grounds, progress, promised, rights, sealing, timeline
+from requests_app import consequences, four_eyes, grounds, progress, rights, sealing, timeline
 from requests_app.models import Proposal, Request, System, Task
 from requests_app.rights.base import Planned
 from requests_app.states import FileUse, PackageStatus, ProposalKind, Right, Status, TaskKind, TaskStatus
@@ -161,7 +161,7 @@ def exempt(*, request: Request, proposal: Proposal, by: str, at: datetime) -> Ta
     if request.right == Right.ERASURE and task.dataset is not None:
         task.request = request
         law = grounds.of(request.right)[grounds.check(proposal.ground, request.right)]
-        promised.exempt_dataset(task, law=law, by=proposal.proposed_by, seconded_by=by, at=at)
+        consequences.exempt_dataset(task, law=law, by=proposal.proposed_by, seconded_by=by, at=at)
     timeline.tell(request, "exempted", by=by, at=at, details={**_place(task), "ground": proposal.ground})
     return task
 

@@ -15,7 +15,7 @@ from consents import ledger
 from consents.models import Preference
 from consents.vocabulary import EVERY, Action, Slot, Source
 from portal.errors import Conflict
-from requests_app import promised, timeline
+from requests_app import consequences, timeline
 from requests_app.models import Request
 from requests_app.rights import base
 from requests_app.states import ANSWERED, Right
@@ -73,7 +73,7 @@ def tell_of_lifting(*, request: Request, by: str, at: datetime) -> None:
     """
     request = _locked(request)
     check_can_tell_of_lifting(request)
-    promised.letter(request, "restriction_lifted", at=at)
+    consequences.letter(request, "restriction_lifted", at=at)
     timeline.tell(request, TOLD, by=by, at=at, details={"from": (at + TOLD_BEFORE).date().isoformat()})
 
 

@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from consents.models import Subject
 from portal.errors import Conflict, DomainError
-from requests_app import appeals, counting, deadlines, promised, rulebook, sealing, timeline
+from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, timeline
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo
 from requests_app.states import FOLLOW_UPS, Channel, Right, Status, TaskStatus
@@ -53,7 +53,7 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
     timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
     told = "appealed" if right == Right.APPEAL else "complained"
     timeline.tell(request, told, by=by, at=at, details={"reference": follow.reference})
-    promised.letter(follow, "appeal_received", at=at)
+    consequences.letter(follow, "appeal_received", at=at)
     return follow
 
 
@@ -117,7 +117,7 @@ def _set_clock(follow: Request, request: Request, *, at: datetime) -> None:
     if follow.right == Right.APPEAL or (rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER):
         missed = request.due_on if rule.silence_is_refusal else None
         counted = appeals.compute(rule, answered=request.closed_at or missed, lodged=at)
-    rule = promised.clock_of(rule)
+    rule = appeals.clock_of(rule)
     follow.rule, follow.rulebook_digest, follow.terms = rule.scope, rule.rulebook_digest, rulebook.freeze(rule)
     plain = deadlines.compute(rule, received=at, identity_confirmed=at)
     follow.due_on = counted.due if counted is not None and counted.due is not None else plain.due

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from portal.errors import Conflict
-from requests_app import four_eyes, promised, rights, steps, timeline
+from requests_app import consequences, four_eyes, rights, steps, timeline
 from requests_app.models import Request, Task
 from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Right, Status, TaskStatus
 from requests_app.workflow import appealing, guards, moves, working
@@ -82,7 +82,7 @@ def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> N
         timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
         moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
     moves.close(request, to, by=by, at=at, letter="erased")
-    promised.delete_everything(request, by=by, at=at)
+    consequences.delete_everything(request, by=by, at=at)
     rights.of(request.right).finish(request=request, by=by, at=at)
     Request.objects.filter(subject=request.subject_id).update(
         sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"

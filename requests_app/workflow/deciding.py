@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from portal.errors import Conflict, DomainError
-from requests_app import four_eyes, grounds, promised, sealing, steps, timeline
+from requests_app import consequences, four_eyes, grounds, sealing, steps, timeline
 from requests_app.models import Proposal, Request
 from requests_app.rulebook import Wait
 from requests_app.states import ProposalKind, Status
@@ -27,7 +27,7 @@ def propose_refusal(*, request: Request, ground: str, reason: str, by: str, at: 
     if not reason.strip():
         raise DomainError("reason_missing", "Say why, in words that the person may read.", field="reason")
     if request.status == Status.AWAITING_SUBJECT:
-        promised.end_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+        consequences.end_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
     proposal = Proposal(request=request, kind=ProposalKind.REFUSE, ground=ground, proposed_by=by, proposed_at=at)
     proposal.sealed_reason = sealing.seal(request, reason.strip(), context=sealing.REASON)
     try:

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from requests_app import promised, timeline
+from requests_app import consequences, timeline
 from requests_app.models import Request
 from requests_app.states import ANSWERED, Status
 from requests_app.workflow.guards import check_can_move
@@ -45,8 +45,8 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     """Close it with its letter; what shows who somebody is goes, and what asked the same has the same answer."""
     check_can_move(request, to)
     if letter is not None:
-        promised.letter(request, letter or _LETTERS[to], at=at)
-    promised.delete_evidence(request, by=by, at=at)
+        consequences.letter(request, letter or _LETTERS[to], at=at)
+    consequences.delete_evidence(request, by=by, at=at)
     _end_what_waits(request, by=by, at=at)
     request.closed_at = at
     move(request, to, code=str(to), by=by, at=at, **details)
@@ -66,8 +66,8 @@ def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -
     """Whoever is not proven yet stays out of it; proving it looks for a first anew."""
     rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
     for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
-        promised.letter(one, _LETTERS[to], at=at)
-        promised.delete_evidence(one, by=by, at=at)
+        consequences.letter(one, _LETTERS[to], at=at)
+        consequences.delete_evidence(one, by=by, at=at)
         for step in _WAY[to]:
             one.status = step
             if step == to:

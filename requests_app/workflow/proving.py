@@ -6,7 +6,7 @@ from django.db import transaction
 
 from consents.models import Subject
 from portal.errors import Conflict
-from requests_app import duplicates, promised, sealing
+from requests_app import consequences, duplicates, sealing
 from requests_app.models import Request
 from requests_app.rulebook import Wait
 from requests_app.states import Status
@@ -31,7 +31,7 @@ def prove(*, request: Request, subject: Subject, by: str, at: datetime) -> Reque
     request.identity_confirmed_at = at
     request.duplicate_of = duplicates.find([request], subject).get(request.pk)
     request.save()
-    promised.end_pause(request, reason=Wait.IDENTITY, by=by, at=at)
+    consequences.end_pause(request, reason=Wait.IDENTITY, by=by, at=at)
     moves.move(request, Status.RECEIVED, code="identity_confirmed", by=by, at=at)
     working.begin(request=request, by=by, at=at)
     return request
@@ -42,7 +42,7 @@ def doubt(*, request: Request, by: str, at: datetime) -> Request:
     """There is reason to doubt who asks (GDPR Art. 12(6)): it waits for a proof. Raises Conflict(`wrong_state`)."""
     request = moves.lock(request)
     guards.check_can_doubt(request)
-    promised.begin_pause(request, reason=Wait.IDENTITY, by=by, at=at)
+    consequences.begin_pause(request, reason=Wait.IDENTITY, by=by, at=at)
     return moves.move(request, Status.VERIFYING, code="doubted", by=by, at=at)
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from portal import actors
 from portal.models import User
-from requests_app import four_eyes, promised, rights, steps, timeline
+from requests_app import consequences, four_eyes, rights, steps, timeline
 from requests_app.models import Request
 from requests_app.rulebook import Wait
 from requests_app.states import AT_ONCE, Right, Status
@@ -53,10 +53,10 @@ def await_subject(*, request: Request, by: str, at: datetime, words: str = "") -
     """
     request = moves.lock(request)
     guards.check_can_await_subject(request)
-    promised.begin_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+    consequences.begin_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
     moves.move(request, Status.AWAITING_SUBJECT, code="awaiting_subject", by=by, at=at, words=words)
     if words.strip():
-        promised.message(request, words, by=by, at=at)
+        consequences.message(request, words, by=by, at=at)
     return request
 
 
@@ -65,7 +65,7 @@ def resume(*, request: Request, by: str, at: datetime) -> Request:
     """What was asked was said, or is no longer needed. Raises Conflict(`wrong_state`)."""
     request = moves.lock(request)
     guards.check_can_resume(request)
-    promised.end_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+    consequences.end_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
     return moves.move(request, Status.IN_PROGRESS, code="resumed", by=by, at=at)
 
 
@@ -115,7 +115,7 @@ def set_going(request: Request, *, by: str, at: datetime) -> Request:
     timeline.tell(request, "carried_out", by=by, at=at)
     steps.plan(request=request, by=by, at=at)
     if request.right in _ANSWERED_BY_PACKAGE and not steps.has_package(request):
-        promised.package(request, by=by, at=at)
+        consequences.package(request, by=by, at=at)
     return request
 
 

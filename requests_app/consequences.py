@@ -1,0 +1,62 @@
+"""What else happens when a request moves: letters, messages, packages, files that go, a clock that waits."""
+
+from datetime import datetime
+
+from downstream import exemptions
+from requests_app import attachments, legal_clock, letters, messages, packages, proofs
+from requests_app.models import Attachment, Package, Request, Task
+from requests_app.rulebook import Wait
+
+
+def letter(request: Request, code: str, *, at: datetime) -> None:
+    """Queue mail that says what became of the request, and no more of anybody."""
+    letters.write(request=request, code=code, at=at)
+
+
+def message(request: Request, words: str, *, by: str, at: datetime) -> None:
+    """Write to the person in the portal."""
+    messages.send(request=request, body=words, by=by, at=at)
+
+
+def package(request: Request, *, by: str, at: datetime) -> None:
+    """Have the answer put together."""
+    packages.ask(request=request, by=by, at=at)
+
+
+def exempt_dataset(task: Task, *, law: str, by: str, seconded_by: str, at: datetime) -> None:
+    """Let a dataset keep the person's rows in spite of their erasure. Raises what `exemptions.exempt` raises."""
+    dataset, subject_id = task.dataset, task.request.subject_id
+    assert dataset is not None and subject_id is not None  # noqa: S101, PT018 -- whoever calls has a dataset's task
+    exemptions.exempt(
+        dataset=dataset,
+        subject_id=subject_id,
+        ground=task.ground,
+        legal_ground=law,
+        by=by,
+        seconded_by=seconded_by,
+        request_id=task.request_id,
+        at=at,
+    )
+
+
+def delete_evidence(request: Request, *, by: str, at: datetime) -> None:
+    """Evidence of who somebody is goes when the request closes (GDPR Art. 5(1)(c), (e))."""
+    proofs.delete_evidence(request=request, by=by, at=at)
+
+
+def delete_everything(request: Request, *, by: str, at: datetime) -> None:
+    """Every file of the request's person goes; a package is unreadable with their key, and its file is due now."""
+    for one in Attachment.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True):
+        attachments.delete(attachment=one, by=by, at=at)
+    Package.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True).update(expires_at=at)
+
+
+def begin_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:
+    """The clock may stand still from now on; whether it does is the rule's to say."""
+    legal_clock.begin_pause(request=request, reason=reason, by=by, at=at)
+
+
+def end_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:
+    """What was waited for, if anything was, is there; the days are counted anew."""
+    if request.pauses.filter(reason=reason, ended_at__isnull=True).exists():
+        legal_clock.end_pause(request=request, reason=reason, by=by, at=at)
