@@ -65,7 +65,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "tasks": _tasks(request, staff),
         "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
         "proposals": _proposals(request, staff),
-        "messages": [(one, named(one.author)) for one in messages.read(request=request, by_person=False, at=at)],
+        "written": [(one, named(one.author)) for one in messages.read(request=request, by_person=False, at=at)],
         "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
