@@ -2,6 +2,7 @@
 
 import smtplib
 from collections.abc import Callable
+from datetime import datetime
 
 from django import forms
 from django.conf import settings
@@ -97,7 +98,7 @@ class ProofPages:
         return _may(request, object_id, lambda one: _to_type(one) is not None)
 
     def has_require_proof_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return self.has_send_code_permission(request, object_id)
+        return _may(request, object_id, identity.can_require)
 
     def has_decide_proof_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return _may(request, object_id, lambda one: _to_decide(one) is not None)
@@ -116,11 +117,12 @@ class ProofPages:
     def send_code(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
         one = Request.objects.get(pk=object_id)
 
-        def act() -> None:
-            sent = identity.ask_code(request=one, by=by(request), at=clock.now(), client=by(request))
-            _mail(one, sent)
-
-        return attempt(request, act, done=_("A code is on its way, or one sent before still serves."), then=_page(one))
+        return attempt(
+            request,
+            lambda: send(one, by=by(request), at=clock.now()),
+            done=_("A code is on its way, or one sent before still serves."),
+            then=_page(one),
+        )
 
     @action(
         description=gettext_lazy("Type the code"),
@@ -137,13 +139,10 @@ class ProofPages:
     def type_code(self, request: HttpRequest, form: TypeForm, object_id: str) -> HttpResponse:
         one = Request.objects.get(pk=object_id)
 
-        def act() -> None:
-            check = _to_type(one)
-            if check is None:
-                raise Conflict("nothing_to_prove", _("No code is waited for; send one."))
-            identity.check_code(check_id=check.pk, code=form.cleaned_data["code"], at=clock.now())
-
-        return attempt(request, act, done=_("The code is right."), then=_page(one))
+        code = form.cleaned_data["code"]
+        return attempt(
+            request, lambda: type_in(one, code, at=clock.now()), done=_("The code is right."), then=_page(one)
+        )
 
     @action(
         description=gettext_lazy("Ask for a proof"),
@@ -189,6 +188,19 @@ class ProofPages:
             identity.decide(check=check, passed=passed, by=by(request), at=clock.now())
 
         return attempt(request, act, done=_("It is written down."), then=_page(one))
+
+
+def send(one: Request, *, by: str, at: datetime) -> None:
+    """Mail a code that the person reads out to staff. Raises what `identity.ask_code` raises, and `mail_not_sent`."""
+    _mail(one, identity.ask_code(request=one, by=by, at=at, client=by))
+
+
+def type_in(one: Request, code: str, *, at: datetime) -> None:
+    """The code as it was read out. Raises Conflict(`nothing_to_prove`), CodeRefused."""
+    check = _to_type(one)
+    if check is None:
+        raise Conflict("nothing_to_prove", _("No code is waited for; send one."))
+    identity.check_code(check_id=check.pk, code=code, at=at)
 
 
 def _to_type(one: Request) -> IdentityCheck | None:
