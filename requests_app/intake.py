@@ -55,6 +55,10 @@ class Asked:
     note: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    scopes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By right, where one go asks for several that are limited each in its own way; before `scope`."""
+    particulars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The same of `details`."""
     locale: str = "en"
     channel: str = Channel.PAGES
     capacity: str = Capacity.SELF
@@ -126,8 +130,8 @@ def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.
 def check(asked: Asked, *, at: datetime) -> None:
     """Everything that can be refused before anybody is looked up. Raises IntakeError, the refusals of each right."""
     _check(asked, at)
-    _taken(asked.rights, asked.scope, "scope")
-    _taken(asked.rights, asked.details, "details")
+    _taken(asked, "scope")
+    _taken(asked, "details")
 
 
 def repeats(asked: Asked, subject: Subject, *, at: datetime) -> dict[str, Request]:
@@ -148,24 +152,25 @@ def _key(scope: Mapping[str, Any]) -> str:
 
 
 def _requests(asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime) -> list[Request]:
-    scopes = _taken(asked.rights, asked.scope, "scope")
+    scopes = _taken(asked, "scope")
     return [_request(asked, right, jurisdiction, group, at, scopes[right]) for right in asked.rights]
 
 
-def _taken(asked: Sequence[str], said: Mapping[str, Any], part: str) -> dict[str, dict[str, Any]]:
-    """What each right takes of what was said, checked. Raises the rights' refusals, also where none takes it."""
+def _taken(asked: Asked, part: str) -> dict[str, dict[str, Any]]:
+    """What each right takes of scope or details, checked. Raises the rights' refusals, also where none takes it."""
+    own, said = (asked.scopes, asked.scope) if part == "scope" else (asked.particulars, asked.details)
     taken: dict[str, dict[str, Any]] = {}
-    refusal: RightError | None = None
-    for right in asked:
+    refusals: dict[str, RightError] = {}
+    for right in asked.rights:
         check = getattr(rights.of(right), part)
         try:
-            taken[right] = check(said)
+            taken[right] = check(own.get(right, said))
         except RightError as error:
-            if error.code != f"{part}_not_taken":
+            if error.code != f"{part}_not_taken" or right in own:
                 raise
-            refusal, taken[right] = error, check({})
-    if refusal is not None and not any(taken.values()):
-        raise refusal
+            refusals[right], taken[right] = error, check({})
+    if refusals and not any(taken[right] for right in taken if right not in own):
+        raise next(iter(refusals.values()))
     return taken
 
 
@@ -191,7 +196,7 @@ def _request(
 def _insert(requests: Sequence[Request], asked: Asked, *, is_proven: bool, by: str, at: datetime) -> None:
     """The rows, sealed, with their clocks: one statement a table, however many rights were asked."""
     pauses = []
-    details = _taken(asked.rights, asked.details, "details")
+    details = _taken(asked, "details")
     for request in requests:
         if not is_proven:
             request.status = Status.VERIFYING
