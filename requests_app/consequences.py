@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from downstream import exemptions
+from downstream import corrections, exemptions
+from downstream.models import Correction
 from requests_app import attachments, legal_clock, letters, messages, packages, proofs
 from requests_app.models import Attachment, Package, Request, Task
 from requests_app.rulebook import Wait
@@ -37,6 +38,16 @@ def exempt_dataset(task: Task, *, law: str, by: str, seconded_by: str, at: datet
         request_id=task.request_id,
         at=at,
     )
+
+
+def correction_settled(task: Task, *, by: str, at: datetime, is_needed: bool = True) -> None:
+    """Staff settled a correction, or left it out: whoever keeps the dataset is no longer asked for it."""
+    outcome = Correction.Outcome.CORRECTED if is_needed else Correction.Outcome.NOTHING_WRONG
+    asked = Correction.objects.filter(
+        request_id=task.request_id, dataset=task.dataset_id, state=Correction.State.OPEN
+    ).first()
+    if asked is not None:
+        corrections.settle(correction=asked, by=by, at=at, outcome=outcome)
 
 
 def delete_evidence(request: Request, *, by: str, at: datetime) -> None:

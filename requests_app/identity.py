@@ -6,6 +6,8 @@ turns out only after the code was typed (docs/decisions/0024-who-asks.md).
 
 import uuid
 from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
 
 from django.conf import settings
 from django.db import transaction
@@ -33,6 +35,8 @@ __all__ = [
     "TooMany",
     "advance",
     "ask_code",
+    "can_require",
+    "check_can_require",
     "check_code",
     "decide",
     "delete_evidence",
@@ -85,6 +89,22 @@ def check_code(*, check_id: uuid.UUID, code: str, at: datetime) -> list[Request]
         return _pass(check_id, code, at)
 
 
+def check_can_require(request: Request) -> None:
+    """Raise Conflict(`nothing_to_prove` | `too_many_failed`) unless a further proof may be asked for."""
+    if request.status != Status.VERIFYING:
+        raise Conflict("nothing_to_prove", "This request waits for no proof.")
+    if proofs.of_group(request.group).filter(status=CheckStatus.FAILED).count() >= MOST_FAILED:
+        raise Conflict("too_many_failed", f"{MOST_FAILED} proofs failed; propose to refuse the request.")
+
+
+def can_require(request: Request) -> bool:
+    try:
+        check_can_require(request)
+    except Conflict:
+        return False
+    return True
+
+
 @transaction.atomic
 def require(*, request: Request, method: str, by: str, at: datetime) -> IdentityCheck:
     """Staff ask for a further proof, which may be shown within PROOF_WITHIN. A code is sent by `ask_code` then.
@@ -94,19 +114,18 @@ def require(*, request: Request, method: str, by: str, at: datetime) -> Identity
     """
     group = _locked(request.group)
     mine = next(one for one in group if one.pk == request.pk)
-    if mine.status != Status.VERIFYING:
-        raise Conflict("nothing_to_prove", "This request waits for no proof.")
+    check_can_require(mine)
     if method not in CHOSEN:
         raise IdentityError("unknown_method", "Choose a second code, a document or a call.", field="method")
     earlier = proofs.of_group(request.group)
     if earlier.filter(method=method, status=CheckStatus.PENDING, expires_at__gt=at).exists():
         raise Conflict("proof_pending", "This proof was asked for already.")
-    if earlier.filter(status=CheckStatus.FAILED).count() >= MOST_FAILED:
-        raise Conflict("too_many_failed", f"{MOST_FAILED} proofs failed; propose to refuse the request.")
     target = codes.target_of(group[0], method)
     check = codes.new_check(mine, method, target, by=by, at=at, until=at + settings.PROOF_WITHIN)
     check.save(force_insert=True)
     timeline.tell(mine, "proof_required", by=by, at=at, details={"method": str(method)})
+    if method != CheckMethod.CALLBACK:
+        _write(mine, at)
     return check
 
 
@@ -131,7 +150,7 @@ def decide(*, check: IdentityCheck, passed: bool, by: str, at: datetime) -> Iden
     if passed:
         # of who writes a letter no code is needed: staff's look shows whose the address is
         if mine.subject_id is None and not missing(mine):
-            _name(group, _owner(group[0], at, by_code=False), by=by, at=at)
+            _name(group, _owner(group[0], at), by=by, at=at)
         _advance(group, by=by, at=at)
     return check
 
@@ -154,9 +173,11 @@ def expire(*, at: datetime) -> int:
 
     One for which staff asked a proof waits until that is out of time. Codes and proofs out of time end too.
     """
-    told = TimelineEntry.objects.filter(request=OuterRef("pk"), code="received", at__lte=at - settings.PROOF_WITHIN)
+    # a letter may have lain for long; and of one that was proven once, staff may have come to doubt it just now
+    began = TimelineEntry.objects.filter(request=OuterRef("pk"), code__in=["received", "doubted"])
     asked = proofs.of_group(OuterRef("group")).filter(status=CheckStatus.PENDING, method__in=CHOSEN)  # type: ignore[arg-type]  # a reference stands in for the value
-    late = Request.objects.filter(Exists(told), ~Exists(asked.filter(expires_at__gt=at)), status=Status.VERIFYING)
+    waits = Exists(began.filter(at__gt=at - settings.PROOF_WITHIN)) | Exists(asked.filter(expires_at__gt=at))
+    late = Request.objects.filter(~waits, status=Status.VERIFYING)
     ended = sum(_expire_one(pk, at) for pk in list(late.order_by("pk").values_list("pk", flat=True)))
     _end_codes(at)
     return ended
@@ -217,10 +238,12 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
     asked = IdentityCheck.objects.select_related("request").get(pk=check_id)
     group = _locked(asked.request.group)
     mine = codes.use(asked, group[0], code, at)
-    subject = _owner(group[0], at, by_code=True)
+    subject = _owner(group[0], at)
     by = actors.SYSTEM if subject is None else actors.subject(subject.pk)
     _settle(mine, True, by, at)
     if subject is not None:
+        shown = Name(*sealing.unseal_json(group[0], mine.sealed_target, context=sealing.TARGET))
+        subjects.mark_verified(subject=subject, named=shown, at=at)
         timeline.tell(group[0], "address_confirmed", by=by, at=at, details={"method": mine.method})
     _name(group, subject, by=by, at=at)
     _advance(group, by=by, at=at)
@@ -239,7 +262,7 @@ def _name(group: list[Request], subject: Subject | None, *, by: str, at: datetim
             request.save()
 
 
-def _owner(start: Request, at: datetime, *, by_code: bool) -> Subject | None:
+def _owner(start: Request, at: datetime) -> Subject | None:
     """Whose address it is, locked, so that nobody is forgotten meanwhile; None where they were erased."""
     if start.subject_id is not None:
         subject = Subject.objects.select_for_update(no_key=True).get(pk=start.subject_id)
@@ -251,11 +274,7 @@ def _owner(start: Request, at: datetime, *, by_code: bool) -> Subject | None:
     if known is None:
         newcomer = Newcomer((named,), start.jurisdiction, start.locale)
         known = subjects.register(newcomer=newcomer, by=actors.SYSTEM, at=at)
-    if known.erased_at is not None:
-        return None
-    if by_code:
-        subjects.mark_verified(subject=known, named=named, at=at)
-    return known
+    return known if known.erased_at is None else None
 
 
 def _settle(check: IdentityCheck, passed: bool, by: str, at: datetime) -> None:
@@ -279,9 +298,15 @@ def _advance(group: list[Request], *, by: str, at: datetime) -> None:
             group[place] = _prove(request, request.subject, by=by, at=at)
         elif needs == [Need.AUTHORITY] and not proofs.of_group(request.group).filter(method=CheckMethod.DOCUMENT):
             until = at + settings.PROOF_WITHIN
-            codes.new_check(request, CheckMethod.DOCUMENT, None, by=actors.SYSTEM, at=at, until=until).save(
-                force_insert=True
-            )
+            check = codes.new_check(request, CheckMethod.DOCUMENT, None, by=actors.SYSTEM, at=at, until=until)
+            check.save(force_insert=True)
+            _write(request, at)
+
+
+def _write(request: Request, at: datetime) -> None:
+    """Mail that a proof is needed, and no more of anybody."""
+    if find_spec("requests_app.letters") is not None:
+        import_module("requests_app.letters").write(request=request, code="proof_needed", at=at)
 
 
 def _prove(request: Request, subject: Subject, *, by: str, at: datetime) -> Request:

@@ -171,20 +171,20 @@ def _requests(asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime) -
 
 
 def _taken(asked: Asked, part: str) -> dict[str, dict[str, Any]]:
-    """What each right takes of what was said, checked. Raises the rights' refusals, also where none takes it."""
-    said, own = (asked.scope, asked.scopes) if part == "scope" else (asked.details, asked.particulars)
+    """What each right takes of scope or details, checked. Raises the rights' refusals, also where none takes it."""
+    own, said = (asked.scopes, asked.scope) if part == "scope" else (asked.particulars, asked.details)
     taken: dict[str, dict[str, Any]] = {}
-    refusal: RightError | None = None
+    refusals: dict[str, RightError] = {}
     for right in asked.rights:
         check = getattr(rights.of(right), part)
         try:
             taken[right] = check(own.get(right, said))
         except RightError as error:
-            if right in own or error.code != f"{part}_not_taken":
+            if error.code != f"{part}_not_taken" or right in own:
                 raise
-            refusal, taken[right] = error, check({})
-    if refusal is not None and not any(taken.values()):
-        raise refusal
+            refusals[right], taken[right] = error, check({})
+    if refusals and not any(taken[right] for right in taken if right not in own):
+        raise next(iter(refusals.values()))
     return taken
 
 

@@ -9,12 +9,13 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import QuerySet, TextChoices
+from django.db.models import Max, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from portal import sealed_files
 from requests_app import timeline
 from requests_app.models import Attachment, IdentityCheck, Request
+from requests_app.rulebook import Wait
 from requests_app.states import (
     AT_ONCE,
     BY_STAFF,
@@ -47,8 +48,8 @@ class Need(TextChoices):
 
 
 def is_proven(request: Request) -> bool:
-    """Whether it is shown who asks, as far as this request needs it."""
-    return request.identity_confirmed_at is not None
+    """Whether it is shown who asks, as far as this request needs it, and nobody doubts it."""
+    return request.identity_confirmed_at is not None and request.status != Status.VERIFYING
 
 
 def of_group(group: uuid.UUID) -> "QuerySet[IdentityCheck]":
@@ -65,6 +66,8 @@ def missing(request: Request, shown: Collection[str] | None = None) -> list[Need
     """What this request still needs; [] where it needs nothing more. `shown` spares the statement of `passed`."""
     if is_proven(request) or request.is_closed:
         return []
+    if request.identity_confirmed_at is not None:
+        return [] if _is_shown_anew(request) else [Need.SECOND]
     shown = passed(request.group) if shown is None else shown
     lacking = [*_first(request, shown)]
     if request.right in AT_ONCE:
@@ -76,6 +79,13 @@ def missing(request: Request, shown: Collection[str] | None = None) -> list[Need
     elif request.right in RISKY and CHOSEN.isdisjoint(shown):
         lacking.append(Need.SECOND)
     return lacking
+
+
+def _is_shown_anew(request: Request) -> bool:
+    """Of one that staff came to doubt: whether something was shown since they do."""
+    since = request.pauses.filter(reason=Wait.IDENTITY).aggregate(latest=Max("began_at"))["latest"]
+    anew = of_group(request.group).filter(status=CheckStatus.PASSED, method__in=CHOSEN)
+    return since is not None and anew.filter(decided_at__gte=since).exists()
 
 
 def _first(request: Request, shown: Collection[str]) -> list[Need]:

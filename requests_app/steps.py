@@ -116,6 +116,7 @@ def settle_by_hand(*, task: Task, evidence: str, by: str, at: datetime) -> Task:
     task.sealed_evidence = sealing.seal(request, evidence.strip(), context=sealing.EVIDENCE)
     task.status, task.settled_at, task.settled_by = TaskStatus.DONE, at, by
     task.save(update_fields=["sealed_evidence", "status", "settled_at", "settled_by"])
+    consequences.correction_settled(task, by=by, at=at)
     files = task.attachments.filter(use=FileUse.TASK, deleted_at__isnull=True).count()
     timeline.tell(request, "task_done", by=by, at=at, details={**_place(task), "files": files})
     return task
@@ -162,6 +163,7 @@ def exempt(*, request: Request, proposal: Proposal, by: str, at: datetime) -> Ta
         task.request = request
         law = grounds.of(request.right)[grounds.check(proposal.ground, request.right)]
         consequences.exempt_dataset(task, law=law, by=proposal.proposed_by, seconded_by=by, at=at)
+    consequences.correction_settled(task, by=by, at=at, is_needed=False)
     timeline.tell(request, "exempted", by=by, at=at, details={**_place(task), "ground": proposal.ground})
     return task
 

@@ -26,6 +26,7 @@ from requests_app import (
 def close_verified(**_: Any) -> None:
     """Settle what has arrived, close what is settled; one that cannot be closed does not keep the others open."""
     looking.look(at=clock.now())
+    looking.follow(at=clock.now())
     steps.settle_due(at=clock.now())
     failures: list[Exception] = []
     for request in workflow.closing_by_themselves():

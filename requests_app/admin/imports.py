@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
@@ -78,9 +78,11 @@ class RequestImportAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("what comes next"))
     def next_step(self, one: RequestImport) -> str:
         if one.state == ImportState.CHECKED:
-            good = max(one.rows - one.refused, 0)
-            words = _("Have the %d rows taken in that nothing is wrong with, or give the file up and upload it mended.")
-            return words % good
+            return ngettext(
+                "Have the %d row taken in that nothing is wrong with, or give the file up and upload it mended.",
+                "Have the %d rows taken in that nothing is wrong with, or give the file up and upload it mended.",
+                one.rows - one.refused,
+            ) % (one.rows - one.refused)
         if one.state == ImportState.WAITING:
             return _("Nothing for you to do: a worker takes the rows in. Look at this page again in a while.")
         return _("Nothing: the file is deleted.")

@@ -15,9 +15,9 @@ from consents.models import Identifier, LedgerEvent, Subject
 from portal import crypto
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry
-from requests_app import codes, identity, intake, proofs, sealing
+from requests_app import codes, identity, intake, proofs, sealing, timeline
 from requests_app.identity import CodeRefused, IdentityError, Need, TooMany
-from requests_app.models import IdentityCheck, Request, TimelineEntry
+from requests_app.models import IdentityCheck, Pause, Request, TimelineEntry
 from requests_app.rulebook import Wait
 from requests_app.states import CheckMethod, CheckStatus, Status
 from tests.conftest import AT, BY
@@ -114,6 +114,13 @@ def test_one_code_proves_all_that_was_asked_in_one_go() -> None:
     assert {one.pk for one in proven} == {one.pk for one in group}
     assert all(identity.is_proven(one) for one in proven)
     assert IdentityCheck.objects.get().request == identity.start_of_group(group[1])
+
+
+def test_a_code_shows_that_the_address_on_file_is_theirs(alice: Subject) -> None:
+    [request] = unshown(alice, "access")
+    assert not alice.identifiers.filter(verified_at__isnull=False).exists()
+    type_in(ask(request))
+    assert alice.identifiers.get(verified_at__isnull=False).scheme == "email"
 
 
 def test_a_known_address_speaks_for_its_person(alice: Subject) -> None:
@@ -510,6 +517,38 @@ def test_nobody_reads_mail_to_the_dead(alice: Subject) -> None:
     check = identity.require(request=request, method="document", by=BY, at=SOON)
     identity.decide(check=check, passed=True, by=BY, at=SOON)
     assert identity.is_proven(fresh(request))
+
+
+# --- in doubt
+
+
+def doubted(subject: Subject, at: Any) -> Request:
+    """What `workflow.doubt` leaves."""
+    request = asked(subject, "erasure")[0]
+    Request.objects.filter(pk=request.pk).update(status=Status.VERIFYING)
+    Pause.objects.create(request=request, reason=Wait.IDENTITY, began_at=at)
+    timeline.tell(request, "doubted", by=BY, at=at)
+    return fresh(request)
+
+
+def test_what_staff_came_to_doubt_needs_a_proof_since_then(alice: Subject) -> None:
+    late = AT + timedelta(days=30)
+    request = doubted(alice, late)
+    assert (identity.is_proven(request), identity.missing(request)) == (False, [Need.SECOND])
+    [same] = identity.advance(request=request, by=BY, at=late)
+    assert same.status == Status.VERIFYING
+    assert identity.expire(at=late + timedelta(days=13)) == 0
+    check = identity.require(request=request, method="document", by=BY, at=late)
+    identity.decide(check=check, passed=True, by=BY, at=late + MINUTE)
+    assert identity.is_proven(fresh(request))
+
+
+def test_what_was_shown_before_does_not_settle_a_doubt(alice: Subject) -> None:
+    request = doubted(alice, SOON)
+    IdentityCheck.objects.create(
+        request=request, method="document", status="passed", asked_by=BY, asked_at=AT, expires_at=SOON, decided_at=AT
+    )
+    assert identity.missing(request) == [Need.SECOND]
 
 
 # --- running out

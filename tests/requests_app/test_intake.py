@@ -237,3 +237,12 @@ def test_purposes_that_no_right_takes_are_refused(alice: Subject) -> None:
     with pytest.raises(DomainError) as refused:
         asked(alice, "objection", "access", scope={"purposes": ["no-such"]})
     assert refused.value.code == "unknown_purpose"
+
+
+def test_each_right_may_be_limited_in_its_own_way(alice: Subject) -> None:
+    training, marketing = {"purposes": ["ai-training"]}, {"purposes": ["marketing"]}
+    by_right = {"objection": training, "restriction": marketing}
+    objection, restriction, access = asked(alice, "objection", "restriction", "access", scopes=by_right)
+    assert (objection.scope, restriction.scope, access.scope) == (training, marketing, {})
+    with pytest.raises(DomainError, match="leave the scope out"):
+        asked(alice, "objection", "access", scopes={"objection": training, "access": training})

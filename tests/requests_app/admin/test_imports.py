@@ -57,7 +57,7 @@ def test_a_file_is_looked_through_shown_and_taken_in(alice: Subject, bob: User, 
     one = RequestImport.objects.get()
     assert answer["Location"] == page_of(one)
     page = browser.get(page_of(one)).content.decode()
-    for said in ("line 3", "rights", "unknown_right", "Have the 1 rows taken in"):
+    for said in ("line 3", "rights", "unknown_right", "Have the 1 row taken in"):
         assert said in page
     assert not Request.objects.exists()
     assert do(browser, "take_in", one.pk)["HX-Redirect"] == page_of(one)
