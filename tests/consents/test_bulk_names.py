@@ -36,6 +36,17 @@ def test_fingerprints_of_an_older_key_are_found_as_well(alice: Subject, charlie:
     assert bulk_names.erased(["m_charlie"], scheme="account") == {"m_charlie"}
 
 
+def test_names_are_recognised_by_fingerprints_that_were_kept(alice: Subject, charlie: Subject, settings: Any) -> None:
+    prints = bulk_names.fingerprints(alice.pk, scheme="account")
+    assert len(prints) == 1
+    subjects.forget(subject=alice, by=BY, at=AT)
+    assert bulk_names.fingerprints(alice.pk, scheme="account") == set()
+    settings.INDEX_KEYS = Ring({"new": os.urandom(32), **settings.INDEX_KEYS.keys})
+    values = ["m_alice", "m_charlie", "", "\0"]
+    assert bulk_names.having(values, scheme="account", among=prints) == {"m_alice"}
+    assert bulk_names.having(values, scheme="account", among=()) == set()
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_pages_hold_every_name_once_and_in_order(world: None, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(bulk_names, "PAGE", size)
