@@ -33,7 +33,6 @@ BUILD_TASK = "requests_app.tasks.build_packages"
 BUDGET = 5
 """Attempts before staff have to look."""
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=10)
-_LANGUAGES = ("en", "de", "fr")
 
 
 @transaction.atomic
@@ -100,7 +99,7 @@ def key_of(package: Package) -> bytes | None:
 def asking_for(request: Request, *, at: datetime) -> Asking:
     """For whom the answer is gathered, in a language that we speak."""
     language = request.locale[:2].lower()
-    return Asking(request, language if language in _LANGUAGES else "en", settings.SITE_URL, at)
+    return Asking(request, language if language in dict(settings.LANGUAGES) else "en", settings.SITE_URL, at)
 
 
 def _build(lease: Lease, clock: Callable[[], datetime]) -> None:

@@ -45,14 +45,17 @@ class Preview:
     unread: str
 
 
-@transaction.atomic
 def look(*, request: Request, part: str, find: str = "", trying: What | None = None, by: str, at: datetime) -> Preview:
     """The first rows of the part, those that hold `find` alone where it is given; each look is audited.
 
     With `trying`, also what that redaction would do. Raises NotFound(`unknown_part`), Conflict(`erased`).
     """
     building.check_can_ask(request)
-    audit.record(at=at, by=by, action="request.package_previewed", of=("request", request.pk), details={"part": part})
+    # a transaction of its own: reading may take long, and the log waits for whoever has written and not committed
+    with transaction.atomic():
+        audit.record(
+            at=at, by=by, action="request.package_previewed", of=("request", request.pk), details={"part": part}
+        )
     asking = building.asking_for(request, at=at)
     with translation.override(asking.language):
         return _look(request, contents.part(asking, part), find.casefold(), trying)

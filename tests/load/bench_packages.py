@@ -1,8 +1,8 @@
 """Building one person's answer package: read their rows, write them three times into an encrypted ZIP, in flat memory.
 
 The floor is a plain ZIP: the same content of the same files, already at hand, deflated at the same level into a file
-that is not encrypted. Memory is the peak of the building
-process, beside that of one that builds a package of a single row.
+that is not encrypted. Memory is the peak of the building process, beside that of one that builds a package of a
+single row.
 """
 
 import base64
@@ -47,7 +47,9 @@ def run(scale: Scale) -> Iterator[Row]:
         package, second = _built(large, home)
         content, seconds = _floor(package, home / "plain.zip")
         size = (package.size or 0) / 1e6
-        yield _row(package, content / 1e6 / second["seconds"], content / 1e6 / seconds)
+        # of our own processor: seconds on the wall depend on who else is at work
+        ours = content / 1e6 / (second["cpu_seconds"] - first["cpu_seconds"])
+        yield _row(package, ours, content / 1e6 / seconds)
         yield Row(
             what="peak memory of the builder",
             size=f"{size:,.0f} MB package",
@@ -66,7 +68,7 @@ def _row(package: "Package", ours: float, floor: float) -> Row:
     return Row(
         what="build an answer package",
         size=f"{rows:,} rows, {(package.size or 0) / 1e6:,.0f} MB",
-        unit="MB/s of content",
+        unit="MB of content a CPU second",
         ours=ours,
         floor=floor,
         floor_is="plain ZIP of the same content",
@@ -124,7 +126,7 @@ def _fill(folder: Path, author: str, rows: int, files: int) -> None:
 
 
 def _floor(package: "Package", path: Path) -> tuple[int, float]:
-    """(bytes of content, seconds to write them into a plain ZIP); reading them is not counted."""
+    """(bytes of content, CPU seconds to write them into a plain ZIP); reading them is not counted."""
     from portal import sealed_files
     from requests_app.packages import building
     from requests_app.packages.spooling import KIND
@@ -140,9 +142,9 @@ def _floor(package: "Package", path: Path) -> tuple[int, float]:
         for name in ours.namelist():
             with ours.open(name) as source, plain.open(name, "w", force_zip64=True) as written:
                 while piece := source.read(1 << 20):
-                    start = time.perf_counter()
+                    start = time.process_time()
                     written.write(piece)
-                    seconds += time.perf_counter() - start
+                    seconds += time.process_time() - start
                     content += len(piece)
     target.unlink()
     return content, seconds
