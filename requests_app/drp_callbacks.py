@@ -37,18 +37,20 @@ def deliver(*, clock: Clock, seconds: float) -> int:
     sending: dict[Future[str], AgentNotice] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while True:
+            skipped = False
             if time.monotonic() < end:
                 for one in _claim(at=clock(), most=_AT_ONCE - len(sending)):
                     news = drp.of_status(one.status, one.ground, is_known=_is_known(one.agent_request))
                     if news == drp.told(one.agent_request):
+                        skipped = True
                         _settle(one, news, "", at=clock(), state=State.SKIPPED)
                         continue
                     body = json.dumps(drp.status_object(one.agent_request, news)).encode()
                     sending[pool.submit(_send, one.agent_request.status_callback, body)] = one
+            if skipped:
+                # that has made room for the next of its request
+                continue
             if not sending:
-                if time.monotonic() < end and _claimable(at=clock()).exists():
-                    # what was skipped has made room for the next of its request
-                    continue
                 return arrived
             for done in wait(sending, return_when=FIRST_COMPLETED).done:
                 one, trouble = sending.pop(done), done.result()
@@ -76,7 +78,9 @@ def _claim(*, at: datetime, most: int) -> list[AgentNotice]:
             "agent_request__agent", flat=True
         )
     )
-    every = _claimable(at=at).select_for_update(skip_locked=True, of=("self",)).order_by("id")
+    busy = [agent for agent, count in under_way.items() if count >= _AT_ONCE_OF_ONE]
+    free = _claimable(at=at).exclude(agent_request__agent__in=busy)
+    every = free.select_for_update(skip_locked=True, of=("self",)).order_by("id")
     taken: list[AgentNotice] = []
     for one in every.select_related("agent_request__agent", "agent_request__request__subject")[: _AT_ONCE * 8]:
         agent = one.agent_request.agent_id

@@ -76,6 +76,7 @@ def receive(*, asked: Asked, subject: Subject, is_proven: bool = True, by: str, 
     Not proven means that it has yet to be shown who asks: then the requests wait as `verifying`. Raises IntakeError,
     the refusals of each right, Conflict(`erased`).
     """
+    _check(asked, at)
     # locked, so that nobody is being forgotten right now, and the same asked twice at once is seen
     locked = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
     return receive_of_locked(asked=asked, subject=locked, is_proven=is_proven, by=by, at=at)

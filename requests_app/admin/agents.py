@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -122,12 +123,12 @@ class AgentAdmin(ReadOnlyAdmin):
         },
     )
     def rotate(self, request: HttpRequest, form: RotateForm, object_id: str) -> HttpResponse:
-        agent, key = Agent.objects.get(pk=object_id), form.cleaned_data["verify_key"]
+        agent, key = Agent.objects.get(pk=unquote(object_id)), form.cleaned_data["verify_key"]
         return attempt(
             request,
             lambda: agents.rotate_key(agent=agent, verify_key=key, by=by(request), at=clock.now()),
             done=_("The new key counts."),
-            then=_address(object_id),
+            then=_address(agent.pk),
         )
 
     @action(
@@ -141,12 +142,12 @@ class AgentAdmin(ReadOnlyAdmin):
         ),
     )
     def suspend(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
-        agent = Agent.objects.get(pk=object_id)
+        agent = Agent.objects.get(pk=unquote(object_id))
         return attempt(
             request,
             lambda: agents.suspend(agent=agent, by=by(request), at=clock.now()),
             done=_("The agent is suspended."),
-            then=_address(object_id),
+            then=_address(agent.pk),
         )
 
     @action(
@@ -159,12 +160,12 @@ class AgentAdmin(ReadOnlyAdmin):
         ),
     )
     def resume(self, request: HttpRequest, form: ConfirmForm, object_id: str) -> HttpResponse:
-        agent = Agent.objects.get(pk=object_id)
+        agent = Agent.objects.get(pk=unquote(object_id))
         return attempt(
             request,
             lambda: agents.resume(agent=agent, by=by(request), at=clock.now()),
             done=_("The agent may set itself up again."),
-            then=_address(object_id),
+            then=_address(agent.pk),
         )
 
 
@@ -179,8 +180,9 @@ def _sent_line(one: AgentRequest) -> tuple[Any, ...]:
 
 
 def _is_suspended(object_id: str) -> bool:
-    return found(Agent.objects.filter(suspended_at__isnull=False), object_id) is not None
+    return found(Agent.objects.filter(suspended_at__isnull=False), unquote(object_id)) is not None
 
 
 def _address(agent_id: str) -> str:
-    return reverse("admin:requests_app_agent_change", args=[agent_id])
+    """The agent's page; the admin writes what is special in an id another way, and so an underscore."""
+    return reverse("admin:requests_app_agent_change", args=[quote(agent_id)])

@@ -169,3 +169,16 @@ def test_a_change_that_fails_tells_nobody(ear: Listener, alice: Subject) -> None
         assert AgentNotice.objects.exists()
         transaction.set_rollback(True)
     assert not AgentNotice.objects.exists()
+
+
+def test_an_agent_of_many_leaves_room_for_another(ear: Listener, alice: Subject) -> None:
+    busy, _ = registered("busy")
+    for number in range(4):
+        message = exercising("busy", "access", now=AT, status_callback=ear.url, **{"agent-request-id": str(number)})
+        drp.exercise(agent=busy, asked=drp_messages.read(message), at=AT)
+    sent(ear, "access", agent_id="a1")
+    for request in Request.objects.all():
+        workflow.withdraw(request=request, by=BY, at=SOON)
+    taken = [one.agent_request.agent_id for one in drp_callbacks._claim(at=LATER, most=8)]
+    assert sorted(taken) == ["a1", "busy", "busy"]
+    assert drp_callbacks._claim(at=LATER, most=8) == []

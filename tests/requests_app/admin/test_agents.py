@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 from nacl.signing import SigningKey
@@ -26,11 +27,11 @@ NEW = {"id": "PERMISSION_SLIP", "name": "Permission Slip", "verify_key": KEY, "w
 
 
 def page_of(agent: Agent) -> str:
-    return reverse("admin:requests_app_agent_change", args=[agent.pk])
+    return reverse("admin:requests_app_agent_change", args=[quote(agent.pk)])
 
 
 def do(browser: Client, action: str, agent: Agent, **fields: Any) -> Any:
-    address = reverse(f"admin:requests_app_agent_{action}", args=[agent.pk])
+    address = reverse(f"admin:requests_app_agent_{action}", args=[quote(agent.pk)])
     return browser.post(address, {"_form_submitted": "True"} | fields)
 
 
@@ -44,7 +45,8 @@ def test_a_manager_takes_an_agent_from_registration_to_suspension(petra: User, s
     fresh = verify_key(SigningKey.generate())
     do(browser, "rotate", agent, verify_key=fresh)
     assert [(one.verify_key, one.retired_at is None) for one in agent.keys.all()] == [(fresh, True), (KEY, False)]
-    do(browser, "suspend", agent)
+    assert do(browser, "suspend", agent)["HX-Redirect"] == page_of(agent)
+    assert f'href="{page_of(agent)}' in browser.get("/admin/requests_app/agent/").content.decode()
     assert "suspended" in browser.get(page_of(agent)).content.decode()
     do(browser, "resume", agent)
     agent.refresh_from_db()

@@ -16,7 +16,7 @@ from consents.models import Preference, Subject
 from portal import api_access, clock
 from portal.models import AuditEntry
 from requests_app import agents, sealing
-from requests_app.models import AgentRequest, Request
+from requests_app.models import AgentRequest, Request, TimelineEntry
 from tests.conftest import AT, BY, person
 from tests.requests_app.agency import AgentCalls, envelope, exercising, registered, signed, verify_key
 from tests.requests_app.api.conftest import own_cache
@@ -295,3 +295,12 @@ def test_no_body_breaks_anything(calls: AgentCalls, body: bytes, is_signed: bool
     answer = calls.post("/data-rights-request", sent)
     assert answer.status_code in {200, 400}
     assert json.loads(answer.content)
+
+
+def test_nothing_of_the_person_reaches_logs_or_the_audit_trail(calls: AgentCalls, caplog: Any) -> None:
+    caplog.set_level("DEBUG")
+    calls.sends("access")
+    calls.exercise(AI, email="somebody else", **{"agent-request-id": "x"})
+    calls.sends(AI, **{"agent-request-id": "y"})
+    told = caplog.text + str(list(AuditEntry.objects.values())) + str(list(TimelineEntry.objects.values()))
+    assert not [one for one in ("alice@", "Alice Example", "somebody else", calls.token) if one in told]
