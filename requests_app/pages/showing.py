@@ -107,7 +107,11 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
         for stop in promised.stops(one, at=at):
             name = stop.dataset.public_name
             found[stop.dataset.slug] = {"name": name, "icon": stop.state, "text": words.PLACES[stop.state]}
-    for task in one.tasks.select_related("dataset", "system"):
+    tasks = one.tasks.select_related("dataset", "system")
+    if one.is_closed:
+        # what was refused or taken back is waited for nowhere
+        tasks = tasks.exclude(status=TaskStatus.OPEN)
+    for task in tasks:
         key = task.dataset.slug if task.dataset else f"task-{task.pk}"
         if task.dataset is None or key not in found or task.status == TaskStatus.EXEMPTED:
             found[key] = {"name": _place_name(task), **_task_state(task)}
@@ -237,7 +241,7 @@ def _ground(code: str) -> str:
 def _place_name(task: Task) -> str:
     if task.dataset is not None:
         return task.dataset.public_name
-    return task.system.public_name if task.system is not None else _("these pages")
+    return task.system.public_name if task.system is not None else _("our answer to you")
 
 
 def _task_state(task: Task) -> dict[str, Any]:
