@@ -132,6 +132,7 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "size": latest.size,
         "expires_at": latest.expires_at,
         "downloads": latest.downloads.count() if ready else 0,
+        "left_out": _left_out(one) if ready else [],
     }
 
 
@@ -187,6 +188,12 @@ def file_of(one: Request, pk: uuid.UUID) -> Attachment | None:
 
 def of_person(subject: Subject) -> "list[Request]":
     return list(Request.objects.filter(subject=subject).order_by("-received_at", "-id"))
+
+
+def _left_out(one: Request) -> list[str]:
+    """The grounds on which staff took something out of the answer."""
+    grounds = one.redactions.filter(undone_at__isnull=True).order_by("ground").values_list("ground", flat=True)
+    return [_("left out: %(ground)s") % {"ground": _ground(ground)} for ground in grounds.distinct()]
 
 
 def _pending(one: Request, method: CheckMethod, at: datetime) -> IdentityCheck | None:
