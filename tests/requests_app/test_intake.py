@@ -221,3 +221,11 @@ def test_whoever_is_not_proven_waits_and_is_nobody_yet(world: None) -> None:
     assert request.contact_fingerprint is None
     subjects.forget(subject=zoe, by=BY, at=AT)
     assert sealing.unseal(request, request.sealed_note, context=sealing.NOTE) is None
+
+
+def test_each_right_of_one_go_may_be_limited_in_its_own_way(alice: Subject) -> None:
+    scopes = {"objection": {"purposes": ["ai-training"]}, "withdraw_consent": {"purposes": ["marketing"]}, "access": {}}
+    requests = asked(alice, "objection", "withdraw_consent", "access", scopes=scopes)
+    assert {one.right: one.scope for one in requests} == scopes
+    with pytest.raises(DomainError, match="about all of it"):
+        asked(alice, "access", scopes={"access": {"purposes": ["marketing"]}})
