@@ -45,17 +45,20 @@ def code(request: HttpRequest) -> HttpResponse:
     return render(request, "requests/code.html", {"form": form}, status=status)
 
 
-def send(request: HttpRequest, done: Sent) -> bool:
-    """Have a code sent; what came in stays, also where that fails. Answers whether one is on its way."""
+def send(request: HttpRequest, done: Sent) -> int:
+    """Have a code sent; what came in stays, also where that fails.
+
+    Answers 302 where one is on its way, else the status that goes with the refusal, which is among the messages.
+    """
     first = Request.objects.select_related("subject").get(pk=done.requests[0])
     try:
         with transaction.atomic():
             check = promised.ask_code(request=first, client=caller(request), by=actors.SYSTEM, at=clock.now())
     except DomainError as error:
         messages.error(request, words.limit() if error.code in TOO_MANY else words.refusal(error))
-        return False
+        return 429 if error.code in TOO_MANY else 409
     drafts.mark_sent(request.session, replace(done, check=str(check)))
-    return True
+    return 302
 
 
 def caller(request: HttpRequest) -> str:
@@ -64,8 +67,10 @@ def caller(request: HttpRequest) -> str:
 
 
 def _again(request: HttpRequest, done: Sent) -> HttpResponse:
-    if send(request, done):
-        messages.success(request, _("A new code is on its way. If you have an older one, use the newest."))
+    status = send(request, done)
+    if status != 302:
+        return render(request, "requests/code.html", {"form": CodeForm()}, status=status)
+    messages.success(request, _("A new code is on its way. If you have an older one, use the newest."))
     return redirect("request-code")
 
 

@@ -91,8 +91,8 @@ def second_code(request: HttpRequest, subject: Subject, reference: str) -> HttpR
     if not showing.second_code_wanted(one, at=clock.now()):
         messages.error(request, _("We wait for no code from you at present."))
         return redirect("request-detail", reference)
-    sent = codes.send(request, Sent(draft="", requests=[str(one.pk)], check=""))
-    return redirect("request-code" if sent else "request-detail", *([] if sent else [reference]))
+    status = codes.send(request, Sent(draft="", requests=[str(one.pk)], check=""))
+    return redirect("request-code") if status == 302 else redirect("request-detail", reference)
 
 
 @never_cache

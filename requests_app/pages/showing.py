@@ -107,7 +107,11 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
         for stop in promised.stops(one, at=at):
             name = stop.dataset.public_name
             found[stop.dataset.slug] = {"name": name, "icon": stop.state, "text": words.PLACES[stop.state]}
-    for task in one.tasks.select_related("dataset", "system"):
+    tasks = one.tasks.select_related("dataset", "system")
+    if one.is_closed:
+        # what was refused or taken back is waited for nowhere
+        tasks = tasks.exclude(status=TaskStatus.OPEN)
+    for task in tasks:
         key = task.dataset.slug if task.dataset else f"task-{task.pk}"
         if task.dataset is None or key not in found or task.status == TaskStatus.EXEMPTED:
             found[key] = {"name": _place_name(task), **_task_state(task)}
@@ -128,6 +132,7 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "size": latest.size,
         "expires_at": latest.expires_at,
         "downloads": latest.downloads.count() if ready else 0,
+        "left_out": _left_out(one) if ready else [],
     }
 
 
@@ -185,6 +190,12 @@ def of_person(subject: Subject) -> "list[Request]":
     return list(Request.objects.filter(subject=subject).order_by("-received_at", "-id"))
 
 
+def _left_out(one: Request) -> list[str]:
+    """The grounds on which staff took something out of the answer."""
+    grounds = one.redactions.filter(undone_at__isnull=True).order_by("ground").values_list("ground", flat=True)
+    return [_("left out: %(ground)s") % {"ground": _ground(ground)} for ground in grounds.distinct()]
+
+
 def _pending(one: Request, method: CheckMethod, at: datetime) -> IdentityCheck | None:
     return one.checks.filter(status=CheckStatus.PENDING, method=method, expires_at__gt=at).first()
 
@@ -237,7 +248,7 @@ def _ground(code: str) -> str:
 def _place_name(task: Task) -> str:
     if task.dataset is not None:
         return task.dataset.public_name
-    return task.system.public_name if task.system is not None else _("these pages")
+    return task.system.public_name if task.system is not None else _("our answer to you")
 
 
 def _task_state(task: Task) -> dict[str, Any]:

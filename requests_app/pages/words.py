@@ -102,6 +102,7 @@ HAPPENED: dict[str, Words] = {
     "clock_moved": gettext_lazy("The day of our answer was worked out anew."),
     "rulebook_adopted": gettext_lazy("The law changed, and the day of our answer was worked out anew."),
     "message_from_staff": gettext_lazy("We wrote to you."),
+    "message_written": gettext_lazy("You wrote to us."),
     "message_from_person": gettext_lazy("You wrote to us."),
     "file_added": gettext_lazy("A file was added."),
     "file_infected": gettext_lazy("A file was not kept, because our scanner found something harmful in it."),
@@ -133,11 +134,11 @@ FULFILLED: dict[str, Words] = {
 SOMETHING = gettext_lazy("Something was done on your request.")
 QUIET = frozenset(
     {"reminded", "escalated", "overdue", "letter_given_up", "redaction_undone", "redacted", "package_looked_into"}
-    | {"evidence_exported"}
+    | {"evidence_exported", "letter_written_again"}
 )
 """What is told to staff alone, because it changes nothing for the person."""
-QUOTED = frozenset({"extended", "refused", "awaiting_subject", "reopened", "partially_fulfilled"})
-"""Of these entries people are shown what staff wrote, because it was written for them."""
+QUOTED = frozenset({"extended", "refused", "reopened", "partially_fulfilled"})
+"""Of these entries people are shown what staff wrote, because it was written for them and stands in no message."""
 
 PLACES: dict[str, Words] = {
     journeys.WAITING: gettext_lazy("waiting"),

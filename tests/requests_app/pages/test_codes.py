@@ -1,6 +1,7 @@
 """The code by mail that shows whose an address is: typed once, sent anew, and silent about who is known."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_new_code_can_be_had(stranger: Client) -> None:
     assert code() != first
     assert "A new code is on its way." in text(stranger.get(CODE))
     assert stranger.post(CODE, {"code": code()})["Location"] == SENT
+
+
+def test_who_asks_for_codes_too_often_is_told_so(stranger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(stranger, "access")
+    codes: Any = import_module("requests_app.codes")
+    monkeypatch.setattr(codes, "MOST_ASKED", 1)
+    answer = stranger.post(CODE, {"again": "1"})
+    assert answer.status_code == 429
+    assert "too often just now" in text(answer)
 
 
 def test_another_browser_cannot_use_it(stranger: Client) -> None:

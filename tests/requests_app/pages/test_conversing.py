@@ -14,9 +14,9 @@ from consents.models import Subject
 from portal import actors, clock, sealed_files
 from portal.models import User
 from requests_app import sealing
-from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Request
+from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Redaction, Request
 from requests_app.pages import showing
-from requests_app.states import CheckMethod, FileUse, PackageStatus, Status
+from requests_app.states import CheckMethod, FileUse, Ground, PackageStatus, Status
 from tests.conftest import BY
 from tests.requests_app.asking import SOON, received, withdrawn
 from tests.requests_app.pages.walking import needs, own_counts, text
@@ -246,6 +246,19 @@ def test_a_package_says_how_large_it_is_how_long_it_lasts_and_how_often_it_was_h
     for _ in range(2):
         PackageDownload.objects.create(package=ready, at=SOON, actor=BY)
     assert "Times downloaded so far: 2." in text(browser.get(page_of(request)))
+
+
+def test_a_package_says_on_which_ground_something_was_left_out(alice: Subject, signed_in: SignIn) -> None:
+    request = received(alice, right="access")
+    package_of(request)
+    for undone in ({}, {"undone_at": SOON, "undone_by": BY}):
+        ground = Ground.LEGAL_CLAIMS if undone else Ground.RIGHTS_OF_OTHERS
+        sealed = sealing.seal(request, "{}", context=sealing.REDACTION)
+        said = {"sealed_what": sealed, "sealed_reason": sealed, "ground": ground, "made_at": SOON, "made_by": BY}
+        Redaction.objects.create(request=request, **said, **undone)
+    page = text(signed_in(alice).get(page_of(request)))
+    assert "Left out: rights and freedoms of others" in page
+    assert "legal claims" not in page
 
 
 def test_where_there_is_no_package_there_is_nothing_to_download(alice: Subject, signed_in: SignIn) -> None:

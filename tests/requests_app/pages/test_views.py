@@ -215,6 +215,12 @@ def test_each_place_says_how_far_it_is(alice: Subject, bob: User, signed_in: Sig
     assert answer.context["waiting_for"] == "our privacy staff"
 
 
+def test_what_was_taken_back_is_waited_for_nowhere(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = withdrawn(alice, bob)
+    Task.objects.create(request=request, kind=TaskKind.MANUAL, code="answer", planned_at=SOON)
+    assert signed_in(alice).get(page_of(request)).context["places"] == []
+
+
 LATELY = AT + timedelta(days=150)
 """When the United Kingdom had complaints to the controller already."""
 
