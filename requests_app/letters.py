@@ -154,7 +154,7 @@ def compose(
     """The letter in the reader's language, as plain text and simple HTML."""
     with translation.override(_spoken(locale)):
         link = "" if code in WITHOUT_PAGE else settings.SITE_URL + reverse("request-detail", args=[reference])
-        said: dict[str, Any] = {"reference": reference, "link": link, "site_name": settings.SITE_NAME, **brought}
+        said: dict[str, Any] = {"reference": reference, "link": link, "site_name": settings.SITE_NAME}
         text = render_to_string(f"requests/email/{code}.txt", said).strip()
         said |= {
             "paragraphs": [part.strip() for part in text.split("\n\n")],
@@ -224,11 +224,11 @@ def _settle(letter: Letter, outcome: Outcome, *, at: datetime) -> None:
     mine = Letter.objects.filter(pk=letter.pk, state=Letter.WAITING, attempts=letter.attempts)
     if outcome == posting.SENT:
         mine.update(state=Letter.SENT, sealed=None, settled_at=at, last_reason="")
-    elif outcome.state == "failed" or letter.attempts >= BUDGET:
-        _give_up(letter, outcome.reason, at=at)
     elif outcome.state == "pending" and outcome.stops:
         # it is us whom the server refuses, so the letter's own tries are left as they were
         mine.update(attempts=letter.attempts - 1, not_before=at + _delay(1), last_reason=outcome.reason)
+    elif outcome.state == "failed" or letter.attempts >= BUDGET:
+        _give_up(letter, outcome.reason, at=at)
     else:
         mine.update(not_before=at + _delay(letter.attempts), last_reason=outcome.reason)
 

@@ -2,14 +2,16 @@
 
 import io
 import os
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from consents import subjects
 from consents.models import Subject
@@ -136,6 +138,37 @@ def test_all_files_together_have_a_limit_and_deleted_ones_do_not_count(
     assert len(lying(folder)) == 2
     attachments.delete(attachment=first, by=BY, at=LATER)
     added(request)
+
+
+@committed
+def test_two_uploads_at_once_are_both_counted(alice: Subject, folder: Path, settings: Any) -> None:
+    settings.LARGEST_FILES_OF_REQUEST = len(PDF)
+    request = received(alice)
+    together = threading.Barrier(2)
+
+    def upload() -> str:
+        try:
+            together.wait(timeout=30)
+            added(request)
+        except TooLarge as refused:
+            return refused.code
+        finally:
+            connection.close()
+        return "kept"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [one.result() for one in [pool.submit(upload), pool.submit(upload)]]
+    assert sorted(outcomes) == ["files_too_large", "kept"]
+    assert len(lying(folder)) == 1
+
+
+def test_of_somebody_who_was_erased_nothing_is_kept(alice: Subject, folder: Path) -> None:
+    request = received(alice)
+    subjects.forget(subject=alice, by=BY, at=SOON)
+    with pytest.raises(Conflict) as refused:
+        added(request)
+    assert refused.value.code == "erased"
+    assert not lying(folder)
 
 
 def test_there_are_only_so_many_files(alice: Subject, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
