@@ -9,16 +9,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from consents.models import Position
 from downstream import registry, versions
 from downstream.models import Propagation, RemovalReceipt, Target
 from portal import actors, audit
-from requests_app.models import Package, Request, Task
-from requests_app.states import Right, TaskKind, TaskStatus
+from requests_app.models import Package, Task
+from requests_app.states import Right, Status, TaskKind, TaskStatus
 
 LEAVE, COLLECT = frozenset({"remove", "stop"}), "collect"
 """Codes of tasks that a dataset's position settles, and of the one that a package settles."""
+BATCH = 2_000
 RETIRED = "The dataset was retired meanwhile. Find out where its data went, and see to it there."
 GAP = "The dataset calls people by names of which this person has none here. Look for their rows by other means."
 NEVER_ASKED = "Its holder was never asked about this person. Ask them, and keep what they say."
@@ -44,18 +48,29 @@ class _Downstream:
     packages: frozenset[uuid.UUID]
 
 
-def settle(requests: Sequence[Request], *, at: datetime) -> int:
-    """Settle what has arrived of these requests' automatic tasks; answers how many were settled.
+def ripe() -> "QuerySet[Task]":
+    """Open automatic tasks of which there may be something to say now: their dataset has come that far, or is retired.
 
-    Only of what was carried out. Retired datasets and gaps become tasks for staff.
+    What still waits for its dataset is not even read. A correction is looked into by `looking`.
     """
-    wanted = [one.pk for one in requests if one.carried_out_at is not None]
-    rows = Task.objects.filter(request_id__in=wanted, status=TaskStatus.OPEN, kind=TaskKind.AUTOMATIC)
-    tasks = list(rows.select_related("dataset", "request"))
-    if not tasks:
-        return 0
-    looked = look(tasks)
-    return _write(looked, at=at)
+    has_come_so_far = Position.objects.filter(
+        event_id=OuterRef("request__event_id"), position__lte=OuterRef("dataset__position")
+    )
+    return Task.objects.filter(
+        Q(code=COLLECT) | Q(dataset__retired_at__isnull=False) | Exists(has_come_so_far),
+        status=TaskStatus.OPEN,
+        kind=TaskKind.AUTOMATIC,
+        request__status=Status.IN_PROGRESS,
+        request__carried_out_at__isnull=False,
+    )
+
+
+def settle(tasks: "QuerySet[Task]", *, at: datetime) -> int:
+    """Settle what has arrived of these; answers how many were settled. Retired datasets and gaps go to staff."""
+    each, settled = tasks.select_related("dataset", "request").order_by("pk").iterator(chunk_size=BATCH), 0
+    while batch := list(islice(each, BATCH)):
+        settled += _write(look(batch), at=at)
+    return settled
 
 
 def look(tasks: Sequence[Task]) -> Look:
@@ -98,7 +113,11 @@ def _downstream(tasks: Sequence[Task]) -> _Downstream:
     positions = dict(Position.objects.filter(event_id__in=events).values_list("event_id", "position"))
     pks = [one.pk for one in datasets]
     gaps: dict[tuple[uuid.UUID, int], int] = {}
-    found = Target.objects.gaps().filter(subject_id__in=people, propagation__dataset__in=pks)
+    # of runs since the oldest of these entries: a gap of before says nothing of them
+    since = min(positions.values(), default=0)
+    found = Target.objects.gaps().filter(
+        subject_id__in=people, propagation__dataset__in=pks, propagation__to_position__gte=since
+    )
     for person, dataset, to in found.values_list("subject_id", "propagation__dataset_id", "propagation__to_position"):
         gaps[person, dataset] = max(to, gaps.get((person, dataset), 0))
     return _Downstream(

@@ -5,10 +5,8 @@ A place is a dataset, a system that no connector reaches, or Heed itself. A requ
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
 
 from consents import sequencer
 from downstream import journeys
@@ -19,7 +17,6 @@ from requests_app.rights.base import Planned
 from requests_app.states import FileUse, PackageStatus, ProposalKind, Right, Status, TaskKind, TaskStatus
 
 LONGEST_EVIDENCE = 4_000
-BATCH = 1_000
 WORK_IN_SYSTEMS: dict[str, str] = {
     Right.ACCESS: "collect",
     Right.PORTABILITY: "collect",
@@ -78,20 +75,15 @@ def settle_automatic(*, request: Request, at: datetime) -> int:
     if request.carried_out_at is None:
         return 0
     plan(request=request, by=request.carried_out_by, at=at)
-    return progress.settle([request], at=at)
+    return progress.settle(progress.ripe().filter(request=request), at=at)
 
 
 def settle_due(*, at: datetime) -> int:
-    """The same for every request that was carried out and has an automatic task open, in batches; plans nothing.
+    """The same for every request that was carried out, in batches of the same few statements; plans nothing.
 
-    Each batch costs the same few statements. What was taken in meanwhile is planned when a request would close.
+    What was taken in meanwhile is planned when a request would close.
     """
-    waiting = Task.objects.filter(request=OuterRef("pk"), status=TaskStatus.OPEN, kind=TaskKind.AUTOMATIC)
-    rows = Request.objects.filter(Exists(waiting), carried_out_at__isnull=False, status=Status.IN_PROGRESS)
-    each, settled = rows.order_by("pk").iterator(chunk_size=BATCH), 0
-    while batch := list(islice(each, BATCH)):
-        settled += progress.settle(batch, at=at)
-    return settled
+    return progress.settle(progress.ripe(), at=at)
 
 
 @transaction.atomic
