@@ -33,7 +33,7 @@ def look(*, at: datetime, most: int = MOST_A_TURN) -> int:
         asked = corrections.ask(subject_id=request.subject_id, request_id=request.pk, by=actors.SYSTEM, at=at)
         by_dataset = {one.dataset_id: one for one in asked}
         for task in of_request:
-            _settle(task, _words(task, by_dataset.get(task.dataset_id)), at=at)
+            _settle(task, _words(task, by_dataset.get(task.dataset_id or 0)), at=at)
     return len(tasks)
 
 

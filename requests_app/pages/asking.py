@@ -23,9 +23,9 @@ from consents.vocabulary import Scheme
 from portal import actors, clock, crypto, idempotency, nudge, rate_limits
 from portal.countries import country_names, name_of
 from portal.errors import DomainError
-from requests_app import intake, rulebook
+from requests_app import attachments, identity, intake, rulebook
 from requests_app.models import Request
-from requests_app.pages import codes, drafts, promised, words
+from requests_app.pages import codes, drafts, words
 from requests_app.pages.drafts import Draft, Sent
 from requests_app.pages.forms import OFFERED, DetailsForm, RightsForm, SendForm, WhoForm
 from requests_app.pages.uploads import bounded
@@ -149,7 +149,7 @@ def sent(request: HttpRequest, subject: Subject | None) -> HttpResponse:
     context = {
         "requests": [_told(one) for one in found],
         "needs_proof": any(one.status == Status.VERIFYING for one in found),
-        "holds_nothing": any(promised.holds_nothing(one) for one in found),
+        "holds_nothing": any(identity.holds_nothing(one) for one in found),
         "subject": subject,
     }
     return render(request, "requests/sent.html", context)
@@ -197,7 +197,7 @@ def _take_in(subject: Subject | None, draft: Draft, files: "list[UploadedFile[An
         requests = intake.receive_unproven(asked=asked, contact=contact, by=by, at=at)
     for one in files:
         name = one.name or ""
-        promised.add_file(request=requests[0], use=FileUse.AUTHORITY, file=one, name=name, by=by, at=at)  # type: ignore[arg-type]  # an uploaded file reads like any
+        attachments.add(request=requests[0], use=FileUse.AUTHORITY, stream=one, name=name, by=by, at=at)
     # nobody's own until a code was typed
     return {"requests": [str(one.pk) for one in requests], "check": None if subject else ""}
 

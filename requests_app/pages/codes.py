@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from datetime import datetime
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
@@ -16,8 +17,9 @@ from consents import ledger
 from consents.pages import gpc
 from portal import actors, addresses, clock, nudge
 from portal.errors import DomainError
+from requests_app import identity, letters
 from requests_app.models import Request
-from requests_app.pages import drafts, promised, words
+from requests_app.pages import drafts, words
 from requests_app.pages.drafts import Sent
 from requests_app.pages.forms import CodeForm
 
@@ -53,12 +55,24 @@ def send(request: HttpRequest, done: Sent) -> int:
     first = Request.objects.select_related("subject").get(pk=done.requests[0])
     try:
         with transaction.atomic():
-            check = promised.ask_code(request=first, client=caller(request), by=actors.SYSTEM, at=clock.now())
+            check = _ask(first, client=caller(request), at=clock.now())
     except DomainError as error:
         messages.error(request, words.limit() if error.code in TOO_MANY else words.refusal(error))
         return 429 if error.code in TOO_MANY else 409
     drafts.mark_sent(request.session, replace(done, check=str(check)))
     return 302
+
+
+def _ask(one: Request, *, client: str, at: datetime) -> uuid.UUID:
+    """Have a code sent to the address of whoever asks; answers the check that it is for.
+
+    Where that address got as many as it may, nothing is sent, and those it has still serve. Raises DomainError.
+    """
+    sent = identity.ask_code(request=one, by=actors.SYSTEM, at=at, client=client)
+    if sent.code is not None:
+        letters.write(request=one, code="code", at=at, extra={"code": sent.code, "address": sent.contact})
+        nudge.after_commit(letters.SEND_TASK)
+    return sent.check_id
 
 
 def caller(request: HttpRequest) -> str:
@@ -79,7 +93,7 @@ def _confirm(request: HttpRequest, form: CodeForm, done: Sent) -> int:
     at = clock.now()
     try:
         check = uuid.UUID(done.check or "")
-        proven = promised.check_code(check_id=check, code=form.cleaned_data["code"], at=at)
+        proven = identity.check_code(check_id=check, code=form.cleaned_data["code"], at=at)
     except ValueError:
         # none was sent yet
         form.add_error("code", words.refusal_of("code_refused"))

@@ -1,26 +1,23 @@
 """What passes between a person and staff about one request: messages, files, proofs, the answer package."""
 
-import uuid
-from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from consents.models import Subject
 from consents.pages.access import for_subject, subject_of
 from portal import actors, clock
 from portal.errors import DomainError
+from requests_app import attachments
+from requests_app import messages as correspondence
 from requests_app.models import Request
-from requests_app.pages import codes, promised, showing, views, words
+from requests_app.pages import codes, showing, views, words
 from requests_app.pages.drafts import Sent
 from requests_app.pages.forms import MessageForm, ProofForm
 from requests_app.pages.uploads import bounded
@@ -42,7 +39,7 @@ def _too_large(request: HttpRequest, reference: str) -> HttpResponseBase:
 def write(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
     """A message to staff, with files if there are any."""
     one = views.mine(subject, reference)
-    if not promised.can_write(one, at=clock.now()):
+    if not correspondence.can_write(one, at=clock.now()):
         messages.error(request, words.refusal_of("request_closed"))
         return redirect("request-detail", reference)
     form = MessageForm(request.POST, request.FILES)
@@ -67,10 +64,10 @@ def prove(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
         try:
             with transaction.atomic():
                 for given in form.cleaned_data["document"]:
-                    promised.add_file(
+                    attachments.add(
                         request=one,
                         use=FileUse.IDENTITY,
-                        file=given,
+                        stream=given,
                         name=given.name or "",
                         by=actors.subject(subject.pk),
                         at=clock.now(),
@@ -95,44 +92,10 @@ def second_code(request: HttpRequest, subject: Subject, reference: str) -> HttpR
     return redirect("request-code") if status == 302 else redirect("request-detail", reference)
 
 
-@never_cache
-@require_GET
-@for_subject
-def file(request: HttpRequest, subject: Subject, reference: str, file: uuid.UUID) -> HttpResponseBase:
-    """One file, to be saved and never shown in the page."""
-    one = views.mine(subject, reference)
-    found = showing.file_of(one, file)
-    if found is None:
-        raise Http404
-    try:
-        content = _begun(promised.open_file(found))
-        name = promised.name_of(found) or _("a file")
-    except DomainError as error:
-        raise Http404 from error
-    return _saved(content, name=name, content_type="application/octet-stream", size=found.size)
-
-
-@never_cache
-@require_POST
-@for_subject
-def package(request: HttpRequest, subject: Subject, reference: str) -> HttpResponseBase:
-    """The answer package as a ZIP. A form's button and not a link, because each download is counted."""
-    one = views.mine(subject, reference)
-    latest = showing.newest_package(one, at=clock.now())
-    if latest is None:
-        raise Http404
-    try:
-        content = _begun(promised.download(package=latest, by=actors.subject(subject.pk), at=clock.now()))
-    except DomainError as error:
-        messages.error(request, words.refusal(error))
-        return redirect("request-detail", reference)
-    return _saved(content, name=f"{one.reference}.zip", content_type="application/zip", size=latest.size)
-
-
 def _written(one: Request, form: MessageForm, *, by: str) -> bool:
     filled: dict[str, Any] = form.cleaned_data
     try:
-        promised.write(request=one, body=filled["body"], files=filled["attached"], by=by, at=clock.now())
+        correspondence.write(request=one, body=filled["body"], files=filled["attached"], by=by, at=clock.now())
     except DomainError as error:
         form.add_error(_field_of(error), words.refusal(error))
         return False
@@ -143,23 +106,6 @@ def _field_of(error: DomainError) -> str | None:
     """At which field of a message a refusal belongs."""
     known = {"body": "body", "files": "attached", "file": "attached", "name": "attached"}
     return known.get(error.field or "")
-
-
-def _begun(content: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, once its first piece was read: what cannot be opened is refused before anything is answered."""
-    first = next(content, b"")
-    return chain([first], content)
-
-
-def _saved(content: Iterator[bytes], *, name: str, content_type: str, size: int | None) -> StreamingHttpResponse:
-    headers = {
-        "Content-Disposition": content_disposition_header(as_attachment=True, filename=name) or "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-    }
-    if size is not None:
-        headers["Content-Length"] = str(size)
-    return StreamingHttpResponse(content, content_type=content_type, headers=headers)
 
 
 def _to(one: Request, part: str) -> HttpResponse:

@@ -12,7 +12,6 @@ from django.utils.translation import get_language
 
 from consents.models import Subject
 from requests_app.intake import Asked, Requester
-from requests_app.pages import promised
 from requests_app.states import Capacity, Channel, Right
 
 _DRAFT, _SENT = "request_draft", "request_sent"
@@ -100,7 +99,7 @@ def asked(draft: Draft, subject: Subject | None) -> Asked:
         named = draft.purposes.get(right, [])
         scopes[right] = {"purposes": named} if right in LIMITED and named else {}
         if right == Right.RECTIFICATION:
-            particulars[right] = promised.correction(about=draft.about, wrong=draft.wrong, correct=draft.correct)
+            particulars[right] = {"corrections": [{"what": draft.about, "wrong": draft.wrong, "right": draft.correct}]}
     somebody_else = subject is None and draft.is_for_somebody_else
     return Asked(
         rights=tuple(draft.rights),

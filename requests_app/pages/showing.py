@@ -1,6 +1,5 @@
 """One request as its person sees it: where it stands, by when and why, what was done, said and sent."""
 
-import uuid
 from datetime import date, datetime
 from typing import Any
 
@@ -8,18 +7,18 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, rulebook, sealing, timeline, workflow
+from requests_app import appeals, legal_clock, rulebook, sealing, steps, timeline, workflow
+from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
 from requests_app.models import Attachment, IdentityCheck, Message, Package, Pause, Request, Task, TimelineEntry
-from requests_app.pages import promised, words
+from requests_app.pages import files, words
 from requests_app.rulebook import AppealTo
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
     CheckMethod,
     CheckStatus,
-    FileUse,
     Ground,
     PackageStatus,
     ProposalKind,
@@ -67,7 +66,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "package": package(one, at=at),
         "proof": proof_wanted(one, at=at),
         "second_code": second_code_wanted(one, at=at),
-        "can_write": promised.can_write(one, at=at),
+        "can_write": correspondence.can_write(one, at=at),
         "can_withdraw": workflow.can_withdraw(one),
         "regulator": rule.regulator,
         **appeal(one, at=at),
@@ -104,7 +103,7 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
     """Where the data is, and how far it is there: datasets by their names for people, then systems."""
     found: dict[str, dict[str, Any]] = {}
     if one.carried_out_at is not None:
-        for stop in promised.stops(one, at=at):
+        for stop in steps.stops(one, at=at):
             name = stop.dataset.public_name
             found[stop.dataset.slug] = {"name": name, "icon": stop.state, "text": words.PLACES[stop.state]}
     tasks = one.tasks.select_related("dataset", "system")
@@ -178,12 +177,6 @@ def proof_wanted(one: Request, *, at: datetime) -> IdentityCheck | None:
 def second_code_wanted(one: Request, *, at: datetime) -> bool:
     """Whether staff wait for a code that goes to a second address of the person."""
     return one.status == Status.VERIFYING and _pending(one, CheckMethod.SECOND_CODE, at) is not None
-
-
-def file_of(one: Request, pk: uuid.UUID) -> Attachment | None:
-    """A file that the person may download."""
-    found = one.attachments.filter(pk=pk, deleted_at__isnull=True).first()
-    return found if found is not None and _is_theirs(one, found) else None
 
 
 def of_person(subject: Subject) -> "list[Request]":
@@ -281,19 +274,7 @@ def _message(one: Request, message: Message) -> dict[str, Any]:
 def _files(one: Request) -> list[dict[str, Any]]:
     """What belongs to no message."""
     loose = one.attachments.filter(message__isnull=True)
-    return [_file(one, each) for each in loose if _is_theirs(one, each)]
-
-
-def _is_theirs(one: Request, each: Attachment) -> bool:
-    """Whether the person may have it: not staff's evidence of work, and parts of the answer once it is given.
-
-    What somebody else brought to show that they may ask stays between them and staff.
-    """
-    if each.use == FileUse.ANSWER:
-        return one.is_closed
-    if each.use == FileUse.MESSAGE:
-        return True
-    return one.subject_id is not None and each.uploaded_by == actors.subject(one.subject_id)
+    return [_file(one, each) for each in loose if one.subject is not None and files.is_theirs(each, one.subject)]
 
 
 def _file(one: Request, each: Attachment) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from consents.models import Subject
 from consents.pages.access import for_subject
 from portal import actors, clock, references
 from portal.errors import DomainError, NotFound
+from requests_app import messages as correspondence
 from requests_app import workflow
 from requests_app.models import Message, Request
-from requests_app.pages import promised, showing, words
+from requests_app.pages import showing, words
 from requests_app.pages.forms import AppealForm, MessageForm, ProofForm
 
 
@@ -44,7 +45,7 @@ def page(request: HttpRequest, one: Request, *, status: int = 200, **forms: Any)
     context |= {"message_form": MessageForm(), "proof_form": ProofForm(), **forms}
     context["form"] = next(iter(forms.values()), None)
     if one.messages.filter(direction=Message.FROM_STAFF, read_at__isnull=True).exists():
-        promised.mark_read(request=one, at=at)
+        correspondence.read(request=one, by_person=True, at=at)
     return render(request, "requests/detail.html", context, status=status)
 
 
@@ -95,7 +96,7 @@ def mine(subject: Subject, reference: str) -> Request:
 def _lodged(one: Request, form: AppealForm, *, by: str) -> Request | None:
     note, right = form.cleaned_data["note"], showing.follow_up_of(one)
     try:
-        return promised.appeal(request=one, right=right, note=note, by=by, at=clock.now())
+        return workflow.appeal(request=one, right=right, note=note, by=by, at=clock.now())
     except DomainError as error:
         form.add_error(error.field if error.field in form.fields else None, words.refusal(error))
         return None

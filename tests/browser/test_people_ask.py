@@ -8,7 +8,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from requests_app.models import Request
-from requests_app.pages import promised
 from requests_app.states import Status
 from tests.browser.conftest import PHONE, Picture, Visit
 from tests.stack import Stack, wait_for
@@ -75,7 +74,6 @@ def _code_of(house: Stack, email: str) -> str:
     return found()[-1]
 
 
-@pytest.mark.skipif(not promised.has("identity"), reason="there is no identity here")
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(
     house: Stack, visit: Visit, picture: Picture, scripts: bool

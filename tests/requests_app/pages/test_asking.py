@@ -17,7 +17,7 @@ from requests_app.models import Request
 from requests_app.pages import asking
 from requests_app.states import Capacity, Channel, Status
 from tests.requests_app.asking import received
-from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, needs, own_counts, send, text
+from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, own_counts, send, text
 
 pytestmark = pytest.mark.usefixtures("world", "counts")
 
@@ -202,7 +202,6 @@ def test_whoever_asks_for_another_is_written_down_sealed(stranger: Client) -> No
     assert sealing.unseal_json(request, request.sealed_contact, context=sealing.CONTACT) == ["email", "zoe@example.org"]
 
 
-@needs("attachments")
 def test_evidence_of_authority_comes_with_it(stranger: Client) -> None:
     choose(stranger, "access")
     stranger.post(WHO, FOR_A_CHILD)
@@ -211,7 +210,6 @@ def test_evidence_of_authority_comes_with_it(stranger: Client) -> None:
     assert [one.use for one in request.attachments.all()] == ["authority"]
 
 
-@needs("attachments")
 def test_evidence_that_is_refused_leaves_nothing_behind(stranger: Client, settings: Any) -> None:
     settings.LARGEST_FILE = 1024
     choose(stranger, "access")
@@ -317,7 +315,6 @@ def test_every_step_reads_in_each_language(stranger: Client, language: str) -> N
         assert f'lang="{language}"' in text(answer)
 
 
-@needs("steps")
 def test_what_is_to_be_corrected_is_kept_sealed(alice: Subject, signed_in: SignIn) -> None:
     browser = signed_in(alice)
     choose(browser, "rectification", about="Surname", wrong="Dough", correct="Doe")

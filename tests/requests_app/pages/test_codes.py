@@ -12,9 +12,9 @@ from consents.models import Subject
 from portal import crypto
 from requests_app.models import Letter, Request
 from requests_app.states import Status
-from tests.requests_app.pages.walking import KEY, STRANGER, choose, needs, own_counts, send, text
+from tests.requests_app.pages.walking import KEY, STRANGER, choose, own_counts, send, text
 
-pytestmark = [pytest.mark.usefixtures("world", "counts"), needs("identity", "letters")]
+pytestmark = [pytest.mark.usefixtures("world", "counts")]
 
 CODE, SENT, WHO = "/requests/code/", "/requests/sent/", "/requests/new/who/"
 

@@ -19,7 +19,7 @@ from requests_app.pages import showing
 from requests_app.states import CheckMethod, FileUse, Ground, PackageStatus, Status
 from tests.conftest import BY
 from tests.requests_app.asking import SOON, received, withdrawn
-from tests.requests_app.pages.walking import needs, own_counts, text
+from tests.requests_app.pages.walking import own_counts, text
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,6 @@ def test_of_many_messages_the_newest_are_shown_and_all_on_demand(
     assert len(browser.get(f"{page_of(request)}?messages=all").context["messages_shown"]) == 4
 
 
-@needs("messages")
 def test_a_message_is_written_with_a_file_and_read_by_the_next_look(alice: Subject, signed_in: SignIn) -> None:
     request = received(alice)
     browser = signed_in(alice)
@@ -124,7 +123,6 @@ def test_a_message_is_written_with_a_file_and_read_by_the_next_look(alice: Subje
     assert "sandbox" in saved["Content-Security-Policy"]
 
 
-@needs("messages")
 def test_what_staff_wrote_counts_as_read_once_it_was_shown(alice: Subject, signed_in: SignIn) -> None:
     request = received(alice)
     said(request, "Which address do you mean?")
@@ -147,7 +145,6 @@ def test_a_message_that_cannot_be_sent_is_refused_at_its_field(
     assert not request.messages.exists()
 
 
-@needs("messages")
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -231,7 +228,7 @@ def test_a_package_that_cannot_be_had_says_why(
     package_of(request, **changes)
     page = text(signed_in(alice).get(page_of(request)))
     assert told in page
-    assert f"{page_of(request)}package/" not in page
+    assert "answer.zip" not in page
 
 
 def test_a_package_says_how_large_it_is_how_long_it_lasts_and_how_often_it_was_had(
@@ -261,18 +258,6 @@ def test_a_package_says_on_which_ground_something_was_left_out(alice: Subject, s
     assert "legal claims" not in page
 
 
-def test_where_there_is_no_package_there_is_nothing_to_download(alice: Subject, signed_in: SignIn) -> None:
-    request = received(alice, right="access")
-    assert signed_in(alice).post(f"{page_of(request)}package/").status_code == 404
-
-
-def test_a_package_that_is_gone_is_refused_in_words(alice: Subject, signed_in: SignIn) -> None:
-    request = received(alice, right="access")
-    package_of(request, status=PackageStatus.DELETED)
-    answer = signed_in(alice).post(f"{page_of(request)}package/")
-    assert answer["Location"] == page_of(request)
-
-
 def waits_for_document(request: Request) -> IdentityCheck:
     at = clock.now()
     return IdentityCheck.objects.create(
@@ -284,7 +269,6 @@ def waits_for_document(request: Request) -> IdentityCheck:
     )
 
 
-@needs("attachments")
 def test_a_document_is_sent_for_the_proof_that_staff_wait_for(alice: Subject, signed_in: SignIn) -> None:
     request = received(alice)
     check = waits_for_document(request)

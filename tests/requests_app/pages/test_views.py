@@ -19,13 +19,13 @@ from requests_app.pages import words
 from requests_app.states import Ground, ProposalKind, Right, Status, TaskKind, TaskStatus
 from tests.conftest import AT, BY, OTHER, person, staff_member
 from tests.requests_app.asking import SOON, asked, carried_out, received, started, withdrawn
-from tests.requests_app.pages.walking import needs, text
+from tests.requests_app.pages.walking import text
 
 pytestmark = pytest.mark.django_db
 
 SignIn = Callable[..., Client]
 UNKNOWN = ("Q-0000-0000-0000-0000-0000-0000-00", "Q-", "nonsense", "R-123", "x" * 300, "%00")
-PARTS = ("withdraw/", "appeal/", "messages/", "proof/", "code/", "package/")
+PARTS = ("withdraw/", "appeal/", "messages/", "proof/", "code/")
 
 
 def page_of(request: Request) -> str:
@@ -119,7 +119,7 @@ def test_changing_something_is_a_post(alice: Subject, signed_in: SignIn, part: s
     assert request.status == Status.RECEIVED
 
 
-@pytest.mark.parametrize("part", ["withdraw/", "messages/", "proof/", "package/"])
+@pytest.mark.parametrize("part", ["withdraw/", "messages/", "proof/"])
 def test_a_post_from_elsewhere_changes_nothing(alice: Subject, signed_in: SignIn, part: str) -> None:
     request = received(alice)
     strict = Client(enforce_csrf_checks=True)
@@ -304,7 +304,6 @@ def test_an_open_request_cannot_be_appealed_against(grace: Subject, signed_in: S
     assert signed_in(grace).get(f"{page_of(request)}appeal/")["Location"] == page_of(request)
 
 
-@needs("steps")
 def test_an_appeal_is_lodged(grace: Subject, bob: User, signed_in: SignIn) -> None:
     request = refused(grace, bob)
     answer = signed_in(grace).post(f"{page_of(request)}appeal/", {"note": "You never sent me an invoice."}, follow=True)

@@ -4,11 +4,8 @@ import re
 import uuid
 from typing import Any
 
-import pytest
 from django.http import HttpResponse
 from django.test import Client
-
-from requests_app.pages import promised
 
 STRANGER: dict[str, Any] = {"country": "US", "email": "zoe@example.org", "capacity": "self"}
 FOR_A_CHILD: dict[str, Any] = STRANGER | {
@@ -19,12 +16,6 @@ FOR_A_CHILD: dict[str, Any] = STRANGER | {
 }
 _DRAFT = re.compile(r'name="draft" value="([^"]+)"')
 KEY = re.compile(r"Q-[0-9A-Z]{26}")
-
-
-def needs(*modules: str) -> pytest.MarkDecorator:
-    """What passes through a part that this tree may not have yet."""
-    missing = [one for one in modules if not promised.has(one)]
-    return pytest.mark.skipif(bool(missing), reason=f"there is no {', '.join(missing)} here")
 
 
 def own_counts(settings: Any) -> None:
