@@ -11,12 +11,11 @@ from enum import StrEnum
 
 from django.db import transaction
 
-from requests_app import appeals, rulebook, timeline
+from requests_app import rulebook, timeline
 from requests_app.deadlines import Deadline, DeadlineError
 from requests_app.legal_clock import moving, reckoning
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo, Rule
-from requests_app.states import FOLLOW_UPS
 
 
 class Outcome(StrEnum):
@@ -47,7 +46,7 @@ class Adoption:
 def preview_adoption(*, requests: Iterable[Request], at: datetime, forced: bool = False) -> Iterator[Adoption]:
     """What adopting would do to each, without doing it."""
     for request in requests:
-        yield _weigh(request, _rule_today(request), at=at, forced=forced)
+        yield _weigh(request, reckoning.rule_today(request), at=at, forced=forced)
 
 
 def adopt_rulebook(*, requests: Iterable[Request], by: str, at: datetime, forced_because: str = "") -> list[Adoption]:
@@ -61,7 +60,7 @@ def adopt_rulebook(*, requests: Iterable[Request], by: str, at: datetime, forced
 @transaction.atomic
 def _adopt(request: Request, *, by: str, at: datetime, forced_because: str) -> Adoption:
     locked = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
-    rule = _rule_today(locked)
+    rule = reckoning.rule_today(locked)
     found = _weigh(locked, rule, at=at, forced=bool(forced_because.strip()))
     if found.outcome is not Outcome.ADOPTED:
         return found
@@ -74,12 +73,6 @@ def _adopt(request: Request, *, by: str, at: datetime, forced_because: str) -> A
     timeline.tell(locked, "rulebook_adopted", by=by, at=at, details=details, words=forced_because)
     moving.apply(request=locked, at=at, because="rulebook", by=by)
     return found
-
-
-def _rule_today(request: Request) -> Rule:
-    """What the rulebook says today of a request that was received on that day."""
-    rule = rulebook.rule_for(request.jurisdiction, request.right, on=request.received_at)
-    return appeals.clock_of(rule) if request.right in FOLLOW_UPS else rule
 
 
 def _weigh(request: Request, new: Rule, *, at: datetime, forced: bool) -> Adoption:

@@ -62,10 +62,8 @@ def set_at_receipt(request: Request, *, is_proven: bool) -> None:
 
     Receipt is confirmed at once by the doors that answer at once; the others are acknowledged later.
     """
-    rule = rulebook.rule_for(request.jurisdiction, request.right, on=request.received_at)
-    if request.right in FOLLOW_UPS:
-        rule = appeals.clock_of(rule)
-    freeze(request, rule)
+    freeze(request, _rule_at_receipt(request))
+    rule = rulebook.thaw(request.terms)
     if is_proven:
         request.identity_confirmed_at = request.received_at
     if request.channel in ANSWERS_AT_ONCE:
@@ -73,6 +71,21 @@ def set_at_receipt(request: Request, *, is_proven: bool) -> None:
     pauses = () if is_proven else (Pause(Wait.IDENTITY, request.received_at),)
     deadline = reckon(rule, Facts(request.received_at, request.identity_confirmed_at, pauses))
     request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
+
+
+def _rule_at_receipt(request: Request) -> Rule:
+    """That of the day; of an appeal or a complaint that under which the first request was received."""
+    if request.right in FOLLOW_UPS and request.about is not None:
+        return appeals.clock_of(rulebook.thaw(request.about.terms))
+    return rule_today(request)
+
+
+def rule_today(request: Request) -> Rule:
+    """What the rulebook says today of a request that was received on that day."""
+    if request.right not in FOLLOW_UPS:
+        return rulebook.rule_for(request.jurisdiction, request.right, on=request.received_at)
+    first = request.about or request
+    return appeals.clock_of(rulebook.rule_for(first.jurisdiction, first.right, on=first.received_at))
 
 
 def freeze(request: Request, rule: Rule) -> None:

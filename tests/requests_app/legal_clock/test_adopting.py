@@ -45,6 +45,15 @@ def test_a_rule_that_says_the_same_is_left_whatever_else_the_rulebook_says(grace
     assert Request.objects.get().rulebook_digest == request.rulebook_digest
 
 
+def test_an_appeal_runs_under_the_rule_of_the_first_request_and_keeps_it(world: None) -> None:
+    subject = person("gwen", "GB")
+    # received before complaints came to the company
+    (first,) = asked(subject, "access", at=datetime(2026, 6, 1, tzinfo=UTC))
+    (complaint,) = asked(subject, "complaint", at=LATER, about=first)
+    assert complaint.acknowledge_by is None
+    assert adopt(complaint) == [Outcome.SAME]
+
+
 def test_a_shorter_time_is_adopted_and_told_with_both_days_and_digests(world: None, amended: Any) -> None:
     (request,) = asked(person("bruna", "BR"), "access", at=RECEIVED)
     amended("BR", before='answer = "15 days"', after='answer = "10 days"')
