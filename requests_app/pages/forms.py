@@ -217,9 +217,8 @@ class SeveralFiles(forms.ClearableFileInput):
 class FilesField(forms.FileField):
     """Any number of files up to MOST_FILES; answers a list. What is in them is looked at where they are kept."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        widget = SeveralFiles(attrs={"accept": _FILE_TYPES})
-        super().__init__(required=False, widget=widget, **kwargs)
+    def __init__(self, *, required: bool = False, **kwargs: Any) -> None:
+        super().__init__(required=required, widget=SeveralFiles(attrs={"accept": _FILE_TYPES}), **kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         given = data if isinstance(data, list | tuple) else [data] if data else []
@@ -260,7 +259,9 @@ class MessageForm(forms.Form):
 class ProofForm(forms.Form):
     """A document that shows who somebody is."""
 
-    document = FilesField(label=gettext_lazy("The document"), help_text=_FILES_HELP)
+    use_required_attribute = False
+
+    document = FilesField(label=gettext_lazy("The document"), required=True, help_text=_FILES_HELP)
 
     def clean_document(self) -> Any:
         if not self.cleaned_data["document"]:
