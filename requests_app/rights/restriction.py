@@ -65,6 +65,21 @@ def lasts(request: Request) -> bool:
     return restricted.filter(recipient=EVERY, category=EVERY).exists()
 
 
+def check_can_tell_of_lifting(request: Request) -> None:
+    """Raise Conflict unless it was answered, is in force, and the person was not told yet."""
+    _check_in_force(request)
+    if _told_at(request) is not None:
+        raise Conflict("told_already", "The person was told already.")
+
+
+def check_can_lift(request: Request) -> None:
+    """Raise Conflict unless it was answered, is in force, the person was told, and nothing else restricts the same."""
+    _check_in_force(request)
+    if _told_at(request) is None:
+        raise Conflict("not_told", "Tell the person first; the restriction is lifted after that.")
+    _check_no_other(request)
+
+
 @transaction.atomic
 def tell_of_lifting(*, request: Request, by: str, at: datetime) -> None:
     """Tell the person that the restriction will be lifted, TOLD_BEFORE from now at the earliest (GDPR Art. 18(3)).
@@ -87,10 +102,8 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
     request = _locked(request)
     check_can_lift(request)
     told = _told_at(request)
-    assert told is not None  # noqa: S101 -- just checked
-    if at < told + TOLD_BEFORE:
+    if told is not None and at < told + TOLD_BEFORE:
         raise Conflict("told_lately", f"The person was told less than {TOLD_BEFORE.days} days ago.")
-    _check_no_other(request)
     origin = ledger.Origin(source=Source.STAFF, by=by)
     for slug in _purposes(request):
         scope = ledger.Scope(slug)
@@ -98,28 +111,14 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
     timeline.tell(request, LIFTED, by=by, at=at)
 
 
-def check_can_tell_of_lifting(request: Request) -> None:
-    """Raise Conflict(`not_a_restriction` | `not_in_force` | `told_already`)."""
-    _check_in_force(request)
-    if _told_at(request) is not None:
-        raise Conflict("told_already", "The person was told already.")
-
-
-def check_can_lift(request: Request) -> None:
-    """Raise Conflict(`not_a_restriction` | `not_in_force` | `not_told`)."""
-    _check_in_force(request)
-    if _told_at(request) is None:
-        raise Conflict("not_told", "Tell the person first; the restriction is lifted after that.")
-
-
 def _locked(request: Request) -> Request:
     return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
 
 
-def _check_in_force(locked: Request) -> None:
-    if locked.right != Right.RESTRICTION or locked.status not in ANSWERED:
+def _check_in_force(request: Request) -> None:
+    if request.right != Right.RESTRICTION or request.status not in ANSWERED:
         raise Conflict("not_a_restriction", "Only a restriction that was answered is lifted.")
-    if not lasts(locked) or locked.timeline.filter(code=LIFTED).exists():
+    if not lasts(request) or request.timeline.filter(code=LIFTED).exists():
         raise Conflict("not_in_force", "This restriction is no longer in force.")
 
 
