@@ -17,7 +17,7 @@ from portal.errors import DomainError
 from requests_app.models import Request
 
 Row = dict[str, Any]
-Kind = Literal["text", "time", "day", "number", "flag", "any"]
+Kind = Literal["text", "time", "day", "number", "flag", "file", "any"]
 
 _LARGEST_EXACT = 2**53
 """RFC 7493 (I-JSON): beyond it readers of JSON lose digits, so it is written as text."""

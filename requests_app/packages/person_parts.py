@@ -181,7 +181,7 @@ def receipts(asking: Asking) -> Part:
     columns = (
         Column("reference", _("Reference")),
         Column("recorded_at", _("Recorded"), "time"),
-        Column("file", _("File")),
+        Column("file", _("File"), "file"),
     )
     says = _("A signed receipt of each choice (JSON-LD), which anybody can check without us.")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from django.conf import settings
@@ -24,6 +25,7 @@ from requests_app.states import Ground
 ROWS_A_PAGE = 500
 BYTES_A_PAGE = 500_000
 """Whichever comes first: a page that a telephone still opens at once."""
+_FOLDERS = ("files/", "receipts/")
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,22 @@ def _batches(read: Spooled) -> Iterator[str]:
 
 def _row(number: int, row: Row, columns: Sequence[tuple[Column, str]]) -> str:
     shown = "".join(
-        f"<dt>{title}</dt><dd>{escape(_shown(row[column.name], column))}</dd>"
+        f"<dt>{title}</dt><dd>{_linked(row[column.name], column)}</dd>"
         for column, title in columns
         if row.get(column.name) is not None and row[column.name] != ""
     )
     return f'<article id="r{number}"><h2>{number}</h2><dl>{shown}</dl></article>\n'
+
+
+def _linked(value: Any, column: Column) -> str:
+    """The value, escaped; what names a file of the answer leads to it."""
+    shown = escape(_shown(value, column))
+    return f'<a href="../{escape(quote(value))}">{shown}</a>' if _is_file(value, column) else shown
+
+
+def _is_file(value: Any, column: Column) -> bool:
+    """Not a dataset's own column of that name, nor one that was made unreadable."""
+    return column.kind == "file" and isinstance(value, str) and value.startswith(_FOLDERS)
 
 
 def _shown(value: Any, column: Column) -> str:

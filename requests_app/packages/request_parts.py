@@ -112,7 +112,7 @@ def files(asking: Asking) -> Part:
         Column("content_type", _("Type")),
         Column("size", _("Bytes"), "number"),
         Column("uploaded_at", _("Uploaded"), "time"),
-        Column("file", _("File")),
+        Column("file", _("File"), "file"),
     )
     says = _("Files that came with messages, and what our staff brought together from other systems.")
     named = {}

@@ -19,6 +19,7 @@ _TYPES = {
     "text": {"string"},
     "time": {"string"},
     "day": {"string"},
+    "file": {"string"},
     "number": {"integer"},
     "flag": {"boolean"},
     "any": set(),

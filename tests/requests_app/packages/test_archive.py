@@ -92,6 +92,7 @@ def test_receipts_are_files_that_verify(answer: Opened, alice: Subject) -> None:
     (row,) = answer.rows("receipts")
     receipt = json.loads(answer.files[row["file"]])
     assert receipt["event"]["subject"] == str(alice.pk)
+    assert f'href="../{row["file"]}"' in answer.pages("receipts")
     verdict = verifying.verify(answer.files[row["file"]])
     assert verdict.valid
 

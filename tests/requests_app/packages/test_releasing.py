@@ -16,9 +16,9 @@ from portal import actors, audit
 from portal.errors import Conflict, NotFound
 from portal.models import AuditEntry
 from requests_app import packages, workflow
-from requests_app.models import Package, PackageDownload
+from requests_app.models import Letter, Package, PackageDownload
 from requests_app.packages import releasing
-from requests_app.states import PackageStatus
+from requests_app.states import FileUse, PackageStatus
 from tests.conftest import BY
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import LATER, SOON, access, built, file_of, opened, post, released
@@ -183,3 +183,19 @@ def test_what_dead_builders_left_is_swept_and_what_is_being_written_is_not(alice
     os.utime(fresh, (now, now))
     packages.delete_expired(at=SOON)
     assert (old.exists(), fresh.exists(), file_of(package).exists()) == (False, True, True)
+
+
+def test_a_letter_waits_to_tell_of_it(alice: Subject) -> None:
+    pytest.importorskip("requests_app.letters")
+    package = released(access(alice))
+    assert [letter.code for letter in Letter.objects.filter(request=package.request)] == ["package_ready"]
+
+
+def test_what_staff_bring_from_other_systems_is_in_the_answer(alice: Subject) -> None:
+    attachments = pytest.importorskip("requests_app.attachments")
+    request = access(alice)
+    for use, name, content in ((FileUse.ANSWER, "crm.txt", b"from the CRM"), (FileUse.TASK, "proof.txt", b"done")):
+        attachments.add(request=request, use=use, name=name, stream=io.BytesIO(content), by=BY, at=SOON)
+    found = opened(built(request))
+    (row,) = found.rows("files")
+    assert (row["name"], found.files[row["file"]]) == ("crm.txt", b"from the CRM")
