@@ -21,7 +21,7 @@ from consents.subjects import IdentifierError, Name, Newcomer
 from consents.vocabulary import Scheme
 from portal import actors, audit
 from portal.errors import Conflict, NotFound
-from requests_app import front_ends, intake, legal_clock, rulebook, workflow
+from requests_app import front_ends, identity, intake, legal_clock, rulebook, workflow
 from requests_app.drp_messages import Exercise, Refused
 from requests_app.models import Agent, AgentNotice, AgentRequest, Request
 from requests_app.states import RISKY, Capacity, Channel, Ground, Right, Status
@@ -125,7 +125,14 @@ def standing(sent: AgentRequest) -> Standing:
     """How it stands now."""
     if sent.request is None:
         return Standing(sent.settled_status, sent.settled_reason)
-    return of_status(sent.request.status, sent.request.refusal_ground, is_known=sent.request.subject_id is not None)
+    return of_request(sent.request, sent.request.status, sent.request.refusal_ground)
+
+
+def of_request(request: Request, status: str, ground: str) -> Standing:
+    """The protocol's word for a status that this request has or had."""
+    if status == Status.EXPIRED and identity.holds_nothing(request):
+        return Standing(DENIED, "no_match")
+    return of_status(status, ground, is_known=request.subject_id is not None)
 
 
 def of_status(status: str, ground: str, *, is_known: bool) -> Standing:

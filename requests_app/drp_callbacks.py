@@ -40,7 +40,7 @@ def deliver(*, clock: Clock, seconds: float) -> int:
             skipped = False
             if time.monotonic() < end:
                 for one in _claim(at=clock(), most=_AT_ONCE - len(sending)):
-                    news = drp.of_status(one.status, one.ground, is_known=_is_known(one.agent_request))
+                    news = _news(one)
                     if news == drp.told(one.agent_request):
                         skipped = True
                         _settle(one, news, "", at=clock(), state=State.SKIPPED)
@@ -54,12 +54,14 @@ def deliver(*, clock: Clock, seconds: float) -> int:
                 return arrived
             for done in wait(sending, return_when=FIRST_COMPLETED).done:
                 one, trouble = sending.pop(done), done.result()
-                news = drp.of_status(one.status, one.ground, is_known=_is_known(one.agent_request))
-                arrived += _settle(one, news, trouble, at=clock(), state=State.SENT)
+                arrived += _settle(one, _news(one), trouble, at=clock(), state=State.SENT)
 
 
-def _is_known(sent: AgentRequest) -> bool:
-    return sent.request is None or sent.request.subject_id is not None
+def _news(notice: AgentNotice) -> drp.Standing:
+    request = notice.agent_request.request
+    if request is None:
+        return drp.of_status(notice.status, notice.ground, is_known=True)
+    return drp.of_request(request, notice.status, notice.ground)
 
 
 def _claimable(*, at: datetime) -> "QuerySet[AgentNotice]":

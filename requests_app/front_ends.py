@@ -1,47 +1,58 @@
-"""What front ends of others, partners' and agents', need of a request beyond taking it in.
+"""What front ends of others, partners' and agents', need of a request beyond taking it in."""
 
-Each function is one call of the module that owns it.
-"""
-
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from portal import sealed_files
-from portal.errors import Conflict, DomainError
-from requests_app import intake, sealing, timeline
-from requests_app.models import Message, Package, PackageDownload, Request
-from requests_app.states import PackageStatus
+from portal.errors import Conflict
+from requests_app import codes, identity, intake, letters, messages, packages, proofs
+from requests_app.codes import IdentityError, TooMany
+from requests_app.messages import Shown
+from requests_app.models import Message, Request
+from requests_app.states import CheckStatus
 
-LONGEST_MESSAGE = 10_000
-
-
-class MessageError(DomainError):
-    """A message that cannot be taken."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """One message, opened. The body is None once the person was erased."""
-
-    id: uuid.UUID
-    from_staff: bool
-    sent_at: datetime
-    body: str | None
+LETTERS_TASK = letters.SEND_TASK
 
 
 def begin_proof(*, request: Request, by: str, at: datetime) -> None:
-    """Have the person asked to show who they are: a code to their address, once for a group of requests."""
+    """Have the person asked to show who they are: a code to their address, once for a group of requests.
+
+    Where no code can be sent the request waits all the same: staff choose another proof, or it runs out.
+    """
+    try:
+        with transaction.atomic():
+            ask_code(request=request, by=by, at=at)
+    except (IdentityError, TooMany):
+        return
+
+
+@transaction.atomic
+def ask_code(*, request: Request, by: str, at: datetime, client: str = "") -> None:
+    """Send a code to whose request it is; `client` is who asks, as in `identity.ask_code`. Raises what that raises."""
+    sent = identity.ask_code(request=request, by=by, at=at, client=client)
+    if sent.code is not None:
+        extra = {"code": sent.code, "address": sent.contact}
+        letters.write(request=request, code="code", at=at, extra=extra)
+
+
+def confirm(*, request: Request, code: str, at: datetime) -> list[Request]:
+    """Show by a code from the mail who asks; answers the requests made in one go. Raises CodeRefused."""
+    pending = proofs.of_group(request.group).filter(
+        status=CheckStatus.PENDING, method__in=proofs.BY_CODE, expires_at__gt=at
+    )
+    newest = pending.order_by("-asked_at", "-id").first()
+    if newest is None:
+        raise codes.refused()
+    return identity.check_code(check_id=newest.pk, code=code, at=at)
 
 
 def verification_url(request: Request) -> str:
     """Where the person shows who they are, or confirms that an agent may ask for them."""
-    return page_url(request)
+    address: str = settings.SITE_URL + reverse("request-confirm", args=[request.reference])
+    return address
 
 
 def page_url(request: Request) -> str:
@@ -57,54 +68,22 @@ def follow_up(*, earlier: Request, asked: intake.Asked, by: str, at: datetime) -
     return request
 
 
-@transaction.atomic
 def write(*, request: Request, body: str, by: str, at: datetime) -> Message:
-    """A message of the person to staff. Raises MessageError, Conflict(`closed`)."""
-    if not body.strip() or len(body) > LONGEST_MESSAGE:
-        raise MessageError("message_length", f"A message has 1 to {LONGEST_MESSAGE} characters.", field="body")
-    locked = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
-    if locked.is_closed:
-        raise Conflict("closed", "This request is closed; nobody would read it.")
-    sealed = sealing.seal(locked, body.strip(), context=sealing.MESSAGE)
-    made = Message.objects.create(
-        request=locked, direction=Message.FROM_PERSON, author=by, sent_at=at, sealed_body=sealed
-    )
-    timeline.tell(locked, "message_written", by=by, at=at)
-    return made
+    """A message of the person to staff; see `messages.write`."""
+    return messages.write(request=request, body=body, by=by, at=at)
 
 
-@transaction.atomic
-def read(*, request: Request, at: datetime) -> list[Said]:
+def read(*, request: Request, at: datetime) -> list[Shown]:
     """Every message, oldest first; what staff wrote counts as read."""
-    waiting = request.messages.filter(direction=Message.FROM_STAFF, read_at__isnull=True)
-    shown = [
-        Said(
-            one.pk,
-            one.direction == Message.FROM_STAFF,
-            one.sent_at,
-            sealing.unseal(request, one.sealed_body, context=sealing.MESSAGE),
-        )
-        for one in request.messages.all()
-    ]
-    waiting.update(read_at=at)
-    return shown
+    return messages.read(request=request, by_person=True, at=at)
 
 
 def package(*, request: Request, by: str, at: datetime) -> Iterator[bytes]:
     """The answer package as a stream of one ZIP; that it was fetched is recorded.
 
-    Raises Conflict(`no_package` | `package_not_ready` | `package_expired`).
+    Raises Conflict(`no_package` | `not_ready` | `package_expired` | `package_deleted`), NotFound(`package_gone`).
     """
-    newest = Package.objects.filter(request=request).first()
-    if newest is None:
+    current = packages.current(request)
+    if current is None:
         raise Conflict("no_package", "Nothing is put together for this request, or not yet.")
-    if newest.status == PackageStatus.DELETED or (newest.expires_at is not None and newest.expires_at <= at):
-        raise Conflict("package_expired", "The package was kept for its time and is deleted; ask for another.")
-    if newest.status != PackageStatus.READY:
-        raise Conflict("package_not_ready", "The package is not ready yet; look again later.")
-    PackageDownload.objects.create(package=newest, at=at, actor=by)
-    timeline.tell(request, "package_downloaded", by=by, at=at)
-    key = sealing.unseal(request, newest.sealed_key, context=sealing.PACKAGE_KEY)
-    if key is None:
-        raise Conflict("package_expired", "The package was kept for its time and is deleted; ask for another.")
-    return sealed_files.read(sealed_files.path_of("packages", newest.pk), key=bytes.fromhex(key))
+    return packages.download(package=current, by=by, at=at)

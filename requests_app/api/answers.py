@@ -40,7 +40,7 @@ class Messages(ReadingAndWriting):
             {
                 "id": str(one.id),
                 "sent_at": one.sent_at,
-                "author": Message.FROM_STAFF if one.from_staff else Message.FROM_PERSON,
+                "author": Message.FROM_STAFF if one.is_from_staff else Message.FROM_PERSON,
                 "body": one.body,
             }
             for one in front_ends.read(request=found, at=clock.now())

@@ -11,7 +11,7 @@ from consents.api.serializers import NamedSubject, Problem, ZonedTime
 from consents.vocabulary import ANYWHERE
 from portal import problems, references
 from portal.api_views import StrictSerializer
-from requests_app import legal_clock, rulebook
+from requests_app import front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
 from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
 
@@ -96,6 +96,9 @@ class RequestOut(serializers.Serializer[Any]):
     refusal_ground = serializers.CharField(allow_blank=True)
     house_rule = serializers.BooleanField(help_text="No law that we know sets this clock; ours does")
     links = LinksOut()
+    verification_url = serializers.CharField(
+        required=False, help_text="While it waits as `verifying`: where the person shows who they are"
+    )
 
 
 class CreatedOut(serializers.Serializer[Any]):
@@ -183,7 +186,7 @@ class SaidsOut(serializers.Serializer[Any]):
 def request_out(one: Request) -> dict[str, Any]:
     reference = one.reference
     path = f"{PATH}/{reference}"
-    return {
+    said = {
         "reference": reference,
         "group": str(one.group),
         "right": str(one.right),
@@ -201,6 +204,9 @@ def request_out(one: Request) -> dict[str, Any]:
         "house_rule": one.rule == ANYWHERE,
         "links": {"self": path, "messages": f"{path}/messages", "package": f"{path}/package"},
     }
+    if one.status == Status.VERIFYING:
+        said["verification_url"] = front_ends.verification_url(one)
+    return said
 
 
 def one_request_out(one: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from requests_app.pages import asking, codes, conversing, files, packages, views
+from requests_app.pages import asking, codes, confirming, conversing, files, packages, views
 
 urlpatterns = [
     path("requests/", views.listing, name="requests"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("requests/code/", codes.code, name="request-code"),
     path("requests/sent/", asking.sent, name="request-sent"),
     path("requests/<str:reference>/", views.detail, name="request-detail"),
+    path("requests/<str:reference>/confirm/", confirming.confirm, name="request-confirm"),
     path("requests/<str:reference>/withdraw/", views.withdraw, name="request-withdraw"),
     path("requests/<str:reference>/appeal/", views.appeal, name="request-appeal"),
     path("requests/<str:reference>/messages/", conversing.write, name="request-message"),
