@@ -6,8 +6,6 @@ turns out only after the code was typed (docs/decisions/0024-who-asks.md).
 
 import uuid
 from datetime import datetime
-from importlib import import_module
-from importlib.util import find_spec
 
 from django.conf import settings
 from django.db import transaction
@@ -19,11 +17,10 @@ from consents.models import Subject
 from consents.subjects import Name, Newcomer
 from portal import actors
 from portal.errors import Conflict
-from requests_app import codes, intake, legal_clock, proofs, sealing, timeline
+from requests_app import codes, letters, proofs, sealing, timeline, workflow
 from requests_app.codes import MOST_TRIES, CodeRefused, IdentityError, Sent, TooMany
-from requests_app.models import IdentityCheck, Pause, Request, TimelineEntry
+from requests_app.models import IdentityCheck, Request, TimelineEntry
 from requests_app.proofs import BY_CODE, CHOSEN, LOOKED_AT, Need, delete_evidence, is_proven, missing
-from requests_app.rulebook import Wait
 from requests_app.states import CheckMethod, CheckStatus, Status
 
 __all__ = [
@@ -295,7 +292,7 @@ def _advance(group: list[Request], *, by: str, at: datetime) -> None:
             continue
         needs = missing(request, shown)
         if not needs:
-            group[place] = _prove(request, request.subject, by=by, at=at)
+            group[place] = workflow.prove(request=request, subject=request.subject, by=by, at=at)
         elif needs == [Need.AUTHORITY] and not proofs.of_group(request.group).filter(method=CheckMethod.DOCUMENT):
             until = at + settings.PROOF_WITHIN
             check = codes.new_check(request, CheckMethod.DOCUMENT, None, by=actors.SYSTEM, at=at, until=until)
@@ -305,35 +302,15 @@ def _advance(group: list[Request], *, by: str, at: datetime) -> None:
 
 def _write(request: Request, at: datetime) -> None:
     """Mail that a proof is needed, and no more of anybody."""
-    if find_spec("requests_app.letters") is not None:
-        import_module("requests_app.letters").write(request=request, code="proof_needed", at=at)
-
-
-def _prove(request: Request, subject: Subject, *, by: str, at: datetime) -> Request:
-    """What `workflow.prove` promises."""
-    sealing.adopt(request, subject)
-    Pause.objects.filter(request=request, reason=Wait.IDENTITY, ended_at__isnull=True).update(
-        ended_at=Greatest(F("began_at"), at)
-    )
-    request.identity_confirmed_at = at
-    request.duplicate_of = intake.find_duplicates([request], subject).get(request.pk)
-    deadline = legal_clock.of(request)
-    request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
-    request.status = Status.RECEIVED
-    request.save()
-    timeline.tell(request, "identity_confirmed", by=by, at=at)
-    intake.begin(request=request, by=by, at=at)
-    return request
+    letters.write(request=request, code="proof_needed", at=at)
 
 
 def _run_out(request: Request, *, code: str, by: str, at: datetime) -> None:
-    """What `workflow.expire` promises: closed, and nothing stays of what was typed."""
-    Pause.objects.filter(request=request, ended_at__isnull=True).update(ended_at=Greatest(F("began_at"), at))
-    request.status, request.closed_at, request.contact_fingerprint = Status.EXPIRED, at, None
-    request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
-    request.save()
-    delete_evidence(request=request, by=by, at=at)
-    timeline.tell(request, code, by=by, at=at)
+    """Closed, and nothing stays of what was typed; `code` says so where it is more than being out of time."""
+    if code != "expired":
+        timeline.tell(request, code, by=by, at=at)
+    workflow.expire(request=request, by=by, at=at)
+    request.refresh_from_db()
 
 
 def _locked(group: uuid.UUID) -> list[Request]:

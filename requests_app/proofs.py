@@ -12,8 +12,7 @@ from datetime import datetime
 from django.db.models import Max, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from portal import sealed_files
-from requests_app import timeline
+from requests_app import attachments, timeline
 from requests_app.models import Attachment, IdentityCheck, Request
 from requests_app.rulebook import Wait
 from requests_app.states import (
@@ -118,7 +117,7 @@ def delete_evidence(*, request: Request, by: str, at: datetime) -> int:
     end_pending(request, by=by, at=at)
     files = list(Attachment.objects.filter(request=request, use__in=EVIDENCE_OF_WHO, deleted_at__isnull=True))
     for one in files:
-        _delete_file(one, by=by, at=at)
+        attachments.delete(attachment=one, by=by, at=at)
     if files:
         timeline.tell(request, "evidence_deleted", by=by, at=at, details={"files": len(files)})
     return len(files)
@@ -127,11 +126,3 @@ def delete_evidence(*, request: Request, by: str, at: datetime) -> int:
 def waiting(group: uuid.UUID) -> "QuerySet[Request]":
     """What of the group still waits for a proof."""
     return Request.objects.filter(group=group, status=Status.VERIFYING)
-
-
-def _delete_file(attachment: Attachment, *, by: str, at: datetime) -> None:
-    """What `attachments.delete` promises."""
-    attachment.deleted_at, attachment.sealed_key, attachment.sealed_name = at, None, None
-    attachment.save(update_fields=["deleted_at", "sealed_key", "sealed_name"])
-    # without its key the file says nothing, should the transaction hold and this not happen
-    sealed_files.delete(sealed_files.path_of(FILES, attachment.pk))
