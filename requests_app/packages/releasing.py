@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -12,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from portal import actors, sealed_files
 from portal.errors import Conflict, NotFound
-from requests_app import timeline
+from requests_app import letters, timeline
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.packages import building
 from requests_app.packages.spooling import KIND
@@ -187,6 +184,4 @@ def _content(package: Package) -> Iterator[bytes]:
 
 def _write(request: Request, *, at: datetime) -> None:
     """Mail that says that the answer is there, and nothing of it."""
-    if find_spec("requests_app.letters") is not None:
-        letters: Any = import_module("requests_app.letters")
-        letters.write(request=request, code="package_ready", at=at)
+    letters.write(request=request, code="package_ready", at=at)

@@ -1,14 +1,11 @@
 """The parts of an answer that come from requests: what was asked, what happened, what was written, which files."""
 
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from requests_app import sealing
+from requests_app import attachments, sealing
 from requests_app import timeline as timelines
 from requests_app.models import Attachment, Message, Request, TimelineEntry
 from requests_app.packages import parts
@@ -124,7 +121,7 @@ def files(asking: Asking) -> Part:
             yield row
 
     def opened(name: str) -> Iterator[bytes] | None:
-        return _open(named[name]) if name in named else None
+        return attachments.open_file(named[name]) if name in named else None
 
     return Part("files", _("Files"), says, columns, rows, file=opened)
 
@@ -144,18 +141,8 @@ def _file(number: int, one: Attachment) -> Row:
         "size": one.size,
         "uploaded_at": one.uploaded_at,
         # the name itself may hold anything; only its ending is kept
-        "file": f"files/{number:04}{parts.ending(name)}" if _can_open() else None,
+        "file": f"files/{number:04}{parts.ending(name)}",
     }
-
-
-def _can_open() -> bool:
-    return find_spec("requests_app.attachments") is not None
-
-
-def _open(one: Attachment) -> Iterator[bytes]:
-    attachments: Any = import_module("requests_app.attachments")
-    pieces: Iterator[bytes] = attachments.open_file(one)
-    return pieces
 
 
 def who(actor: str) -> str:
