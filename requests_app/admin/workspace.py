@@ -59,7 +59,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "facts": _facts(request),
         "linked": _linked(request),
         "said": _said(request),
-        "clock": _clock(request),
+        "clock": _clock(request, at=at),
         "lacking": [need.label for need in proofs.missing(request)] if request.status == Status.VERIFYING else [],
         "checks": _checks(request),
         "tasks": _tasks(request, staff),
@@ -148,10 +148,10 @@ def _flat(value: Any) -> str:
     return str(value)
 
 
-def _clock(request: Request) -> dict[str, Any]:
+def _clock(request: Request, *, at: datetime) -> dict[str, Any]:
     rule = rulebook.thaw(request.terms)
     return {
-        "arithmetic": legal_clock.arithmetic(request),
+        "arithmetic": legal_clock.arithmetic(request, at=at),
         "source": rule.source,
         "confidence": rule.confidence,
         "pauses": list(request.pauses.all()),

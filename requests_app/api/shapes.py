@@ -1,6 +1,7 @@
 """Shapes of the API's messages about requests."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -209,20 +210,20 @@ def request_out(one: Request) -> dict[str, Any]:
     return said
 
 
-def one_request_out(one: Request) -> dict[str, Any]:
+def one_request_out(one: Request, *, at: datetime) -> dict[str, Any]:
     """The same with its clock, its timeline, its tasks and how many messages there are (five statements)."""
     said = list(one.messages.values_list("direction", "read_at"))
     unread = [at for direction, at in said if direction == Message.FROM_STAFF and at is None]
     return {
         **request_out(one),
-        "clock": _clock_out(one),
+        "clock": _clock_out(one, at=at),
         "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
         "tasks": [_task_out(task) for task in one.tasks.select_related("dataset", "system")],
         "messages": {"total": len(said), "unread": len(unread)},
     }
 
 
-def _clock_out(one: Request) -> dict[str, Any]:
+def _clock_out(one: Request, *, at: datetime) -> dict[str, Any]:
     rule = rulebook.thaw(one.terms)
     pauses = [
         {"reason": pause.reason, "began_at": pause.began_at, "ended_at": pause.ended_at} for pause in one.pauses.all()
@@ -231,7 +232,7 @@ def _clock_out(one: Request) -> dict[str, Any]:
     return {
         "rule": one.rule,
         "law": rule.source,
-        "arithmetic": legal_clock.arithmetic(one),
+        "arithmetic": legal_clock.arithmetic(one, at=at),
         "pauses": pauses,
         "regulator": regulator,
     }

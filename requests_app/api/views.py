@@ -96,7 +96,7 @@ class OneRequest(ReadingAndWriting):
     )
     def get(self, request: Call, reference: str) -> Response:
         found = sent.one(partners.of(request), reference)
-        return Response(shapes.one_request_out(found), headers={"Cache-Control": "no-store"})
+        return Response(shapes.one_request_out(found, at=clock.now()), headers={"Cache-Control": "no-store"})
 
     @extend_schema(
         parameters=[shapes.REFERENCE],

@@ -96,7 +96,7 @@ def _pieces(request: Request, *, by: str, at: datetime) -> Iterator[bytes]:
             known[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
             return sink.taken()
 
-        for name, content in gathering.of(request):
+        for name, content in gathering.of(request, at=at):
             said[name] = content
             yield put(f"{name}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
         found = summary.sections(said)

@@ -5,6 +5,7 @@ still opens it, because an authority that asks about a request asks about these 
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from consents import leaves
@@ -19,10 +20,10 @@ from requests_app.packages import redaction
 Said = dict[str, Any]
 
 
-def of(request: Request) -> Iterator[tuple[str, Any]]:
+def of(request: Request, *, at: datetime) -> Iterator[tuple[str, Any]]:
     """(name of the file without its ending, its content), in the order in which one reads them."""
     for name, gather in _FILES.items():
-        yield name, gather(request)
+        yield name, _clock(request, at=at) if gather is None else gather(request)
 
 
 def _request(one: Request) -> Said:
@@ -58,8 +59,8 @@ def _request(one: Request) -> Said:
     }
 
 
-def _clock(one: Request) -> Said:
-    deadline = legal_clock.of(one)
+def _clock(one: Request, *, at: datetime) -> Said:
+    deadline = legal_clock.of(one, at=at)
     return {
         "due_on": one.due_on,
         "acknowledge_by": one.acknowledge_by,
@@ -253,9 +254,10 @@ def _audit(one: Request) -> list[Said]:
     return [dict(one) for one in entries.values("at", "actor", "action", "details")]
 
 
-_FILES: dict[str, Callable[[Request], Any]] = {
+_FILES: dict[str, Callable[[Request], Any] | None] = {
     "request": _request,
-    "clock": _clock,
+    # the one that depends on when one looks
+    "clock": None,
     "timeline": _timeline,
     "messages": _messages,
     "identity": _identity,

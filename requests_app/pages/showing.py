@@ -57,7 +57,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "overdue": one.is_overdue(today),
         "is_extended": one.extended_at is not None,
         "pauses": [words.waits_for(pause.reason) for pause in _open_pauses(one)],
-        "arithmetic": legal_clock.arithmetic(one),
+        "arithmetic": legal_clock.arithmetic(one, at=at),
         "refusal": refusal(one),
         "places": places(one, at=at),
         "timeline": [told for entry in one.timeline.all() if (told := _told(one, entry))],

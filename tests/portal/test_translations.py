@@ -73,7 +73,7 @@ def in_templates() -> Iterator[Key]:
         for found in TRANSLATE.finditer(source):
             yield found["context"], found["text"]
         for found in BLOCK.finditer(source):
-            yield None, re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", found["text"])
+            yield None, re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", re.split(r"{%\s*plural\s*%}", found["text"])[0])
 
 
 def in_code() -> Iterator[Key]:
