@@ -3,6 +3,7 @@
 import json
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from allauth.mfa.models import Authenticator
@@ -22,7 +23,9 @@ from portal import actors, clock, demo_access, roles
 from portal.demo import datasets, people
 from portal.demo_access import StaffSignIn
 from portal.models import User
-from requests_app import message_templates
+from requests_app import message_templates, systems
+from requests_app.models import System
+from requests_app.states import Right
 
 RULEBOOK = rules.RULEBOOKS / "2024-09.toml"
 _BY = actors.command("demo")
@@ -48,6 +51,7 @@ def load() -> tuple[list[StaffSignIn], PartnerSignIn]:
     roles.set_up()
     rules.load(path=RULEBOOK, by=_BY, at=at)
     message_templates.load(by=_BY, at=at)
+    _systems(at)
     everyone = people.everyone()
     newcomers = [
         Newcomer(
@@ -63,6 +67,21 @@ def load() -> tuple[list[StaffSignIn], PartnerSignIn]:
         if not Dataset.objects.filter(slug=registration.slug).exists():
             registry.register(registration=registration, by=_BY, at=at)
     return _staff(), _partner()
+
+
+def _systems(at: datetime) -> None:
+    """Where people's data is kept beside the datasets."""
+    if not System.objects.filter(slug="support-desk").exists():
+        systems.register(
+            slug="support-desk",
+            name="Support desk",
+            public_name="Our help desk",
+            rights=[Right.ACCESS, Right.RECTIFICATION],
+            instructions="Search the desk by the person's address. For access, attach the export of their tickets to "
+            "this task; for a correction, note on their tickets what is right.",
+            by=_BY,
+            at=at,
+        )
 
 
 def _staff() -> list[StaffSignIn]:
