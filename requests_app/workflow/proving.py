@@ -31,8 +31,8 @@ def prove(*, request: Request, subject: Subject, by: str, at: datetime) -> Reque
     request.identity_confirmed_at = at
     request.duplicate_of = duplicates.find([request], subject).get(request.pk)
     request.save()
-    consequences.end_pause(request, reason=Wait.IDENTITY, by=by, at=at)
     moves.move(request, Status.RECEIVED, code="identity_confirmed", by=by, at=at)
+    consequences.end_pause(request, reason=Wait.IDENTITY, by=by, at=at)
     working.begin(request=request, by=by, at=at)
     return request
 
