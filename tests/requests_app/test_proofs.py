@@ -38,6 +38,7 @@ def is_there(one: Attachment) -> bool:
     return on_disk
 
 
+@pytest.mark.django_db(transaction=True)
 def test_evidence_is_deleted_and_codes_end_and_other_files_stay() -> None:
     request = typed("access")[0]
     ask(request)
@@ -63,6 +64,7 @@ def test_evidence_of_others_stays() -> None:
     assert theirs.checks.get().status == CheckStatus.PENDING
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_runs_out_loses_its_evidence_and_beat_sees_to_it() -> None:
     request = typed("access")[0]
     passport = attached(request, FileUse.IDENTITY)
