@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from downstream import corrections, exemptions
-from downstream.models import Correction
+from downstream.models import Correction, Exemption
 from requests_app import attachments, legal_clock, letters, messages, packages, proofs
 from requests_app.models import Attachment, Package, Request, Task
 from requests_app.rulebook import Wait
@@ -38,6 +38,18 @@ def exempt_dataset(task: Task, *, law: str, by: str, seconded_by: str, at: datet
         request_id=task.request_id,
         at=at,
     )
+
+
+def end_exemptions(request: Request, *, by: str, at: datetime) -> None:
+    """Of an erasure that does not come: what was to be kept in spite of it must not outlast it unseen."""
+    for one in Exemption.objects.in_force().filter(request_id=request.pk):
+        exemptions.end(exemption=one, reason="The request ended without an erasure.", by=by, at=at)
+
+
+def drop_corrections(request: Request, *, by: str, at: datetime) -> None:
+    """Nobody is asked any longer to put right what the request said."""
+    for one in Correction.objects.open().filter(request_id=request.pk):
+        corrections.settle(correction=one, by=by, at=at, outcome=Correction.Outcome.NOTHING_WRONG)
 
 
 def correction_settled(task: Task, *, by: str, at: datetime, is_needed: bool = True) -> None:

@@ -18,6 +18,7 @@ _LETTERS = {
     Status.WITHDRAWN: "withdrawn",
     Status.EXPIRED: "expired",
 }
+_DONE = frozenset({Status.FULFILLED, Status.PARTIALLY_FULFILLED})
 _WAY = {
     Status.FULFILLED: (Status.IN_PROGRESS, Status.FULFILLED),
     Status.PARTIALLY_FULFILLED: (Status.IN_PROGRESS, Status.PARTIALLY_FULFILLED),
@@ -48,6 +49,8 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
         consequences.letter(request, letter or _LETTERS[to], at=at)
     consequences.delete_evidence(request, by=by, at=at)
     _end_what_waits(request, by=by, at=at)
+    if to not in _DONE:
+        _call_off(request, by=by, at=at)
     request.closed_at = at
     move(request, to, code=str(to), by=by, at=at, **details)
     if to in ANSWERED:
@@ -60,6 +63,13 @@ def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
     waiting = request.pauses.filter(ended_at__isnull=True)
     waiting.update(ended_at=Greatest(F("began_at"), at))
     request.proposals.filter(decided_at__isnull=True).update(decided_at=at, decided_by=by, is_approved=False)
+
+
+def _call_off(request: Request, *, by: str, at: datetime) -> None:
+    """What was arranged downstream for a request that comes to nothing."""
+    if request.event_id is None:
+        consequences.end_exemptions(request, by=by, at=at)
+    consequences.drop_corrections(request, by=by, at=at)
 
 
 def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
