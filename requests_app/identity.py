@@ -248,13 +248,11 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
 
 
 def _name(group: list[Request], subject: Subject | None, *, by: str, at: datetime) -> None:
-    """It is known whose they are; of somebody who was erased they run out."""
+    """It is known whose they are, also of what staff may refuse meanwhile; of somebody who was erased they run out."""
     for request in group:
-        if request.status != Status.VERIFYING:
-            continue
-        if subject is None:
+        if subject is None and request.status == Status.VERIFYING:
             _run_out(request, code="nothing_held", by=by, at=at)
-        elif request.subject_id is None:
+        elif subject is not None and request.subject_id is None and not request.is_closed:
             sealing.adopt(request, subject)
             request.save()
 

@@ -70,7 +70,8 @@ def test_the_code_registers_the_address_and_an_objection_counts_at_once() -> Non
     assert (event.subject_id, event.action, event.purpose) == (zoe.pk, "object", "ai-training")
     assert Identifier.objects.get(subject=zoe).verified_at == AT + MINUTE
     assert fresh(request).status == Status.IN_PROGRESS
-    assert [one.code for one in request.timeline.all()][:4] == [
+    told = [one.code for one in request.timeline.exclude(code__startswith="pause")]
+    assert told[:4] == [
         "received",
         "code_asked",
         "address_confirmed",

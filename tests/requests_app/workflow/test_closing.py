@@ -7,8 +7,7 @@ import pytest
 from consents.models import Subject
 from downstream.models import Correction, Exemption
 from portal.models import User
-from requests_app import looking, steps, workflow
-from requests_app.models import Request
+from requests_app import looking, workflow
 from requests_app.states import Status
 from tests.conftest import BY, OTHER
 from tests.requests_app.asking import (
