@@ -1,5 +1,6 @@
 """What else happens when a request moves: letters, messages, packages, files that go, a clock that waits."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from downstream import corrections, exemptions
@@ -9,9 +10,9 @@ from requests_app.models import Attachment, Package, Request, Task
 from requests_app.rulebook import Wait
 
 
-def letter(request: Request, code: str, *, at: datetime) -> None:
+def letter(request: Request, code: str, *, at: datetime, extra: Mapping[str, str] | None = None) -> None:
     """Queue mail that says what became of the request, and no more of anybody."""
-    letters.write(request=request, code=code, at=at)
+    letters.write(request=request, code=code, at=at, extra=extra)
 
 
 def message(request: Request, words: str, *, by: str, at: datetime) -> None:

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from portal.errors import Conflict
-from requests_app import consequences, four_eyes, rights, steps, timeline
+from requests_app import consequences, four_eyes, grounds, rights, steps, timeline
 from requests_app.models import Request, Task
-from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Right, Status, TaskStatus
+from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Ground, Right, Status, TaskStatus
 from requests_app.workflow import appealing, guards, moves, working
 
 BY_ITSELF = AT_ONCE | {Right.ERASURE}
@@ -81,12 +81,22 @@ def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> N
     for one in moot:
         timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
         moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
-    moves.close(request, to, by=by, at=at, letter="erased")
+    _tell_of_erasure(request, at=at)
+    moves.close(request, to, by=by, at=at, letter=None)
     consequences.delete_everything(request, by=by, at=at)
     rights.of(request.right).finish(request=request, by=by, at=at)
     Request.objects.filter(subject=request.subject_id).update(
         sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"
     )
+
+
+def _tell_of_erasure(request: Request, *, at: datetime) -> None:
+    """What is kept is told with its law (GDPR Art. 12(4)): no page says it any more."""
+    kept = request.tasks.filter(status=TaskStatus.EXEMPTED).values_list("ground", flat=True)
+    known = grounds.of(request.right)
+    laws = "; ".join(sorted({known[Ground(ground)] for ground in kept}))
+    for one in (request, *request.duplicates.filter(status=Status.RECEIVED).select_related("subject")):
+        consequences.letter(one, "erased_in_part" if laws else "erased", at=at, extra={"laws": laws})
 
 
 def _is_in_part(request: Request) -> bool:

@@ -8,7 +8,7 @@ from django.db.models.functions import Greatest
 
 from requests_app import consequences, timeline
 from requests_app.models import Request
-from requests_app.states import ANSWERED, Status
+from requests_app.states import ANSWERED, Right, Status
 from requests_app.workflow.guards import check_can_move
 
 _LETTERS = {
@@ -76,7 +76,9 @@ def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -
     """Whoever is not proven yet stays out of it; proving it looks for a first anew."""
     rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
     for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
-        consequences.letter(one, _LETTERS[to], at=at)
+        if request.right != Right.ERASURE or to == Status.REFUSED:
+            # an erasure is told by who knows what was kept
+            consequences.letter(one, _LETTERS[to], at=at)
         consequences.delete_evidence(one, by=by, at=at)
         for step in _WAY[to]:
             one.status = step

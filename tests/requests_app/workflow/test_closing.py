@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from django.core import mail
 
 from consents.models import Subject
 from downstream.models import Correction, Exemption
 from portal.models import User
-from requests_app import looking, workflow
+from requests_app import letters, looking, workflow
+from requests_app.models import Request
 from requests_app.states import Status
 from tests.conftest import BY, OTHER
 from tests.requests_app.asking import (
@@ -20,10 +22,27 @@ from tests.requests_app.asking import (
     propagate,
     refusal_of,
     started,
+    system,
 )
 from tests.requests_app.holding import authors, posts
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "fr"])
+def test_what_is_kept_of_an_erasure_is_told_with_its_law(alice: Subject, bob: User, locale: str) -> None:
+    system("erasure")
+    first = carried_out(alice, bob)
+    asked(alice, "erasure", at=SOON)
+    Request.objects.update(locale=locale)
+    exempted(first.tasks.get())
+    propagate()
+    assert closes(first)
+    letters.send_due(at=LATER)
+    assert [one.to for one in mail.outbox] == [["alice@example.org"]] * 2
+    for one in mail.outbox:
+        assert "GDPR Art. 17(3)(b)" in one.body
+        assert not any(words in one.body for words in ("in full", "vollständig", "entièrement"))
 
 
 @pytest.mark.parametrize("end", ["withdrawn", "refused"])
