@@ -182,7 +182,7 @@ def expire(*, at: datetime) -> int:
 
 @transaction.atomic
 def _expire_one(pk: uuid.UUID, at: datetime) -> bool:
-    request = Request.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
+    request = Request.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=pk).first()
     if request is None or request.status != Status.VERIFYING:
         return False
     _run_out(request, code="expired", by=actors.SYSTEM, at=at)
@@ -312,5 +312,5 @@ def _run_out(request: Request, *, code: str, by: str, at: datetime) -> None:
 
 
 def _locked(group: uuid.UUID) -> list[Request]:
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject")
     return list(rows.filter(group=group).order_by("pk"))

@@ -99,7 +99,9 @@ def write_again(*, letter: Letter, by: str, at: datetime) -> Letter:
 
     Raises Conflict(`not_given_up`, `no_address`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=letter.request_id)
+    request = (
+        Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=letter.request_id)
+    )
     letter = Letter.objects.select_for_update().get(pk=letter.pk)
     check_can_write_again(letter)
     fresh = write(request=request, code=letter.code, at=at)

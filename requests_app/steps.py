@@ -177,7 +177,7 @@ def stops(request: Request, *, at: datetime) -> list[journeys.Stop]:
 
 
 def _locked(task: Task) -> tuple[Request, Task]:
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject", "about")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject", "about")
     request = rows.get(pk=task.request_id)
     return request, Task.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=task.pk)
 

@@ -41,7 +41,7 @@ def ask(*, request: Request, by: str, at: datetime) -> Package:
 
     Raises Conflict(`no_package` | `closed` | `not_proven` | `erased` | `duplicate` | `package_waits`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    request = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     check_can_ask(request)
     if request.packages.filter(status__in=[PackageStatus.WAITING, PackageStatus.BUILDING]).exists():
         raise Conflict("package_waits", "The answer is being built already.")

@@ -61,7 +61,11 @@ def release(*, package: Package, by: str, at: datetime) -> Package:
 
     Raises Conflict(`wrong_state` | `closed` | `erased` | `redactions_changed` | `redaction_without_effect`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=package.request_id)
+    request = (
+        Request.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("subject")
+        .get(pk=package.request_id)
+    )
     package = Package.objects.select_for_update().get(pk=package.pk)
     package.request = request
     if request.subject is None or request.subject.erased_at is not None:

@@ -112,7 +112,7 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
 
 
 def _locked(request: Request) -> Request:
-    return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    return Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
 
 
 def _check_in_force(request: Request) -> None:

@@ -5,9 +5,11 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from consents.models import Subject
 from portal.errors import Conflict
 from requests_app import consequences, four_eyes, grounds, rights, steps, timeline
 from requests_app.models import Request, Task
+from requests_app.rights import base
 from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Ground, Right, Status, TaskStatus
 from requests_app.workflow import appealing, guards, moves, working
 
@@ -75,10 +77,10 @@ def _answer(request: Request, *, by: str, at: datetime) -> None:
 
 def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:
     """The letter is written while the address is known; files go, then the key. Everything else they asked is moot."""
-    others = Request.objects.open().filter(subject=request.subject_id).exclude(pk=request.pk)
-    alone = others.exclude(duplicate_of=request, status=Status.RECEIVED)
-    moot = list(alone.select_for_update(of=("self",)).select_related("subject").order_by("pk"))
-    for one in moot:
+    _others(request)
+    # from here on nothing more is taken in of them; what was a moment ago is found now
+    Subject.objects.select_for_update().get(pk=base.person(request).pk)
+    for one in _others(request):
         timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
         moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
     _tell_of_erasure(request, at=at)
@@ -88,6 +90,13 @@ def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> N
     Request.objects.filter(subject=request.subject_id).update(
         sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"
     )
+
+
+def _others(request: Request) -> list[Request]:
+    """What else the person asks, locked; beside what is answered with this."""
+    others = Request.objects.open().filter(subject=request.subject_id).exclude(pk=request.pk)
+    alone = others.exclude(duplicate_of=request, status=Status.RECEIVED)
+    return list(alone.select_for_update(no_key=True, of=("self",)).select_related("subject").order_by("pk"))
 
 
 def _tell_of_erasure(request: Request, *, at: datetime) -> None:

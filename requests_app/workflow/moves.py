@@ -28,8 +28,12 @@ _WAY = {
 
 
 def lock(request: Request) -> Request:
-    """The request as it is now, nobody else's until the transaction ends."""
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject", "about")
+    """The request as it is now, nobody else's until the transaction ends.
+
+    Requests are locked before their person, and by no key: intake holds the person when it links a new request to the
+    first, which would wait for a stronger lock for ever.
+    """
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject", "about")
     return rows.get(pk=request.pk)
 
 
@@ -54,7 +58,7 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     request.closed_at = at
     move(request, to, code=str(to), by=by, at=at, **details)
     if to in ANSWERED:
-        _answer_duplicates(request, to, by=by, at=at)
+        answer_duplicates(request, to, by=by, at=at)
     return request
 
 
@@ -72,9 +76,9 @@ def _call_off(request: Request, *, by: str, at: datetime) -> None:
     consequences.drop_corrections(request, by=by, at=at)
 
 
-def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
+def answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
     """Whoever is not proven yet stays out of it; proving it looks for a first anew."""
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject")
     for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
         if request.right != Right.ERASURE or to == Status.REFUSED:
             # an erasure is told by who knows what was kept
