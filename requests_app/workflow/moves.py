@@ -56,6 +56,8 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     if to not in _DONE:
         _call_off(request, by=by, at=at)
     request.closed_at = at
+    if request.subject_id is None:
+        _forget_what_was_typed(request)
     move(request, to, code=str(to), by=by, at=at, **details)
     if to in ANSWERED:
         answer_duplicates(request, to, by=by, at=at)
@@ -67,6 +69,15 @@ def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
     waiting = request.pauses.filter(ended_at__isnull=True)
     waiting.update(ended_at=Greatest(F("began_at"), at))
     request.proposals.filter(decided_at__isnull=True).update(decided_at=at, decided_by=by, is_approved=False)
+
+
+def _forget_what_was_typed(request: Request) -> None:
+    """Of somebody whom we never came to know no key could make it unreadable later, so it goes now."""
+    request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
+    request.contact_fingerprint = None
+    request.save(
+        update_fields=["sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint"]
+    )
 
 
 def _call_off(request: Request, *, by: str, at: datetime) -> None:
