@@ -7,10 +7,10 @@ from uuid_utils.compat import uuid7
 
 from consents.models import Subject
 from portal.errors import Conflict, DomainError
-from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, timeline
+from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, steps, timeline
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo
-from requests_app.states import FOLLOW_UPS, Channel, Right, Status, TaskStatus
+from requests_app.states import FOLLOW_UPS, Channel, Right, Status
 from requests_app.workflow import guards, moves
 
 LONGEST_NOTE = 4_000
@@ -97,8 +97,7 @@ def _reopen(request: Request, *, by: str, at: datetime, words: str = "", follow:
     request.status = Status.IN_PROGRESS
     request.save()
     # afterwards: the database refuses an open task in an answered request
-    settled = request.tasks.exclude(status=TaskStatus.OPEN)
-    settled.update(status=TaskStatus.OPEN, settled_at=None, settled_by="", ground="", planned_at=at)
+    steps.plan_anew(request, at=at)
     details = {"due_on": request.due_on.isoformat(), "after": follow.reference if follow else ""}
     timeline.tell(request, "reopened", by=by, at=at, words=words, details=details)
     return request
