@@ -175,8 +175,16 @@ def expire(*, at: datetime) -> int:
     asked = proofs.of_group(OuterRef("group")).filter(status=CheckStatus.PENDING, method__in=CHOSEN)  # type: ignore[arg-type]  # a reference stands in for the value
     waits = Exists(began.filter(at__gt=at - settings.PROOF_WITHIN)) | Exists(asked.filter(expires_at__gt=at))
     late = Request.objects.filter(~waits, status=Status.VERIFYING)
-    ended = sum(_expire_one(pk, at) for pk in list(late.order_by("pk").values_list("pk", flat=True)))
+    ended, failures = 0, list[Exception]()
+    for pk in list(late.order_by("pk").values_list("pk", flat=True)):
+        try:
+            ended += _expire_one(pk, at)
+        except Exception as failure:
+            # one that cannot be opened, for a lost key, keeps nobody else's data
+            failures.append(failure)
     _end_codes(at)
+    if failures:
+        raise failures[0]
     return ended
 
 

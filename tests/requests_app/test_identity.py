@@ -694,3 +694,12 @@ def test_missing_says_nothing_of_what_is_closed() -> None:
     request = objecting()
     identity.expire(at=AT + timedelta(days=15))
     assert proofs.missing(fresh(request)) == []
+
+
+def test_one_that_cannot_run_out_does_not_keep_the_others() -> None:
+    broken, other = objecting(), objecting("yan@example.org")
+    Request.objects.filter(pk=broken.pk).update(sealed_contact=other.sealed_contact)
+    with pytest.raises(crypto.CryptoError):
+        identity.expire(at=AT + timedelta(days=400))
+    assert fresh(broken).status == Status.VERIFYING
+    assert fresh(other).status == Status.EXPIRED
