@@ -71,8 +71,9 @@ def _answer(request: Request, *, by: str, at: datetime) -> None:
         return
     rights.of(request.right).finish(request=request, by=by, at=at)
     moves.close(request, to, by=by, at=at, letter="appeal_decided" if request.about_id else "")
-    if request.right in FOLLOW_UPS and request.about is not None and request.about.status in ANSWERED:
-        appealing.reopen_after(request, by=by, at=at)
+    first = four_eyes.first_of(request.about) if request.about is not None else None
+    if request.right in FOLLOW_UPS and first is not None and first.status in ANSWERED:
+        appealing.reopen_after(request, first, by=by, at=at)
 
 
 def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:
