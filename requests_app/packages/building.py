@@ -153,6 +153,8 @@ def _progress(lease: Lease, name: str) -> None:
 @transaction.atomic
 def _settle(lease: Lease, summary: Summary, redactions: list[InForce], *, size: int, sha256: str, at: datetime) -> None:
     package = leases.lock(lease)
+    if package.request.subject is None or package.request.subject.erased_at is not None:
+        raise Conflict("erased", "This person was erased meanwhile.")
     package.status, package.built_at, package.lease_until = PackageStatus.REVIEW, at, None
     package.holder = package.progress = package.last_reason = ""
     package.size, package.sha256, package.parts = size, sha256, summary.parts

@@ -37,6 +37,8 @@ def check_can_release(package: Package) -> None:
         raise Conflict("wrong_state", "Only an answer that waits for your look can be released.")
     if package.request.status in {Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED}:
         raise Conflict("closed", "This request is closed; nothing is handed out any more.")
+    if package.request.status == Status.VERIFYING:
+        raise Conflict("not_proven", "It is doubted who asks; nothing is handed out before that is shown.")
     in_force = set(package.request.redactions.filter(undone_at__isnull=True).values_list("pk", flat=True))
     if in_force != set(package.applied):
         raise Conflict("redactions_changed", "What is left out has changed since it was built. Build it again first.")
