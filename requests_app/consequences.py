@@ -72,7 +72,9 @@ def delete_everything(request: Request, *, by: str, at: datetime) -> None:
     """Every file of the request's person goes; a package is unreadable with their key, and its file is due now."""
     for one in Attachment.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True):
         attachments.delete(attachment=one, by=by, at=at)
-    Package.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True).update(expires_at=at)
+    theirs = Package.objects.filter(request__subject=request.subject_id)
+    theirs.filter(deleted_at__isnull=True).update(expires_at=at)
+    theirs.update(sha256="", parts=[])
 
 
 def begin_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:

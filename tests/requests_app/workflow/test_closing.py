@@ -8,8 +8,8 @@ from django.core import mail
 from consents.models import Subject
 from downstream.models import Correction, Exemption
 from portal.models import User
-from requests_app import letters, looking, workflow
-from requests_app.models import Request
+from requests_app import letters, looking, packages, workflow
+from requests_app.models import Package, Request
 from requests_app.states import Status
 from tests.conftest import BY, OTHER
 from tests.requests_app.asking import (
@@ -79,3 +79,15 @@ def test_nobody_is_asked_any_longer_for_what_was_called_off(
     else:
         workflow.decide(proposal=refusal_of(request, ground="accurate"), approve=True, by=OTHER, at=LATER)
     assert not Correction.objects.open().exists()
+
+
+def test_an_erasure_leaves_nothing_of_what_an_answer_held(alice: Subject, bob: User) -> None:
+    access = workflow.start(request=asked(alice, "access")[0], staff=bob, by=BY, at=SOON)
+    package = packages.ask(request=access, by=BY, at=SOON)
+    Package.objects.update(sha256="a" * 64, parts=[{"name": "posts", "rows": 2}])
+    workflow.withdraw(request=access, by=BY, at=SOON)
+    request = carried_out(alice, bob)
+    propagate()
+    assert closes(request)
+    package.refresh_from_db()
+    assert (package.sha256, package.parts) == ("", [])
