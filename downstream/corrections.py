@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from consents.models import Partner
 from downstream import holdings, naming, registry, webhooks
@@ -33,21 +33,33 @@ class Settled:
     is_repeated: bool
 
 
-def ask(*, subject_id: uuid.UUID, request_id: uuid.UUID, by: str, at: datetime) -> list[Correction]:
+def ask(
+    *, subject_id: uuid.UUID, request_id: uuid.UUID, since: datetime | None = None, by: str, at: datetime
+) -> list[Correction]:
     """A correction for each living dataset that holds this person, or of which nobody can tell; in order of datasets.
 
     Every dataset is looked at, by its index where it has one, before anything is written: call it outside of a
-    transaction that others wait for. Asked again for the same request, it adds what is missing and answers all.
+    transaction that others wait for. Asked again for the same request, it adds what is missing and answers all; what
+    was done before `since`, when the request was opened again, is asked for anew.
     """
     counts = list(holdings.count(subject_id=subject_id))
-    return _write(counts, subject_id, request_id, by=by, at=at)
+    return _write(counts, subject_id, request_id, since=since, by=by, at=at)
 
 
 @transaction.atomic
 def _write(
-    counts: list[holdings.Count], subject_id: uuid.UUID, request_id: uuid.UUID, *, by: str, at: datetime
+    counts: list[holdings.Count],
+    subject_id: uuid.UUID,
+    request_id: uuid.UUID,
+    *,
+    since: datetime | None,
+    by: str,
+    at: datetime,
 ) -> list[Correction]:
-    known = {one.dataset_id: one for one in Correction.objects.filter(request_id=request_id).select_related("dataset")}
+    rows = Correction.objects.filter(request_id=request_id).select_related("dataset")
+    if since is not None:
+        rows = rows.filter(Q(state=State.OPEN) | Q(settled_at__gte=since))
+    known = {one.dataset_id: one for one in rows.order_by("asked_at", "pk")}
     found = []
     for one in counts:
         if one.dataset.pk in known:

@@ -133,7 +133,7 @@ def keep(
     Raises TooLarge(`files_too_large`, `too_many_files`), Conflict(`request_closed`, `erased`).
     """
     # locked, so that two uploads at once are both counted, and it is known whose key seals
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    request = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     if message is None:
         check_can_add(request)
     _check_room(request, file.size)

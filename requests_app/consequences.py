@@ -1,17 +1,18 @@
 """What else happens when a request moves: letters, messages, packages, files that go, a clock that waits."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from downstream import corrections, exemptions
-from downstream.models import Correction
+from downstream.models import Correction, Exemption
 from requests_app import attachments, legal_clock, letters, messages, packages, proofs
 from requests_app.models import Attachment, Package, Request, Task
 from requests_app.rulebook import Wait
 
 
-def letter(request: Request, code: str, *, at: datetime) -> None:
+def letter(request: Request, code: str, *, at: datetime, extra: Mapping[str, str] | None = None) -> None:
     """Queue mail that says what became of the request, and no more of anybody."""
-    letters.write(request=request, code=code, at=at)
+    letters.write(request=request, code=code, at=at, extra=extra)
 
 
 def message(request: Request, words: str, *, by: str, at: datetime) -> None:
@@ -40,6 +41,18 @@ def exempt_dataset(task: Task, *, law: str, by: str, seconded_by: str, at: datet
     )
 
 
+def end_exemptions(request: Request, *, by: str, at: datetime) -> None:
+    """Of an erasure that does not come: what was to be kept in spite of it must not outlast it unseen."""
+    for one in Exemption.objects.in_force().filter(request_id=request.pk):
+        exemptions.end(exemption=one, reason="The request ended without an erasure.", by=by, at=at)
+
+
+def drop_corrections(request: Request, *, by: str, at: datetime) -> None:
+    """Nobody is asked any longer to put right what the request said."""
+    for one in Correction.objects.open().filter(request_id=request.pk):
+        corrections.settle(correction=one, by=by, at=at, outcome=Correction.Outcome.NOTHING_WRONG)
+
+
 def correction_settled(task: Task, *, by: str, at: datetime, is_needed: bool = True) -> None:
     """Staff settled a correction, or left it out: whoever keeps the dataset is no longer asked for it."""
     outcome = Correction.Outcome.CORRECTED if is_needed else Correction.Outcome.NOTHING_WRONG
@@ -59,7 +72,9 @@ def delete_everything(request: Request, *, by: str, at: datetime) -> None:
     """Every file of the request's person goes; a package is unreadable with their key, and its file is due now."""
     for one in Attachment.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True):
         attachments.delete(attachment=one, by=by, at=at)
-    Package.objects.filter(request__subject=request.subject_id, deleted_at__isnull=True).update(expires_at=at)
+    theirs = Package.objects.filter(request__subject=request.subject_id)
+    theirs.filter(deleted_at__isnull=True).update(expires_at=at)
+    theirs.update(sha256="", parts=[])
 
 
 def begin_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:

@@ -23,8 +23,15 @@ def check_human(by: str) -> None:
 
 def check_impartial(request: Request, *, by: str) -> None:
     """Raise Forbidden(`decided_before`) where an appeal or complaint would be judged by who gave the answer."""
-    if request.right in FOLLOW_UPS and request.about is not None and by in deciders(request.about):
+    if request.right in FOLLOW_UPS and request.about is not None and by in deciders(first_of(request.about)):
         raise Forbidden("decided_before", "You had a part in the first answer; somebody else has to look at this.")
+
+
+def first_of(request: Request) -> Request:
+    """What this was answered with: itself, or the request that it asked the same as."""
+    while request.duplicate_of is not None:
+        request = request.duplicate_of
+    return request
 
 
 def deciders(request: Request) -> set[str]:

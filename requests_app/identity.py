@@ -175,14 +175,22 @@ def expire(*, at: datetime) -> int:
     asked = proofs.of_group(OuterRef("group")).filter(status=CheckStatus.PENDING, method__in=CHOSEN)  # type: ignore[arg-type]  # a reference stands in for the value
     waits = Exists(began.filter(at__gt=at - settings.PROOF_WITHIN)) | Exists(asked.filter(expires_at__gt=at))
     late = Request.objects.filter(~waits, status=Status.VERIFYING)
-    ended = sum(_expire_one(pk, at) for pk in list(late.order_by("pk").values_list("pk", flat=True)))
+    ended, failures = 0, list[Exception]()
+    for pk in list(late.order_by("pk").values_list("pk", flat=True)):
+        try:
+            ended += _expire_one(pk, at)
+        except Exception as failure:
+            # one that cannot be opened, for a lost key, keeps nobody else's data
+            failures.append(failure)
     _end_codes(at)
+    if failures:
+        raise failures[0]
     return ended
 
 
 @transaction.atomic
 def _expire_one(pk: uuid.UUID, at: datetime) -> bool:
-    request = Request.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk).first()
+    request = Request.objects.select_for_update(no_key=True, of=("self",), skip_locked=True).filter(pk=pk).first()
     if request is None or request.status != Status.VERIFYING:
         return False
     _run_out(request, code="expired", by=actors.SYSTEM, at=at)
@@ -248,13 +256,11 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
 
 
 def _name(group: list[Request], subject: Subject | None, *, by: str, at: datetime) -> None:
-    """It is known whose they are; of somebody who was erased they run out."""
+    """It is known whose they are, also of what staff may refuse meanwhile; of somebody who was erased they run out."""
     for request in group:
-        if request.status != Status.VERIFYING:
-            continue
-        if subject is None:
+        if subject is None and request.status == Status.VERIFYING:
             _run_out(request, code="nothing_held", by=by, at=at)
-        elif request.subject_id is None:
+        elif subject is not None and request.subject_id is None and not request.is_closed:
             sealing.adopt(request, subject)
             request.save()
 
@@ -314,5 +320,5 @@ def _run_out(request: Request, *, code: str, by: str, at: datetime) -> None:
 
 
 def _locked(group: uuid.UUID) -> list[Request]:
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject")
     return list(rows.filter(group=group).order_by("pk"))

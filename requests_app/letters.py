@@ -3,7 +3,7 @@
 Whoever else reads a mailbox must not learn from it what somebody asks of us. So every letter names the request by its
 reference and nothing else: no right, no name, nothing that was written, and no word of what the answer is. What there
 is to say stands on the request's page, behind the sign-in. The one letter without a page to lead to, of an erasure
-that is done, says that what was asked was done in full.
+that is done, says that what was asked was done in full, or which law has us keep what is left.
 """
 
 import json
@@ -41,9 +41,9 @@ SEND_TASK = "requests_app.tasks.send_letters"
 """Interfaces nudge this task by name where somebody waits for a code; beat turns it anyway."""
 CODES = frozenset(
     {"acknowledged", "message_waits", "proof_needed", "code", "extended", "package_ready", "refused", "fulfilled"}
-    | {"erased", "expired", "withdrawn", "appeal_received", "appeal_decided", "restriction_lifted"}
+    | {"erased", "erased_in_part", "expired", "withdrawn", "appeal_received", "appeal_decided", "restriction_lifted"}
 )
-WITHOUT_PAGE = frozenset({"code", "erased", "expired"})
+WITHOUT_PAGE = frozenset({"code", "erased", "erased_in_part", "expired"})
 """Nobody can sign in to a request's page then: it is not known yet, no longer, or was never known whose it is."""
 BUDGET = 12
 """Tries before a letter is given up: with `consents.letters.delay` in between about a day."""
@@ -66,8 +66,9 @@ RETURNING mine.id
 def write(*, request: Request, code: str, at: datetime, extra: Mapping[str, str] | None = None) -> Letter | None:
     """Have a letter sent to whoever asks; None where we have no mail address of theirs.
 
-    `code` is one of CODES. `extra` may hold a `code` that the letter brings, and an `address` that it goes to instead
-    (a second one that we know); both are sealed, by the ring of keys, until the letter is sent or given up.
+    `code` is one of CODES. `extra` may hold what the letter brings (a `code`, or the `laws` by which something is kept)
+    and an `address` that it goes to instead (a second one that we know); all of it is sealed, by the ring of keys,
+    until the letter is sent or given up.
     """
     if code not in CODES:
         raise ValueError(f"there is no letter {code}")
@@ -98,7 +99,9 @@ def write_again(*, letter: Letter, by: str, at: datetime) -> Letter:
 
     Raises Conflict(`not_given_up`, `no_address`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=letter.request_id)
+    request = (
+        Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=letter.request_id)
+    )
     letter = Letter.objects.select_for_update().get(pk=letter.pk)
     check_can_write_again(letter)
     fresh = write(request=request, code=letter.code, at=at)
@@ -155,6 +158,7 @@ def compose(
     with translation.override(_spoken(locale)):
         link = "" if code in WITHOUT_PAGE else settings.SITE_URL + reverse("request-detail", args=[reference])
         said: dict[str, Any] = {"reference": reference, "link": link, "site_name": settings.SITE_NAME}
+        said["laws"] = brought.get("laws", "")
         text = render_to_string(f"requests/email/{code}.txt", said).strip()
         said |= {
             "paragraphs": [part.strip() for part in text.split("\n\n")],

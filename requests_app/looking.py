@@ -30,7 +30,9 @@ def look(*, at: datetime, most: int = MOST_A_TURN) -> int:
     tasks = list(waiting.order_by("request_id", "planned_at", "id")[:most])
     for request, of_request in groupby(tasks, key=lambda task: task.request):
         assert request.subject_id is not None  # noqa: S101 -- nobody works for nobody
-        asked = corrections.ask(subject_id=request.subject_id, request_id=request.pk, by=actors.SYSTEM, at=at)
+        asked = corrections.ask(
+            subject_id=request.subject_id, request_id=request.pk, since=request.reopened_at, by=actors.SYSTEM, at=at
+        )
         by_dataset = {one.dataset_id: one for one in asked}
         for task in of_request:
             _settle(task, _words(task, by_dataset.get(task.dataset_id or 0)), at=at)
@@ -40,7 +42,11 @@ def look(*, at: datetime, most: int = MOST_A_TURN) -> int:
 def follow(*, at: datetime) -> int:
     """Settle the tasks whose correction was said to be done; answers how many."""
     said = Correction.objects.filter(
-        request_id=OuterRef("request_id"), dataset=OuterRef("dataset"), state=Correction.State.DONE
+        request_id=OuterRef("request_id"),
+        dataset=OuterRef("dataset"),
+        state=Correction.State.DONE,
+        # what was done before the request was opened again is to be done again
+        settled_at__gte=OuterRef("planned_at"),
     )
     done = _waiting().annotate(said_by=Subquery(said.values("settled_by")[:1])).filter(said_by__isnull=False)
     settled = 0

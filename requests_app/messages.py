@@ -242,4 +242,4 @@ def _files_of(request: Request) -> dict[uuid.UUID | None, list[File]]:
 
 
 def _lock(pk: uuid.UUID) -> Request:
-    return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=pk)
+    return Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=pk)

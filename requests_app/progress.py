@@ -49,15 +49,17 @@ class _Downstream:
 
 
 def ripe() -> "QuerySet[Task]":
-    """Open automatic tasks of which there may be something to say now: their dataset has come that far, or is retired.
+    """Open automatic tasks of which there may be something to say now: their dataset has come that far, or is retired,
+    or their answer was released.
 
-    What still waits for its dataset is not even read. A correction is looked into by `looking`.
+    What still waits for its dataset or for staff is not even read. A correction is looked into by `looking`.
     """
     has_come_so_far = Position.objects.filter(
         event_id=OuterRef("request__event_id"), position__lte=OuterRef("dataset__position")
     )
+    is_released = Package.objects.filter(request=OuterRef("request"), released_at__isnull=False)
     return Task.objects.filter(
-        Q(code=COLLECT) | Q(dataset__retired_at__isnull=False) | Exists(has_come_so_far),
+        Q(Exists(is_released), code=COLLECT) | Q(dataset__retired_at__isnull=False) | Exists(has_come_so_far),
         status=TaskStatus.OPEN,
         kind=TaskKind.AUTOMATIC,
         request__status=Status.IN_PROGRESS,

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Max, QuerySet, TextChoices
+from django.db.models import Max, Q, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from requests_app import attachments, timeline
@@ -101,8 +101,13 @@ def goes_without_code(request: Request) -> bool:
 
 
 def end_pending(request: Request, *, by: str, at: datetime) -> int:
-    """Proofs of this request that nobody waits for any more run out; answers how many. No code or address is kept."""
+    """Proofs of this request that nobody waits for any more run out; answers how many. No code or address is kept.
+
+    What was asked in one go has its codes on the first of it: they go on as long as another still waits.
+    """
     rows = IdentityCheck.objects.filter(request=request)
+    if _is_waited_for(request):
+        rows = rows.exclude(status=CheckStatus.PENDING)
     rows.exclude(code_digest__isnull=True, sealed_target__isnull=True).update(code_digest=None, sealed_target=None)
     pending = rows.filter(status=CheckStatus.PENDING)
     return pending.update(status=CheckStatus.EXPIRED, decided_by=by, decided_at=at)
@@ -115,12 +120,20 @@ def delete_evidence(*, request: Request, by: str, at: datetime) -> int:
     of it, stays.
     """
     end_pending(request, by=by, at=at)
-    files = list(Attachment.objects.filter(request=request, use__in=EVIDENCE_OF_WHO, deleted_at__isnull=True))
+    if _is_waited_for(request):
+        # the last of the group takes them along
+        return 0
+    ended = Q(request=request) | Q(request__group=request.group, request__closed_at__isnull=False)
+    files = list(Attachment.objects.filter(ended, use__in=EVIDENCE_OF_WHO, deleted_at__isnull=True))
     for one in files:
         attachments.delete(attachment=one, by=by, at=at)
     if files:
         timeline.tell(request, "evidence_deleted", by=by, at=at, details={"files": len(files)})
     return len(files)
+
+
+def _is_waited_for(request: Request) -> bool:
+    return waiting(request.group).exclude(pk=request.pk).exists()
 
 
 def waiting(group: uuid.UUID) -> "QuerySet[Request]":

@@ -54,6 +54,16 @@ def plan(*, request: Request, by: str, at: datetime) -> list[Task]:
     return Task.objects.bulk_create(fresh)
 
 
+def plan_anew(request: Request, *, at: datetime) -> None:
+    """Everything is to be done again, as if it had not been looked at; the caller holds the request's lock."""
+    request.tasks.exclude(status=TaskStatus.OPEN).update(
+        status=TaskStatus.OPEN, settled_at=None, settled_by="", ground="", planned_at=at
+    )
+    for one in rights.of(request.right).plan(request):
+        mine = request.tasks.filter(code=one.code, dataset=one.dataset, system=one.system)
+        mine.update(kind=one.kind, instructions=one.instructions)
+
+
 def _in_systems(request: Request) -> Iterator[Planned]:
     living = System.objects.filter(retired_at__isnull=True, rights__contains=[str(request.right)])
     for system in living:
@@ -177,7 +187,7 @@ def stops(request: Request, *, at: datetime) -> list[journeys.Stop]:
 
 
 def _locked(task: Task) -> tuple[Request, Task]:
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject", "about")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject", "about")
     request = rows.get(pk=task.request_id)
     return request, Task.objects.select_for_update(of=("self",)).select_related("dataset").get(pk=task.pk)
 

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -20,22 +22,32 @@ from requests_app import (
     steps,
     workflow,
 )
+from requests_app.models import Request
 
 
 @shared_task(name="requests_app.tasks.close_verified")
 def close_verified(**_: Any) -> None:
-    """Settle what has arrived, close what is settled; one that cannot be closed does not keep the others open."""
-    looking.look(at=clock.now())
-    looking.follow(at=clock.now())
-    steps.settle_due(at=clock.now())
+    """Settle what has arrived, close what is settled; whatever fails does not keep the rest waiting."""
     failures: list[Exception] = []
-    for request in workflow.closing_by_themselves():
+    for turn in (looking.look, looking.follow, steps.settle_due):
         try:
-            workflow.close_if_verified(request=request, by=actors.SYSTEM, at=clock.now())
+            turn(at=clock.now())
         except Exception as failure:
             failures.append(failure)
+    # by their numbers: rows with their frozen rules would fill the memory where many close at once
+    for pk in workflow.closing_by_themselves().values_list("pk", flat=True):
+        _each(failures, pk, workflow.close_if_verified)
+    for pk in workflow.left_behind().values_list("pk", flat=True):
+        _each(failures, pk, workflow.take_along)
     if failures:
         raise failures[0]
+
+
+def _each(failures: list[Exception], pk: uuid.UUID, turn: Callable[..., object]) -> None:
+    try:
+        turn(request=Request.objects.get(pk=pk), by=actors.SYSTEM, at=clock.now())
+    except Exception as failure:
+        failures.append(failure)
 
 
 @shared_task(name=letters.SEND_TASK)

@@ -64,7 +64,12 @@ class Correction(models.Model):
             pgtrigger.FSM(name="correction_states", field="state", transitions=[("open", "done")]),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["request_id", "dataset"], name="one_correction_per_dataset"),
+            models.UniqueConstraint(
+                # of a request that was opened again it is asked again
+                fields=["request_id", "dataset"],
+                condition=Q(state="open"),
+                name="one_open_correction_per_dataset",
+            ),
             models.CheckConstraint(
                 condition=Q(state="open", settled_at__isnull=True, settled_by="", outcome="")
                 | Q(state="done", settled_at__isnull=False) & ~Q(settled_by="") & ~Q(outcome=""),

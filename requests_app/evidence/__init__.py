@@ -48,7 +48,7 @@ def export(*, request: Request, by: str, at: datetime) -> Iterator[bytes]:
     """The ZIP, piece by piece. That it is made is on the timeline and in the audit trail before the first byte."""
     with transaction.atomic():
         request = (
-            Request.objects.select_for_update(of=("self",))
+            Request.objects.select_for_update(no_key=True, of=("self",))
             .select_related("subject", "agent", "duplicate_of", "about")
             .get(pk=request.pk)
         )

@@ -59,7 +59,7 @@ def adopt_rulebook(*, requests: Iterable[Request], by: str, at: datetime, forced
 
 @transaction.atomic
 def _adopt(request: Request, *, by: str, at: datetime, forced_because: str) -> Adoption:
-    locked = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    locked = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     rule = reckoning.rule_today(locked)
     found = _weigh(locked, rule, at=at, forced=bool(forced_because.strip()))
     if found.outcome is not Outcome.ADOPTED:

@@ -229,4 +229,4 @@ def _is_allowed(check: Callable[[Request], None], request: Request) -> bool:
 
 
 def _lock(request: Request) -> Request:
-    return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    return Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)

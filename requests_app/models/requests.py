@@ -15,6 +15,7 @@ from portal import references
 from portal.append_only import AppendOnly
 from requests_app.rulebook import Wait
 from requests_app.states import (
+    AT_ONCE,
     CLOSED,
     TRANSITIONS,
     Capacity,
@@ -193,9 +194,11 @@ class Request(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["subject", "right"],
-                # of a proven person; who is not proven yet cannot block anybody's request
+                # of a proven person; who is not proven yet cannot block anybody's request. What counts at once may have
+                # to be said anew before the first is answered; see `duplicates`
                 condition=~_IS_CLOSED
                 & ~Q(status=Status.VERIFYING)
+                & ~Q(right__in=sorted(AT_ONCE))
                 & Q(duplicate_of__isnull=True, about__isnull=True, scope={}),
                 name="one_open_request_per_right",
             ),

@@ -41,7 +41,7 @@ def ask(*, request: Request, by: str, at: datetime) -> Package:
 
     Raises Conflict(`no_package` | `closed` | `not_proven` | `erased` | `duplicate` | `package_waits`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    request = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     check_can_ask(request)
     if request.packages.filter(status__in=[PackageStatus.WAITING, PackageStatus.BUILDING]).exists():
         raise Conflict("package_waits", "The answer is being built already.")
@@ -153,6 +153,8 @@ def _progress(lease: Lease, name: str) -> None:
 @transaction.atomic
 def _settle(lease: Lease, summary: Summary, redactions: list[InForce], *, size: int, sha256: str, at: datetime) -> None:
     package = leases.lock(lease)
+    if package.request.subject is None or package.request.subject.erased_at is not None:
+        raise Conflict("erased", "This person was erased meanwhile.")
     package.status, package.built_at, package.lease_until = PackageStatus.REVIEW, at, None
     package.holder = package.progress = package.last_reason = ""
     package.size, package.sha256, package.parts = size, sha256, summary.parts

@@ -186,7 +186,7 @@ def _check(what: What, ground: str, reason: str) -> None:
 
 
 def _lock(request: Request) -> Request:
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    request = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     if request.is_closed:
         raise Conflict("closed", "This request is closed; its answer stays as it is.")
     if request.subject_id is None:

@@ -37,6 +37,8 @@ def check_can_release(package: Package) -> None:
         raise Conflict("wrong_state", "Only an answer that waits for your look can be released.")
     if package.request.status in {Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED}:
         raise Conflict("closed", "This request is closed; nothing is handed out any more.")
+    if package.request.status == Status.VERIFYING:
+        raise Conflict("not_proven", "It is doubted who asks; nothing is handed out before that is shown.")
     in_force = set(package.request.redactions.filter(undone_at__isnull=True).values_list("pk", flat=True))
     if in_force != set(package.applied):
         raise Conflict("redactions_changed", "What is left out has changed since it was built. Build it again first.")
@@ -61,7 +63,11 @@ def release(*, package: Package, by: str, at: datetime) -> Package:
 
     Raises Conflict(`wrong_state` | `closed` | `erased` | `redactions_changed` | `redaction_without_effect`).
     """
-    request = Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=package.request_id)
+    request = (
+        Request.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("subject")
+        .get(pk=package.request_id)
+    )
     package = Package.objects.select_for_update().get(pk=package.pk)
     package.request = request
     if request.subject is None or request.subject.erased_at is not None:

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from consents import ledger
 from consents.models import Preference
 from consents.vocabulary import EVERY, Action, Slot, Source
 from portal.errors import Conflict
 from requests_app import consequences, timeline
-from requests_app.models import Request
+from requests_app.models import Request, TimelineEntry
 from requests_app.rights import base
 from requests_app.states import ANSWERED, Right
 
@@ -101,8 +102,8 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
     """
     request = _locked(request)
     check_can_lift(request)
-    told = _told_at(request)
-    if told is not None and at < told + TOLD_BEFORE:
+    told = [_told_at(one) for one in (request, *_others(request))]
+    if any(one is not None and at < one + TOLD_BEFORE for one in told):
         raise Conflict("told_lately", f"The person was told less than {TOLD_BEFORE.days} days ago.")
     origin = ledger.Origin(source=Source.STAFF, by=by)
     for slug in _purposes(request):
@@ -112,29 +113,45 @@ def lift(*, request: Request, by: str, at: datetime) -> None:
 
 
 def _locked(request: Request) -> Request:
-    return Request.objects.select_for_update(of=("self",)).select_related("subject").get(pk=request.pk)
+    return Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
 
 
 def _check_in_force(request: Request) -> None:
     if request.right != Right.RESTRICTION or request.status not in ANSWERED:
         raise Conflict("not_a_restriction", "Only a restriction that was answered is lifted.")
-    if not lasts(request) or request.timeline.filter(code=LIFTED).exists():
+    if not lasts(request) or _is_lifted(request):
         raise Conflict("not_in_force", "This restriction is no longer in force.")
 
 
 def _told_at(request: Request) -> datetime | None:
-    return request.timeline.filter(code=TOLD).order_by("-at").values_list("at", flat=True).first()
+    return _since(request).filter(code=TOLD).order_by("-at").values_list("at", flat=True).first()
+
+
+def _is_lifted(request: Request) -> bool:
+    return _since(request).filter(code=LIFTED).exists()
+
+
+def _since(request: Request) -> "QuerySet[TimelineEntry]":
+    """What was told since it was carried out: one that was opened again was told of, and lifted, before that too."""
+    return request.timeline.filter(at__gte=request.carried_out_at)
 
 
 def _check_no_other(request: Request) -> None:
-    """What another request restricted in the same scope stays."""
-    others = Request.objects.filter(subject=request.subject_id, carried_out_at__isnull=False).exclude(pk=request.pk)
-    if others.open().filter(right=Right.ERASURE).exists():
+    """What another request restricted in the same scope stays, until the person was told of that one as well."""
+    others = Request.objects.open().filter(subject=request.subject_id, carried_out_at__isnull=False)
+    if others.filter(right=Right.ERASURE).exists():
         raise Conflict("being_erased", "This person is being erased; nothing of theirs is used again.")
+    if any(_told_at(one) is None for one in _others(request)):
+        raise Conflict(
+            "restricted_by_another", "Another request restricts the same; tell the person that it is lifted too."
+        )
+
+
+def _others(request: Request) -> list[Request]:
+    """Other requests that restrict a part of the same."""
     mine = set(_purposes(request))
-    for other in others.filter(right=Right.RESTRICTION).exclude(timeline__code=LIFTED):
-        if mine & set(_purposes(other)):
-            raise Conflict("restricted_by_another", "Another request restricts the same; lift that one with it.")
+    rows = Request.objects.filter(subject=request.subject_id, right=Right.RESTRICTION, carried_out_at__isnull=False)
+    return [one for one in rows.exclude(pk=request.pk) if mine & set(_purposes(one)) and not _is_lifted(one)]
 
 
 def _purposes(request: Request) -> list[str]:

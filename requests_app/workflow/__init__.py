@@ -43,8 +43,10 @@ from requests_app.workflow.working import (
     begin,
     carry_out,
     carry_out_at_once,
+    left_behind,
     resume,
     start,
+    take_along,
     withdraw,
 )
 
@@ -90,10 +92,12 @@ __all__ = [
     "doubt",
     "expire",
     "fulfil",
+    "left_behind",
     "propose_refusal",
     "prove",
     "reopen",
     "resume",
     "start",
+    "take_along",
     "withdraw",
 ]

@@ -7,10 +7,11 @@ from uuid_utils.compat import uuid7
 
 from consents.models import Subject
 from portal.errors import Conflict, DomainError
-from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, timeline
+from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, steps, timeline
+from requests_app.legal_clock.reckoning import ANSWERS_AT_ONCE
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo
-from requests_app.states import FOLLOW_UPS, Channel, Right, Status, TaskStatus
+from requests_app.states import FOLLOW_UPS, Channel, Right, Status
 from requests_app.workflow import guards, moves
 
 LONGEST_NOTE = 4_000
@@ -45,6 +46,7 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         locale=request.locale,
         received_at=at,
         identity_confirmed_at=at,
+        acknowledged_at=at if channel in ANSWERS_AT_ONCE else None,
     )
     _set_clock(follow, request, at=at)
     if note.strip():
@@ -81,10 +83,9 @@ def reopen(*, request: Request, by: str, at: datetime, words: str) -> Request:
     return _reopen(request, by=by, at=at, words=words)
 
 
-def reopen_after(follow: Request, *, by: str, at: datetime) -> Request:
+def reopen_after(follow: Request, first: Request, *, by: str, at: datetime) -> Request:
     """The same because an appeal or complaint was right; its own day stays the last one."""
-    assert follow.about is not None  # noqa: S101 -- a follow-up is about something
-    return _reopen(moves.lock(follow.about), by=by, at=at, follow=follow)
+    return _reopen(moves.lock(first), by=by, at=at, follow=follow)
 
 
 def _reopen(request: Request, *, by: str, at: datetime, words: str = "", follow: Request | None = None) -> Request:
@@ -97,8 +98,7 @@ def _reopen(request: Request, *, by: str, at: datetime, words: str = "", follow:
     request.status = Status.IN_PROGRESS
     request.save()
     # afterwards: the database refuses an open task in an answered request
-    settled = request.tasks.exclude(status=TaskStatus.OPEN)
-    settled.update(status=TaskStatus.OPEN, settled_at=None, settled_by="", ground="", planned_at=at)
+    steps.plan_anew(request, at=at)
     details = {"due_on": request.due_on.isoformat(), "after": follow.reference if follow else ""}
     timeline.tell(request, "reopened", by=by, at=at, words=words, details=details)
     return request

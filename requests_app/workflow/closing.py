@@ -5,10 +5,12 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from consents.models import Subject
 from portal.errors import Conflict
-from requests_app import consequences, four_eyes, rights, steps, timeline
+from requests_app import consequences, four_eyes, grounds, rights, steps, timeline
 from requests_app.models import Request, Task
-from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Right, Status, TaskStatus
+from requests_app.rights import base
+from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Ground, Right, Status, TaskStatus
 from requests_app.workflow import appealing, guards, moves, working
 
 BY_ITSELF = AT_ONCE | {Right.ERASURE}
@@ -69,24 +71,42 @@ def _answer(request: Request, *, by: str, at: datetime) -> None:
         return
     rights.of(request.right).finish(request=request, by=by, at=at)
     moves.close(request, to, by=by, at=at, letter="appeal_decided" if request.about_id else "")
-    if request.right in FOLLOW_UPS and request.about is not None and request.about.status in ANSWERED:
-        appealing.reopen_after(request, by=by, at=at)
+    first = four_eyes.first_of(request.about) if request.about is not None else None
+    if request.right in FOLLOW_UPS and first is not None and first.status in ANSWERED:
+        appealing.reopen_after(request, first, by=by, at=at)
 
 
 def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:
     """The letter is written while the address is known; files go, then the key. Everything else they asked is moot."""
-    others = Request.objects.open().filter(subject=request.subject_id).exclude(pk=request.pk)
-    alone = others.exclude(duplicate_of=request, status=Status.RECEIVED)
-    moot = list(alone.select_for_update(of=("self",)).select_related("subject").order_by("pk"))
-    for one in moot:
+    _others(request)
+    # from here on nothing more is taken in of them; what was a moment ago is found now
+    Subject.objects.select_for_update().get(pk=base.person(request).pk)
+    for one in _others(request):
         timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
         moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
-    moves.close(request, to, by=by, at=at, letter="erased")
+    _tell_of_erasure(request, at=at)
+    moves.close(request, to, by=by, at=at, letter=None)
     consequences.delete_everything(request, by=by, at=at)
     rights.of(request.right).finish(request=request, by=by, at=at)
     Request.objects.filter(subject=request.subject_id).update(
         sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"
     )
+
+
+def _others(request: Request) -> list[Request]:
+    """What else the person asks, locked; beside what is answered with this."""
+    others = Request.objects.open().filter(subject=request.subject_id).exclude(pk=request.pk)
+    alone = others.exclude(duplicate_of=request, status=Status.RECEIVED)
+    return list(alone.select_for_update(no_key=True, of=("self",)).select_related("subject").order_by("pk"))
+
+
+def _tell_of_erasure(request: Request, *, at: datetime) -> None:
+    """What is kept is told with its law (GDPR Art. 12(4)): no page says it any more."""
+    kept = request.tasks.filter(status=TaskStatus.EXEMPTED).values_list("ground", flat=True)
+    known = grounds.of(request.right)
+    laws = "; ".join(sorted({known[Ground(ground)] for ground in kept}))
+    for one in (request, *request.duplicates.filter(status=Status.RECEIVED).select_related("subject")):
+        consequences.letter(one, "erased_in_part" if laws else "erased", at=at, extra={"laws": laws})
 
 
 def _is_in_part(request: Request) -> bool:

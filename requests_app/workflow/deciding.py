@@ -73,9 +73,14 @@ def _refuse_or_not(request: Request, proposal: Proposal, *, by: str, at: datetim
         letter = "appeal_decided" if request.about_id else ""
         moves.close(request, Status.REFUSED, by=by, at=at, letter=letter, ground=proposal.ground)
         return
-    # whoever has not shown who they are goes on having to
-    back = Status.VERIFYING if request.identity_confirmed_at is None else Status.IN_PROGRESS
+    # whoever has not shown who they are, or is doubted, goes on having to
+    is_proven = request.identity_confirmed_at is not None and not _waits_for_proof(request)
+    back = Status.IN_PROGRESS if is_proven else Status.VERIFYING
     moves.move(request, back, code="refusal_sent_back", by=by, at=at, ground=proposal.ground)
+
+
+def _waits_for_proof(request: Request) -> bool:
+    return request.pauses.filter(reason=Wait.IDENTITY, ended_at__isnull=True).exists()
 
 
 def _check_ground(request: Request, ground: str) -> None:

@@ -8,7 +8,7 @@ from django.db.models.functions import Greatest
 
 from requests_app import consequences, timeline
 from requests_app.models import Request
-from requests_app.states import ANSWERED, Status
+from requests_app.states import ANSWERED, Right, Status
 from requests_app.workflow.guards import check_can_move
 
 _LETTERS = {
@@ -18,6 +18,7 @@ _LETTERS = {
     Status.WITHDRAWN: "withdrawn",
     Status.EXPIRED: "expired",
 }
+_DONE = frozenset({Status.FULFILLED, Status.PARTIALLY_FULFILLED})
 _WAY = {
     Status.FULFILLED: (Status.IN_PROGRESS, Status.FULFILLED),
     Status.PARTIALLY_FULFILLED: (Status.IN_PROGRESS, Status.PARTIALLY_FULFILLED),
@@ -27,8 +28,12 @@ _WAY = {
 
 
 def lock(request: Request) -> Request:
-    """The request as it is now, nobody else's until the transaction ends."""
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject", "about")
+    """The request as it is now, nobody else's until the transaction ends.
+
+    Requests are locked before their person, and by no key: intake holds the person when it links a new request to the
+    first, which would wait for a stronger lock for ever.
+    """
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject", "about")
     return rows.get(pk=request.pk)
 
 
@@ -48,10 +53,14 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
         consequences.letter(request, letter or _LETTERS[to], at=at)
     consequences.delete_evidence(request, by=by, at=at)
     _end_what_waits(request, by=by, at=at)
+    if to not in _DONE:
+        _call_off(request, by=by, at=at)
     request.closed_at = at
+    if request.subject_id is None:
+        _forget_what_was_typed(request)
     move(request, to, code=str(to), by=by, at=at, **details)
     if to in ANSWERED:
-        _answer_duplicates(request, to, by=by, at=at)
+        answer_duplicates(request, to, by=by, at=at)
     return request
 
 
@@ -62,11 +71,29 @@ def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
     request.proposals.filter(decided_at__isnull=True).update(decided_at=at, decided_by=by, is_approved=False)
 
 
-def _answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
+def _forget_what_was_typed(request: Request) -> None:
+    """Of somebody whom we never came to know no key could make it unreadable later, so it goes now."""
+    request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
+    request.contact_fingerprint = None
+    request.save(
+        update_fields=["sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint"]
+    )
+
+
+def _call_off(request: Request, *, by: str, at: datetime) -> None:
+    """What was arranged downstream for a request that comes to nothing."""
+    if request.event_id is None:
+        consequences.end_exemptions(request, by=by, at=at)
+    consequences.drop_corrections(request, by=by, at=at)
+
+
+def answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) -> None:
     """Whoever is not proven yet stays out of it; proving it looks for a first anew."""
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject")
     for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
-        consequences.letter(one, _LETTERS[to], at=at)
+        if request.right != Right.ERASURE or to == Status.REFUSED:
+            # an erasure is told by who knows what was kept
+            consequences.letter(one, _LETTERS[to], at=at)
         consequences.delete_evidence(one, by=by, at=at)
         for step in _WAY[to]:
             one.status = step

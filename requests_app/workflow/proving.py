@@ -55,4 +55,6 @@ def expire(*, request: Request, by: str, at: datetime) -> Request:
     request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
     request.contact_fingerprint = None
     request.save()
+    # of one that was doubted
+    working.let_duplicates_stand(request, by=by, at=at)
     return request

@@ -3,13 +3,15 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from consents.models import Subject
 from portal import actors
 from portal.models import User
-from requests_app import consequences, four_eyes, rights, steps, timeline
+from requests_app import consequences, duplicates, four_eyes, rights, steps, timeline
 from requests_app.models import Request
 from requests_app.rulebook import Wait
-from requests_app.states import AT_ONCE, Right, Status
+from requests_app.states import ANSWERED, AT_ONCE, CLOSED, Right, Status
 from requests_app.workflow import guards, moves
 
 _ANSWERED_BY_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
@@ -103,7 +105,7 @@ def withdraw(*, request: Request, by: str, at: datetime) -> Request:
     request = moves.lock(request)
     guards.check_can_withdraw(request)
     moves.close(request, Status.WITHDRAWN, by=by, at=at)
-    _let_duplicates_stand(request, by=by, at=at)
+    let_duplicates_stand(request, by=by, at=at)
     return request
 
 
@@ -119,11 +121,17 @@ def set_going(request: Request, *, by: str, at: datetime) -> Request:
     return request
 
 
-def _let_duplicates_stand(request: Request, *, by: str, at: datetime) -> None:
+def let_duplicates_stand(request: Request, *, by: str, at: datetime) -> None:
     """The oldest becomes the first of the others; what is done at once is done now."""
-    rows = Request.objects.select_for_update(of=("self",)).select_related("subject")
+    rows = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject")
     waiting = list(rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("received_at", "pk"))
-    if not waiting:
+    if not waiting or waiting[0].subject is None:
+        return
+    # the same may have been asked since by itself
+    Subject.objects.select_for_update(no_key=True).get(pk=waiting[0].subject.pk)
+    other = duplicates.find(waiting[:1], waiting[0].subject).get(waiting[0].pk)
+    if other is not None:
+        Request.objects.filter(pk__in=[one.pk for one in waiting]).update(duplicate_of=other)
         return
     first = waiting[0]
     first.duplicate_of = None
@@ -131,3 +139,19 @@ def _let_duplicates_stand(request: Request, *, by: str, at: datetime) -> None:
     timeline.tell(first, "stands_alone", by=by, at=at, details={"was_with": request.reference})
     Request.objects.filter(pk__in=[one.pk for one in waiting[1:]]).update(duplicate_of=first)
     begin(request=first, by=actors.SYSTEM, at=at)
+
+
+def left_behind() -> "QuerySet[Request]":
+    """Firsts that ended while the same was being asked again, or that followed another first: their duplicates wait."""
+    waiting = Request.objects.filter(duplicate_of__isnull=False, status=Status.RECEIVED)
+    return Request.objects.filter(pk__in=waiting.values("duplicate_of"), status__in=sorted(CLOSED)).order_by("pk")
+
+
+@transaction.atomic
+def take_along(*, request: Request, by: str, at: datetime) -> None:
+    """Answer the duplicates of an ended first with it; where it has no answer, let them stand."""
+    request = moves.lock(request)
+    if request.status in ANSWERED:
+        moves.answer_duplicates(request, Status(request.status), by=by, at=at)
+    elif request.is_closed:
+        let_duplicates_stand(request, by=by, at=at)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from portal import sealed_files
-from requests_app import identity, proofs, sealing, tasks
+from requests_app import identity, proofs, sealing, tasks, workflow
 from requests_app.models import Attachment, Request
 from requests_app.states import CheckStatus, FileUse, Status
 from tests.conftest import AT, BY
 from tests.requests_app.proving import SOON, ask, typed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("world")]
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +73,15 @@ def test_what_runs_out_loses_its_evidence_and_beat_sees_to_it() -> None:
     request.refresh_from_db()
     assert request.status == Status.EXPIRED
     assert not is_there(passport)
+
+
+def test_what_one_shows_for_a_group_stays_while_another_waits() -> None:
+    first, second = typed("access", "erasure")
+    code, file = ask(first), attached(first, FileUse.IDENTITY)
+    workflow.withdraw(request=first, by=BY, at=SOON)
+    assert first.checks.get(pk=code.check_id).status == CheckStatus.PENDING
+    file.refresh_from_db()
+    assert file.deleted_at is None
+    workflow.expire(request=second, by=BY, at=SOON)
+    file.refresh_from_db()
+    assert file.deleted_at == SOON

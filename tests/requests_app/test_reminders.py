@@ -278,6 +278,14 @@ def test_where_no_address_is_known_staff_confirm_receipt_by_hand(world: None) ->
     assert Request.objects.get().acknowledged_at is None
 
 
+def test_whoever_left_no_address_keeps_nobody_waiting(world: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reminders, "_FOUND", 1)
+    unsaved("US-CA", "access", RECEIVED, channel=Channel.LETTER).save()
+    wish = intake.Asked(rights=("access",), channel=Channel.LETTER)
+    intake.receive(asked=wish, subject=person("kim", "US-CA"), by=BY, at=RECEIVED + timedelta(days=1))
+    assert reminders.acknowledge_receipts(at=RECEIVED + timedelta(days=1)) == 1
+
+
 def test_looking_for_what_is_due_costs_the_same_however_many_are_reminded_of(
     db: None, django_assert_num_queries: Any
 ) -> None:

@@ -333,3 +333,11 @@ def test_no_sequence_of_steps_answers_a_request_with_open_work(alice: Subject, b
 def test_nothing_is_left_to_settle_of_what_was_withdrawn(alice: Subject, bob: User) -> None:
     assert steps.stops(withdrawn(alice, bob), at=LATER) == []
     assert steps.settle_due(at=LATER + timedelta(days=1)) == 0
+
+
+def test_an_answer_that_waits_for_staff_is_not_read_in_every_turn(alice: Subject, bob: User) -> None:
+    request = workflow.start(request=asked(alice, "access")[0], staff=bob, by=BY, at=SOON)
+    workflow.carry_out(request=request, by=BY, at=SOON)
+    assert not progress.ripe().exists()
+    request.packages.update(released_at=SOON)
+    assert progress.ripe().get().code == "collect"

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from portal.errors import NotFound
-from requests_app import grounds, steps, workflow
+from requests_app import grounds, identity, steps, workflow
 from requests_app.admin.deeds.base import APPROVE, Deed, Doing, colleagues, words
 from requests_app.models import Proposal, Request, Task
 from requests_app.rights import restriction
@@ -67,6 +67,14 @@ def part_of(model: Any, doing: Doing) -> Any:
         return from_here.get(pk=doing.of)
     except (model.DoesNotExist, ValueError, forms.ValidationError) as error:
         raise NotFound("unknown_part", "That is no part of this request.") from error
+
+
+def _decide(doing: Doing) -> None:
+    """What was sent back may have been proven while it waited for the decision."""
+    is_approved: bool = doing.filled["approve"]
+    workflow.decide(proposal=part_of(Proposal, doing), approve=is_approved, by=doing.by, at=doing.at)
+    if not is_approved:
+        identity.advance(request=doing.request, by=doing.by, at=doing.at)
 
 
 def always(request: Request) -> None:
@@ -155,9 +163,7 @@ DEEDS = (
         label=gettext_lazy("Decide"),
         says=gettext_lazy("You are the second pair of eyes: whoever proposed it cannot decide it."),
         done=gettext_lazy("It is decided."),
-        act=lambda doing: workflow.decide(
-            proposal=part_of(Proposal, doing), approve=doing.filled["approve"], by=doing.by, at=doing.at
-        ),
+        act=_decide,
         check=always,
         form=DecideForm,
         permission=APPROVE,

@@ -16,7 +16,7 @@ from portal import actors, audit
 from portal.errors import Conflict, NotFound
 from portal.models import AuditEntry
 from requests_app import packages, workflow
-from requests_app.models import Letter, Package, PackageDownload
+from requests_app.models import Letter, Package, PackageDownload, Request
 from requests_app.packages import releasing
 from requests_app.states import FileUse, PackageStatus
 from tests.conftest import BY
@@ -199,3 +199,12 @@ def test_what_staff_bring_from_other_systems_is_in_the_answer(alice: Subject) ->
     found = opened(built(request))
     (row,) = found.rows("files")
     assert (row["name"], found.files[row["file"]]) == ("crm.txt", b"from the CRM")
+
+
+def test_while_it_is_doubted_who_asks_nothing_is_released(alice: Subject) -> None:
+    package = built(access(alice))
+    Request.objects.update(status="received")
+    workflow.doubt(request=package.request, by=BY, at=SOON)
+    with pytest.raises(Conflict) as refused:
+        packages.release(package=package, by=BY, at=LATER)
+    assert refused.value.code == "not_proven"

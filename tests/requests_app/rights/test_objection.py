@@ -1,5 +1,6 @@
 """An objection: counts at once, without staff, and in every dataset of its purposes; also for what comes later."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,14 @@ def test_it_says_which_use(alice: Subject) -> None:
     for scope in ({}, {"purposes": []}, {"purposes": ["no-such"]}, {"people": ["x"]}, {"purposes": "ai-training"}):
         with pytest.raises(DomainError):
             asked(alice, "objection", scope=scope, at=AT)
+
+
+@pytest.mark.parametrize("right", ["objection", "restriction"])
+def test_after_a_yes_in_between_it_is_said_anew(alice: Subject, right: str) -> None:
+    said = {"scope": TRAINING} if right == "objection" else {}
+    asked(alice, right, **said)
+    say(alice, Action.GRANT if said else Action.UNRESTRICT, "ai-training" if said else "", at=SOON)
+    again, once_more = (asked(alice, right, at=SOON + timedelta(minutes=one), **said)[0] for one in (1, 2))
+    assert not allows(alice, "ai-training")
+    assert (again.status, again.duplicate_of) == (Status.IN_PROGRESS, None)
+    assert (once_more.status, once_more.duplicate_of) == (Status.RECEIVED, again)

@@ -8,6 +8,7 @@ import pytest
 
 from consents.models import Partner, Subject
 from downstream import propagation
+from downstream.models import Correction
 from portal.errors import Conflict, DomainError
 from portal.models import User
 from requests_app import looking, progress, steps, workflow
@@ -51,6 +52,23 @@ def test_every_dataset_that_holds_the_person_gets_a_correction(
         workflow.fulfil(request=request, by=BY, at=LATER)
     for task in steps.open_tasks(request):
         steps.settle_by_hand(task=task, evidence="Corrected; everybody who got it was told.", by=BY, at=LATER)
+    assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
+
+
+def test_what_is_opened_again_is_corrected_again(alice: Subject, bob: User, tmp_path: Path) -> None:
+    posts(tmp_path, "alice")
+    request = set_going(alice, bob, NAME)
+    looking.look(at=SOON)
+    steps.settle_by_hand(task=steps.open_tasks(request)[0], evidence="Corrected.", by=BY, at=SOON)
+    workflow.fulfil(request=request, by=BY, at=SOON)
+    workflow.reopen(request=request, by=BY, at=LATER, words="It is still wrong.")
+    workflow.carry_out(request=request, by=BY, at=LATER)
+    looking.look(at=LATER)
+    assert looking.follow(at=LATER) == 0
+    request.refresh_from_db()
+    (task,) = steps.open_tasks(request)
+    assert list(Correction.objects.order_by("asked_at").values_list("state", flat=True)) == ["done", "open"]
+    steps.settle_by_hand(task=task, evidence="Corrected at last.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 
 

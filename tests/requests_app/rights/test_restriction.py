@@ -104,3 +104,30 @@ def test_what_another_request_restricts_stays(alice: Subject, bob: User) -> None
     with pytest.raises(Conflict) as erased:
         restriction.lift(request=second, by=BY, at=AFTER)
     assert erased.value.code == "being_erased"
+
+
+def test_two_that_restrict_the_same_are_lifted_once_the_person_was_told_of_both(alice: Subject) -> None:
+    first, second = in_force(alice), in_force(alice)
+    restriction.tell_of_lifting(request=first, by=BY, at=LATER)
+    restriction.tell_of_lifting(request=second, by=BY, at=LATER + timedelta(days=1))
+    with pytest.raises(Conflict, match="less than 7 days"):
+        restriction.lift(request=first, by=BY, at=AFTER)
+    restriction.lift(request=first, by=BY, at=AFTER + timedelta(days=1))
+    assert not restriction.lasts(first)
+
+
+def test_what_was_opened_again_can_be_lifted_again(alice: Subject) -> None:
+    request = in_force(alice)
+    restriction.tell_of_lifting(request=request, by=BY, at=LATER)
+    restriction.lift(request=request, by=BY, at=AFTER)
+    again = AFTER + timedelta(hours=1)
+    workflow.reopen(request=request, by=BY, at=again, words="The authority wants it so.")
+    workflow.carry_out(request=request, by=BY, at=again)
+    propagate()
+    assert closes(request)
+    request.refresh_from_db()
+    restriction.tell_of_lifting(request=request, by=BY, at=again)
+    with pytest.raises(Conflict, match="less than 7 days"):
+        restriction.lift(request=request, by=BY, at=again + timedelta(days=1))
+    restriction.lift(request=request, by=BY, at=again + restriction.TOLD_BEFORE)
+    assert not restriction.lasts(request)

@@ -204,3 +204,23 @@ def test_an_appeal_through_any_door_has_the_same_rule(refused: Request, charlie:
     with pytest.raises(intake.IntakeError) as said:
         intake.receive(asked=both, subject=refused.subject, by=BY, at=LATER)
     assert said.value.code == "follow_up_alone"
+
+
+def test_a_complaint_about_a_duplicate_opens_what_answered_it(alice: Subject, bob: User, petra: User) -> None:
+    first = workflow.start(request=asked(alice, "access")[0], staff=bob, by=BY, at=AT)
+    duplicate = asked(alice, "access", at=SOON)[0]
+    workflow.decide(proposal=refusal_of(first), approve=True, by=OTHER, at=SOON)
+    duplicate.refresh_from_db()
+    follow = appealed(duplicate, "complaint")
+    with pytest.raises(Forbidden, match="had a part"):
+        workflow.fulfil(request=follow, by=OTHER, at=LATER)
+    workflow.fulfil(request=looked_at(follow, petra), by=THIRD, at=LATER)
+    first.refresh_from_db()
+    assert (first.status, first.reopened_at) == (Status.IN_PROGRESS, LATER)
+
+
+def test_who_complains_on_the_pages_is_confirmed_at_once(grace: Subject, bob: User) -> None:
+    first = workflow.start(request=asked(grace, "access")[0], staff=bob, by=BY, at=AT)
+    workflow.decide(proposal=refusal_of(first), approve=True, by=OTHER, at=SOON)
+    first.refresh_from_db()
+    assert appealed(first, "complaint").acknowledged_at == LATER

@@ -7,11 +7,12 @@ from consents.models import Subject
 from portal import actors
 from portal.errors import Conflict, DomainError, Forbidden
 from portal.models import AuditEntry, User
-from requests_app import grounds, sealing, workflow
+from requests_app import grounds, identity, sealing, workflow
 from requests_app.models import Proposal
 from requests_app.states import Ground, Right, Status
 from tests.conftest import BY, OTHER
-from tests.requests_app.asking import LATER, SOON, awaiting, refusal_of, started, verifying
+from tests.requests_app.asking import LATER, SOON, asked, awaiting, refusal_of, started, verifying
+from tests.requests_app.proving import ask, objecting, type_in
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +70,24 @@ def test_of_somebody_unproven_it_goes_back_to_waiting_for_proof(alice: Subject) 
     workflow.decide(proposal=refusal_of(request, ground="not_identified"), approve=False, by=OTHER, at=LATER)
     request.refresh_from_db()
     assert request.status == Status.VERIFYING
+
+
+def test_of_somebody_doubted_it_goes_back_to_waiting_for_proof(alice: Subject) -> None:
+    request = workflow.doubt(request=asked(alice, "access")[0], by=BY, at=SOON)
+    workflow.decide(proposal=refusal_of(request, ground="not_identified"), approve=False, by=OTHER, at=LATER)
+    request.refresh_from_db()
+    assert request.status == Status.VERIFYING
+
+
+def test_what_was_proven_meanwhile_goes_on_once_it_is_sent_back(world: None) -> None:
+    request = objecting()
+    sent = ask(request)
+    proposal = refusal_of(request, ground="not_identified")
+    type_in(sent)
+    workflow.decide(proposal=proposal, approve=False, by=OTHER, at=LATER)
+    (request,) = identity.advance(request=request, by=OTHER, at=LATER)
+    assert (request.status, request.contact_fingerprint) == (Status.IN_PROGRESS, None)
+    assert sealing.unseal_json(request, request.sealed_contact, context=sealing.CONTACT) == ["email", "zoe@example.org"]
 
 
 def test_proposing_ends_the_wait_for_the_person(alice: Subject, bob: User) -> None:

@@ -83,6 +83,18 @@ def test_out_of_time_nothing_that_was_typed_is_kept() -> None:
     assert not request.pauses.filter(ended_at__isnull=True).exists()
 
 
+@pytest.mark.parametrize("end", ["withdrawn", "refused"])
+def test_of_somebody_who_stays_unknown_nothing_is_kept_either(end: str) -> None:
+    request = unknown()
+    if end == "withdrawn":
+        workflow.withdraw(request=request, by=BY, at=LATER)
+    else:
+        workflow.decide(proposal=refusal_of(request, ground="not_identified"), approve=True, by=OTHER, at=LATER)
+    request.refresh_from_db()
+    assert request.is_closed
+    assert [request.sealed_note, request.sealed_contact, request.contact_fingerprint] == [None, None, None]
+
+
 def test_a_duplicate_is_refused_with_the_first(alice: Subject, bob: User) -> None:
     first, second = started(alice, bob), asked(alice, "erasure", at=SOON)[0]
     workflow.decide(proposal=refusal_of(first), approve=True, by=OTHER, at=LATER)
