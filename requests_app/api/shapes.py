@@ -200,7 +200,7 @@ def request_out(one: Request) -> dict[str, Any]:
         "acknowledge_by": one.acknowledge_by.isoformat() if one.acknowledge_by else None,
         "extended_until": one.extended_until.isoformat() if one.extended_until else None,
         "closed_at": one.closed_at.isoformat() if one.closed_at else None,
-        "duplicate_of": references.encode("Q", one.duplicate_of_id) if one.duplicate_of_id else None,
+        "duplicate_of": _first(one),
         "refusal_ground": one.refusal_ground,
         "house_rule": one.rule == ANYWHERE,
         "links": {"self": path, "messages": f"{path}/messages", "package": f"{path}/package"},
@@ -208,6 +208,13 @@ def request_out(one: Request) -> dict[str, Any]:
     if one.status == Status.VERIFYING:
         said["verification_url"] = front_ends.verification_url(one)
     return said
+
+
+def _first(one: Request) -> str | None:
+    """What was asked before. Nobody learns of it by naming a person: only once that person showed that they ask."""
+    if one.duplicate_of_id is None or one.status == Status.VERIFYING:
+        return None
+    return references.encode("Q", one.duplicate_of_id)
 
 
 def one_request_out(one: Request, *, at: datetime) -> dict[str, Any]:
