@@ -35,7 +35,7 @@ class Messages(ReadingAndWriting):
     def get(self, request: Call, reference: str) -> Response:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(request, partner)
+        sent.check_may_read(request, partner, found)
         said = [
             {
                 "id": str(one.id),
@@ -86,7 +86,7 @@ class AnswerPackage(PartnerView):
     def get(self, request: Call, reference: str) -> StreamingHttpResponse:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(request, partner)
+        sent.check_may_read(request, partner, found)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
         return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)
