@@ -75,6 +75,8 @@ class Messages(ReadingAndWriting):
 
 class AnswerPackage(PartnerView):
     required_scope = "requests:read"
+    # a HEAD would count as a download of nothing
+    http_method_names = ["get", "options"]
 
     @extend_schema(
         parameters=[shapes.REFERENCE],

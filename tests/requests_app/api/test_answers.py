@@ -159,3 +159,11 @@ def test_of_who_lives_beyond_the_registration_nothing_is_told(world: None, own_f
     for what in ("messages", "package"):
         assert problem(kiosk.get(f"/requests/{said['reference']}/{what}")) == (403, "subject_not_yours")
     assert not PackageDownload.objects.exists()
+
+
+def test_asking_for_the_head_is_no_download(front_end: FrontEnd, own_folder: None) -> None:
+    request = sent(front_end)
+    packed(request)
+    answer = front_end.client.head(f"/api/v1/requests/{request.reference}/package")
+    assert answer.status_code == 405
+    assert not PackageDownload.objects.exists()
