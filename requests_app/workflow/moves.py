@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from requests_app import consequences, timeline
+from requests_app import consequences, sealing, timeline
 from requests_app.models import Request
 from requests_app.states import ANSWERED, Status
 from requests_app.workflow.guards import check_can_move
@@ -24,6 +24,7 @@ _WAY = {
     Status.REFUSED: (Status.IN_PROGRESS, Status.IN_REVIEW, Status.REFUSED),
 }
 """How a duplicate that nobody has taken up comes to the answer of the first."""
+_TYPED = ("sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint")
 
 
 def lock(request: Request) -> Request:
@@ -53,6 +54,27 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     if to in ANSWERED:
         _answer_duplicates(request, to, by=by, at=at)
     return request
+
+
+def forget_typed(request: Request) -> None:
+    """Nothing of what was typed stays."""
+    nothing = dict.fromkeys(_TYPED)
+    Request.objects.filter(pk=request.pk).update(**nothing)
+    for name in _TYPED:
+        setattr(request, name, None)
+
+
+def forget_unknown(request: Request) -> None:
+    """What was taken back or ran out before it was known whose it is: no key could make it unreadable later.
+
+    The codes of a group go to what its first request says, so nothing goes while one of it waits for a proof.
+    """
+    group = Request.objects.filter(group=request.group)
+    if group.filter(status=Status.VERIFYING).exists():
+        return
+    for one in group.filter(subject=None, status__in=[Status.WITHDRAWN, Status.EXPIRED]):
+        forget_typed(request if one.pk == request.pk else one)
+        one.messages.update(sealed_body=sealing.seal(one, "", context=sealing.MESSAGE))
 
 
 def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
