@@ -267,6 +267,11 @@ OAUTH2_PROVIDER = {
 }
 # Of a JSON call too: 10,000 ids of 255 letters fit in.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# No plain copy of anybody's passport on a disk, not even on its way.
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "portal.uploads.SealedUploadHandler",
+]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["portal.api_tokens.BearerTokens"],
     "DEFAULT_PERMISSION_CLASSES": ["portal.api_access.PartnerHasScope"],

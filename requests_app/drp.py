@@ -161,10 +161,10 @@ def status_object(sent: AgentRequest, now: Standing) -> dict[str, Any]:
     }
     if now.reason:
         said["reason"] = now.reason
-    return said | (_settled_details(sent, now) if sent.request is None else _details(sent.request, now))
+    return said | (_settled_details(sent, now) if sent.request is None else _details(sent, sent.request, now))
 
 
-def _details(request: Request, now: Standing) -> dict[str, Any]:
+def _details(sent: AgentRequest, request: Request, now: Standing) -> dict[str, Any]:
     if now.reason == NEED_VERIFICATION:
         until = request.received_at + settings.PROOF_WITHIN
         return {
@@ -173,8 +173,8 @@ def _details(request: Request, now: Standing) -> dict[str, Any]:
             "processing_details": "The person has to confirm this by a code that we sent them.",
         }
     if now.status == IN_PROGRESS:
-        zone = rulebook.thaw(request.terms).zone
-        return {"expected_by": datetime.combine(request.due_on, time(23, 59, 59), tzinfo=zone).isoformat()}
+        # a no is on its way without the person's word, so by its day nobody is known from the unknown
+        return _expected(request if request.right in RISKY else _anybodys(sent))
     if now.status == FULFILLED and request.right == Right.ACCESS:
         # behind the person's own sign-in: data is handed to nobody else
         return {"results_url": front_ends.page_url(request)}
@@ -183,11 +183,7 @@ def _details(request: Request, now: Standing) -> dict[str, Any]:
 
 def _settled_details(sent: AgentRequest, now: Standing) -> dict[str, Any]:
     if now.status == IN_PROGRESS:
-        # as of anybody's, so that nobody's having been erased shows
-        place = _PLACES.get(sent.regime, _ELSEWHERE)
-        alike = Request(right=RIGHTS[sent.exercise], jurisdiction=place, received_at=sent.received_at)
-        legal_clock.set_at_receipt(alike, is_proven=True)
-        return _details(alike, now)
+        return _expected(_anybodys(sent))
     if sent.exercise == OPT_IN:
         return {"processing_details": f"The person says this themselves: {settings.SITE_URL}{reverse('choices')}"}
     if now.reason == "insuf_verification":
@@ -195,6 +191,19 @@ def _settled_details(sent: AgentRequest, now: Standing) -> dict[str, Any]:
     if now.reason == "claim_not_covered":
         return {"processing_details": "Nothing is done here that this right is about."}
     return {}
+
+
+def _anybodys(sent: AgentRequest) -> Request:
+    """The same asked of somebody of whom nothing is known but what the agent says: neither known nor erased shows."""
+    place = _PLACES.get(sent.regime, _ELSEWHERE)
+    alike = Request(right=RIGHTS[sent.exercise], jurisdiction=place, received_at=sent.received_at)
+    legal_clock.set_at_receipt(alike, is_proven=True)
+    return alike
+
+
+def _expected(request: Request) -> dict[str, Any]:
+    zone = rulebook.thaw(request.terms).zone
+    return {"expected_by": datetime.combine(request.due_on, time(23, 59, 59), tzinfo=zone).isoformat()}
 
 
 def _sent(agent: Agent) -> QuerySet[AgentRequest]:

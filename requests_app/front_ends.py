@@ -8,11 +8,10 @@ from django.db import transaction
 from django.urls import reverse
 
 from portal.errors import Conflict
-from requests_app import codes, identity, intake, letters, messages, packages, proofs
+from requests_app import codes, identity, intake, letters, messages, packages
 from requests_app.codes import IdentityError, TooMany
 from requests_app.messages import Shown
 from requests_app.models import Message, Request
-from requests_app.states import CheckStatus
 
 LETTERS_TASK = letters.SEND_TASK
 
@@ -40,10 +39,7 @@ def ask_code(*, request: Request, by: str, at: datetime, client: str = "") -> No
 
 def confirm(*, request: Request, code: str, at: datetime) -> list[Request]:
     """Show by a code from the mail who asks; answers the requests made in one go. Raises CodeRefused."""
-    pending = proofs.of_group(request.group).filter(
-        status=CheckStatus.PENDING, method__in=proofs.BY_CODE, expires_at__gt=at
-    )
-    newest = pending.order_by("-asked_at", "-id").first()
+    newest = identity.to_type(request, at=at)
     if newest is None:
         raise codes.refused()
     return identity.check_code(check_id=newest.pk, code=code, at=at)

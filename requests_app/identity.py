@@ -44,6 +44,7 @@ __all__ = [
     "not_sent",
     "require",
     "start_of_group",
+    "to_type",
 ]
 
 MOST_FAILED = 3
@@ -84,6 +85,16 @@ def check_code(*, check_id: uuid.UUID, code: str, at: datetime) -> list[Request]
     except Conflict:
         # registered or erased by somebody else at this very moment; now that is known
         return _pass(check_id, code, at)
+
+
+def to_type(request: Request, *, at: datetime) -> IdentityCheck | None:
+    """The newest asking of the request's group whose code may still be typed.
+
+    None of these is what staff asked for: the code for that is sent, and asked for, apart.
+    """
+    pending = proofs.of_group(request.group).filter(status=CheckStatus.PENDING, method__in=BY_CODE, expires_at__gt=at)
+    sent = pending.filter(expires_at__lte=F("asked_at") + codes.HOLDS_FOR, tries__lt=MOST_TRIES)
+    return sent.order_by("-asked_at", "-pk").first()
 
 
 def check_can_require(request: Request) -> None:

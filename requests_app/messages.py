@@ -101,14 +101,15 @@ def write(*, request: Request, body: str, by: str, at: datetime, files: Sequence
 
 
 @transaction.atomic
-def read(*, request: Request, by_person: bool, at: datetime) -> list[Shown]:
+def read(*, request: Request, by_person: bool, at: datetime, counts: bool = True) -> list[Shown]:
     """Everything written about a request, the oldest first; what is new to this reader counts as read from now on.
 
-    What staff write is read by the person, and the other way round. As many queries, however much was written.
+    What staff write is read by the person, and the other way round. Where it does not count, somebody only looks on,
+    who answers nothing. As many queries, however much was written.
     """
     rows = list(request.messages.order_by("sent_at", "id"))
     new = {one.pk for one in rows if one.read_at is None and (one.direction == Message.FROM_STAFF) == by_person}
-    if new:
+    if new and counts:
         Message.objects.filter(pk__in=new, read_at__isnull=True).update(read_at=at)
     files = _files_of(request)
     bodies = sealing.unseal_all(request, [(one.sealed_body, sealing.MESSAGE) for one in rows])
@@ -121,7 +122,7 @@ def read(*, request: Request, by_person: bool, at: datetime) -> list[Shown]:
             body=body,
             files=tuple(files.get(one.pk, ())),
             is_new=one.pk in new,
-            read_at=at if one.pk in new else one.read_at,
+            read_at=at if counts and one.pk in new else one.read_at,
             template=one.template,
         )
         for one, body in zip(rows, bodies, strict=True)

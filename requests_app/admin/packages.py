@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from portal import clock, downloads, nudge
+from portal import audit, clock, downloads, nudge
 from portal.errors import DomainError
 from portal.staff_pages import ReadOnlyAdmin, badge, by, found, named
 from requests_app import evidence, packages
@@ -84,6 +84,8 @@ class PackageAdmin(ReadOnlyAdmin):
             done = _acted(request, one, form)
             if done is not None:
                 return done
+        # what is left out, and why, names people too
+        audit.record(at=clock.now(), by=by(request), action="request.look_at_answer", of=("request", one.pk))
         context = {**self.admin_site.each_context(request), **_shown(request, one), "form": form}
         return TemplateResponse(request, "admin/requests_app/package/answer.html", context)
 

@@ -65,7 +65,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "tasks": _tasks(request, staff),
         "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
         "proposals": _proposals(request, staff),
-        "written": [(one, named(one.author)) for one in messages.read(request=request, by_person=False, at=at)],
+        "written": _written(request, staff, at=at),
         "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
@@ -74,6 +74,13 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }
+
+
+def _written(request: Request, staff: User, *, at: datetime) -> list[tuple[messages.Shown, str]]:
+    """What was written, and by whom; an auditor's look leaves it unread for those who answer."""
+    counts = staff.has_perm(BY_NAME["write"].permission)
+    shown = messages.read(request=request, by_person=False, at=at, counts=counts)
+    return [(one, named(one.author)) for one in shown]
 
 
 def _templates(request: Request) -> list[tuple[str, str]]:

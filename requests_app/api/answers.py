@@ -35,7 +35,7 @@ class Messages(ReadingAndWriting):
     def get(self, request: Call, reference: str) -> Response:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(request, partner)
+        sent.check_may_read(request, partner, found)
         said = [
             {
                 "id": str(one.id),
@@ -75,6 +75,8 @@ class Messages(ReadingAndWriting):
 
 class AnswerPackage(PartnerView):
     required_scope = "requests:read"
+    # a HEAD would count as a download of nothing
+    http_method_names = ["get", "options"]
 
     @extend_schema(
         parameters=[shapes.REFERENCE],
@@ -86,7 +88,7 @@ class AnswerPackage(PartnerView):
     def get(self, request: Call, reference: str) -> StreamingHttpResponse:
         partner = partners.of(request)
         found = sent.one(partner, reference)
-        sent.check_vouches(request, partner)
+        sent.check_may_read(request, partner, found)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
         return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework.request import Request as Call
 
+from consents.api import partners
 from consents.models import Partner
 from portal import references
 from portal.errors import Forbidden, NotFound
@@ -30,8 +31,18 @@ def vouches(call: Call, partner: Partner) -> bool:
     return VOUCH in partner.scopes and bool(token.allow_scopes([VOUCH]))
 
 
-def check_vouches(call: Call, partner: Partner) -> None:
-    """What we answer a person goes out through those alone who verify whom they hand it to. Raises Forbidden."""
+def sees(partner: Partner, request: Request) -> bool:
+    """Whether whose request it turned out to be is somebody whom the registration covers."""
+    return request.subject is None or partners.sees(partner, request.subject)
+
+
+def check_may_read(call: Call, partner: Partner, request: Request) -> None:
+    """What we answer a person goes out through those alone who verify whom they hand it to.
+
+    Raises Forbidden(`not_vouching` | `subject_not_yours`).
+    """
+    if not sees(partner, request):
+        raise Forbidden("subject_not_yours", "This person lives elsewhere: they read this on our pages.")
     if not vouches(call, partner):
         raise Forbidden(
             "not_vouching", f"Your registration or token lacks {VOUCH}: the person reads this on our pages."

@@ -85,7 +85,9 @@ class RequestOut(serializers.Serializer[Any]):
     group = serializers.UUIDField(help_text="Requests that were made in one go have the same")
     right = serializers.ChoiceField(choices=Right.choices)
     status = serializers.ChoiceField(choices=Status.choices)
-    subject = serializers.UUIDField(allow_null=True, help_text="null until it is known who asks")
+    subject = serializers.UUIDField(
+        allow_null=True, help_text="null until it is known who asks, and of whom you may not name"
+    )
     capacity = serializers.ChoiceField(choices=Capacity.choices)
     scope = serializers.DictField()
     received_at = serializers.DateTimeField()
@@ -184,7 +186,8 @@ class SaidsOut(serializers.Serializer[Any]):
     messages = SaidOut(many=True, help_text="The oldest first")
 
 
-def request_out(one: Request) -> dict[str, Any]:
+def request_out(one: Request, *, is_seen: bool = True) -> dict[str, Any]:
+    """A request as its partner sees it; not `is_seen` is whom the partner's registration does not cover."""
     reference = one.reference
     path = f"{PATH}/{reference}"
     said = {
@@ -192,7 +195,7 @@ def request_out(one: Request) -> dict[str, Any]:
         "group": str(one.group),
         "right": str(one.right),
         "status": str(one.status),
-        "subject": str(one.subject_id) if one.subject_id else None,
+        "subject": str(one.subject_id) if one.subject_id and is_seen else None,
         "capacity": str(one.capacity),
         "scope": one.scope,
         "received_at": one.received_at.isoformat(),
@@ -200,7 +203,7 @@ def request_out(one: Request) -> dict[str, Any]:
         "acknowledge_by": one.acknowledge_by.isoformat() if one.acknowledge_by else None,
         "extended_until": one.extended_until.isoformat() if one.extended_until else None,
         "closed_at": one.closed_at.isoformat() if one.closed_at else None,
-        "duplicate_of": references.encode("Q", one.duplicate_of_id) if one.duplicate_of_id else None,
+        "duplicate_of": _first(one),
         "refusal_ground": one.refusal_ground,
         "house_rule": one.rule == ANYWHERE,
         "links": {"self": path, "messages": f"{path}/messages", "package": f"{path}/package"},
@@ -210,15 +213,23 @@ def request_out(one: Request) -> dict[str, Any]:
     return said
 
 
-def one_request_out(one: Request, *, at: datetime) -> dict[str, Any]:
+def _first(one: Request) -> str | None:
+    """What was asked before. Nobody learns of it by naming a person: only once that person showed that they ask."""
+    if one.duplicate_of_id is None or one.status == Status.VERIFYING:
+        return None
+    return references.encode("Q", one.duplicate_of_id)
+
+
+def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, Any]:
     """The same with its clock, its timeline, its tasks and how many messages there are (five statements)."""
     said = list(one.messages.values_list("direction", "read_at"))
     unread = [at for direction, at in said if direction == Message.FROM_STAFF and at is None]
+    tasks = one.tasks.select_related("dataset", "system") if is_seen else ()
     return {
-        **request_out(one),
+        **request_out(one, is_seen=is_seen),
         "clock": _clock_out(one, at=at),
         "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
-        "tasks": [_task_out(task) for task in one.tasks.select_related("dataset", "system")],
+        "tasks": [_task_out(task) for task in tasks],
         "messages": {"total": len(said), "unread": len(unread)},
     }
 

@@ -79,11 +79,12 @@ class Requests(ReadingAndWriting):
     def get(self, request: Call) -> Response:
         partner = partners.of(request)
         asked = shapes.RequestsQuery.parse(request.query_params.dict())
-        rows = _filtered(sent.by(partner), asked).defer(*_UNSHOWN).order_by("-id")
+        rows = _filtered(sent.by(partner), asked).select_related("subject").defer(*_UNSHOWN).order_by("-id")
         page = list(rows[: asked["limit"] + 1])
         shown = page[: asked["limit"]]
         more = shown[-1].reference if len(page) > len(shown) else None
-        answer = {"requests": [shapes.request_out(one) for one in shown], "next": more}
+        told = [shapes.request_out(one, is_seen=sent.sees(partner, one)) for one in shown]
+        answer = {"requests": told, "next": more}
         return Response(answer, headers=_link(request, more) if more else None)
 
 
@@ -95,8 +96,10 @@ class OneRequest(ReadingAndWriting):
         summary="One request: its clock and how it was counted, what happened, the work in each place",
     )
     def get(self, request: Call, reference: str) -> Response:
-        found = sent.one(partners.of(request), reference)
-        return Response(shapes.one_request_out(found, at=clock.now()), headers={"Cache-Control": "no-store"})
+        partner = partners.of(request)
+        found = sent.one(partner, reference)
+        told = shapes.one_request_out(found, is_seen=sent.sees(partner, found), at=clock.now())
+        return Response(told, headers={"Cache-Control": "no-store"})
 
     @extend_schema(
         parameters=[shapes.REFERENCE],
@@ -110,7 +113,7 @@ class OneRequest(ReadingAndWriting):
         found = sent.one(partner, reference)
         workflow.withdraw(request=found, by=actors.partner(partner.slug), at=clock.now())
         found.refresh_from_db()
-        return Response(shapes.request_out(found))
+        return Response(shapes.request_out(found, is_seen=sent.sees(partner, found)))
 
 
 def _take_in(partner: Partner, body: dict[str, Any], *, vouched: bool, at: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from requests_app.packages.building import BUILD_TASK, ask, build_next, can_ask,
 from requests_app.packages.previews import look, names
 from requests_app.packages.redaction import What, redact, undo
 from requests_app.packages.releasing import (
+    can_download,
     can_release,
     check_can_download,
     check_can_release,
@@ -25,6 +26,7 @@ __all__ = [
     "ask",
     "build_next",
     "can_ask",
+    "can_download",
     "can_release",
     "check_can_ask",
     "check_can_download",

@@ -10,7 +10,7 @@ from django.utils import translation
 
 from portal import audit
 from requests_app.models import Request
-from requests_app.packages import building, contents, redaction
+from requests_app.packages import building, contents, redaction, spooling
 from requests_app.packages.parts import Asking, Column, Part, Row, Unreadable, plain
 from requests_app.packages.redaction import Redactor, What
 
@@ -87,11 +87,16 @@ def _look(request: Request, part: Part, find: str, trying: What | None) -> Previ
                 continue
             matching += 1
             if len(seen) < MOST:
-                seen.append(Seen(redaction.mark_of(row), row, redactor.apply(row)))
+                seen.append(Seen(redaction.mark_of(row), row, _left(part, redactor, gathered, row)))
                 columns |= {name: Column(name, name, "any") for name in row if name not in columns}
     except Unreadable as error:
         unread = error.message
     return Preview(part, tuple(columns.values()), tuple(seen), looked_at, matching, is_whole, unread)
+
+
+def _left(part: Part, redactor: Redactor, gathered: Row, row: Row) -> Row | None:
+    left = redactor.apply(row)
+    return None if left is None else spooling.without_files(part, redactor, gathered, row, left)
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from portal.errors import Conflict, DomainError
 from requests_app import sealing, timeline
 from requests_app.models import Redaction, Request
+from requests_app.packages import file_words
 from requests_app.packages.parts import Row
 from requests_app.states import Ground
 
@@ -85,6 +86,19 @@ class Redactor:
             if changed != row:
                 self._count(self.entries, one)
                 row = changed
+        return row
+
+    def without_file(self, row: Row, before: Row, column: str, read: Callable[[], Iterator[bytes]]) -> Row:
+        """The same without the file that this column names, where it holds words that have to go.
+
+        `before` is the row as it was gathered. A file is left out whole: it is not ours to write anew.
+        """
+        for one, rows, pattern in self._mine:
+            if pattern is None or one.what.column not in ("", column) or (rows and mark_of(before) not in rows):
+                continue
+            if file_words.holds(read(), pattern):
+                self._count(self.entries, one)
+                return {**row, column: self._marker}
         return row
 
     def _changed(self, row: Row, column: str, pattern: re.Pattern[str] | None) -> Row:

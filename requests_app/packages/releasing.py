@@ -16,6 +16,7 @@ from requests_app.packages.spooling import KIND
 from requests_app.states import PackageStatus, Status
 
 _MOST_AT_ONCE = 200
+_WITHOUT_ANSWER = (Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED)
 _DEAD_AFTER = timedelta(minutes=10)
 """How long nothing was written to a file that somebody began, before nobody is at it any more."""
 
@@ -35,7 +36,7 @@ def check_can_release(package: Package) -> None:
     """Raise Conflict unless it is built, and just as it would be built now, as far as redactions go."""
     if package.status != PackageStatus.REVIEW:
         raise Conflict("wrong_state", "Only an answer that waits for your look can be released.")
-    if package.request.status in {Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED}:
+    if package.request.status in _WITHOUT_ANSWER:
         raise Conflict("closed", "This request is closed; nothing is handed out any more.")
     if package.request.status == Status.VERIFYING:
         raise Conflict("not_proven", "It is doubted who asks; nothing is handed out before that is shown.")
@@ -61,7 +62,8 @@ def can_release(package: Package) -> bool:
 def release(*, package: Package, by: str, at: datetime) -> Package:
     """Let the person fetch it until it expires, and write to them that it is there; earlier ones are deleted.
 
-    Raises Conflict(`wrong_state` | `closed` | `erased` | `redactions_changed` | `redaction_without_effect`).
+    Raises Conflict(`wrong_state` | `closed` | `not_proven` | `erased` | `redactions_changed` |
+    `redaction_without_effect`).
     """
     request = (
         Request.objects.select_for_update(no_key=True, of=("self",))
@@ -86,13 +88,26 @@ def release(*, package: Package, by: str, at: datetime) -> Package:
 
 
 def check_can_download(package: Package, *, at: datetime) -> None:
-    """Raise Conflict(`not_ready` | `package_expired` | `package_deleted`) unless the person can fetch it now."""
-    if package.status == PackageStatus.DELETED:
+    """Raise Conflict(`not_ready` | `package_expired` | `package_deleted`) unless the person can fetch it now.
+
+    Also one that is there still: what ended without an answer is deleted by the next turn of beat, and whoever is
+    doubted since gets nothing before it is shown who they are.
+    """
+    if package.status == PackageStatus.DELETED or package.request.status in _WITHOUT_ANSWER:
         raise Conflict("package_deleted", "This answer was deleted; ask for it again.")
-    if package.status != PackageStatus.READY or package.expires_at is None:
+    is_doubted = package.request.status == Status.VERIFYING
+    if package.status != PackageStatus.READY or package.expires_at is None or is_doubted:
         raise Conflict("not_ready", "The answer is not ready yet.")
     if package.expires_at <= at:
         raise Conflict("package_expired", "The time to fetch this answer is over; ask for it again.")
+
+
+def can_download(package: Package, *, at: datetime) -> bool:
+    try:
+        check_can_download(package, at=at)
+    except Conflict:
+        return False
+    return True
 
 
 @transaction.atomic
@@ -149,7 +164,7 @@ def _over(at: datetime) -> "QuerySet[Package]":
     over = (
         Q(expires_at__lte=at)
         | Q(request__subject__erased_at__isnull=False)
-        | Q(request__status__in=[Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED])
+        | Q(request__status__in=_WITHOUT_ANSWER)
         | closed & ~Q(status=PackageStatus.READY)
     )
     building_now = [PackageStatus.WAITING, PackageStatus.BUILDING]

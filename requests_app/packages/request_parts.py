@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from requests_app import attachments, sealing
@@ -10,7 +10,7 @@ from requests_app import timeline as timelines
 from requests_app.models import Attachment, Message, Request, TimelineEntry
 from requests_app.packages import parts
 from requests_app.packages.parts import Asking, Column, Part, Row
-from requests_app.states import FileUse
+from requests_app.states import ANSWERED, FileUse
 
 _AT_ONCE = 500
 _SHOWN = (FileUse.MESSAGE, FileUse.ANSWER)
@@ -128,6 +128,9 @@ def files(asking: Asking) -> Part:
 
 def _attachments(asking: Asking) -> Iterator[Attachment]:
     theirs = Attachment.objects.filter(request__in=_of(asking), use__in=_SHOWN, deleted_at__isnull=True)
+    given = Q(request=asking.request) | Q(request__status__in=ANSWERED)
+    # parts of another answer are not handed out before that answer is given
+    theirs = theirs.filter(given | ~Q(use=FileUse.ANSWER))
     return theirs.select_related("request__subject").order_by("uploaded_at", "id").iterator(_AT_ONCE)
 
 

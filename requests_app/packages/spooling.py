@@ -74,6 +74,7 @@ def _read(read: Spooled, writer: sealed_files.SealedWriter, keep: Keep) -> None:
             before = {name: plain(value) for name, value in gathered.items()}
             row = read.redactor.apply(before)
             if row is not None:
+                row = without_files(read.part, read.redactor, gathered, before, row)
                 for name, value in gathered.items():
                     # where anything of it was made unreadable, the file is left out as well
                     if isinstance(value, Content) and row.get(name) == before[name]:
@@ -83,6 +84,17 @@ def _read(read: Spooled, writer: sealed_files.SealedWriter, keep: Keep) -> None:
                 read.count += 1
     except Unreadable as unread:
         read.unread = unread
+
+
+def without_files(part: Part, redactor: Redactor, gathered: Row, before: Row, row: Row) -> Row:
+    """The row without those of its files that hold words which have to go; `before` is `gathered`, made plain."""
+    for name, value in gathered.items():
+        if isinstance(value, Content) and row.get(name) == before[name]:
+            row = redactor.without_file(row, before, name, value.read)
+    named, opened = before.get("file"), part.file
+    if opened is not None and isinstance(named, str) and row.get("file") == named:
+        row = redactor.without_file(row, before, "file", lambda: opened(named) or iter(()))
+    return row
 
 
 def _known(read: Spooled, row: Row) -> Row:

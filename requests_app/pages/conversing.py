@@ -16,7 +16,7 @@ from portal import actors, clock
 from portal.errors import DomainError
 from requests_app import attachments
 from requests_app import messages as correspondence
-from requests_app.models import Request
+from requests_app.models import IdentityCheck, Request
 from requests_app.pages import codes, showing, views, words
 from requests_app.pages.drafts import Sent
 from requests_app.pages.forms import MessageForm, ProofForm
@@ -62,17 +62,7 @@ def prove(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
     form = ProofForm(request.POST, request.FILES)
     if form.is_valid():
         try:
-            with transaction.atomic():
-                for given in form.cleaned_data["document"]:
-                    attachments.add(
-                        request=one,
-                        use=FileUse.IDENTITY,
-                        stream=given,
-                        name=given.name or "",
-                        by=actors.subject(subject.pk),
-                        at=clock.now(),
-                        check=check,
-                    )
+            _proven(one, check, form.cleaned_data["document"], by=actors.subject(subject.pk))
             messages.success(request, _("We have your document. Our staff look at it; then it is deleted."))
             return redirect("request-detail", reference)
         except DomainError as error:
@@ -90,6 +80,15 @@ def second_code(request: HttpRequest, subject: Subject, reference: str) -> HttpR
         return redirect("request-detail", reference)
     status = codes.send(request, Sent(draft="", requests=[str(one.pk)], check=""))
     return redirect("request-code") if status == 302 else redirect("request-detail", reference)
+
+
+def _proven(one: Request, check: IdentityCheck, documents: list[Any], *, by: str) -> None:
+    """Every document or none. No transaction is around the look at them, so that what was found stays on record."""
+    at, use = clock.now(), FileUse.IDENTITY
+    named = [(given.name or "", given) for given in documents]
+    with attachments.taken(request=one, use=use, files=named, by=by, at=at) as taken, transaction.atomic():
+        for file in taken:
+            attachments.keep(request=one, use=use, file=file, by=by, at=at, check=check)
 
 
 def _written(one: Request, form: MessageForm, *, by: str) -> bool:

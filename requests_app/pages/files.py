@@ -11,7 +11,7 @@ from portal import actors, references
 from portal.errors import NotFound
 from requests_app.file_responses import serve
 from requests_app.models import Attachment
-from requests_app.states import FileUse
+from requests_app.states import ANSWERED, FileUse
 
 
 @require_GET
@@ -35,5 +35,5 @@ def is_theirs(attachment: Attachment, subject: Subject) -> bool:
     Staff's evidence of work done is not for them, and parts of the answer not before it is given.
     """
     if attachment.use == FileUse.ANSWER:
-        return attachment.request.is_closed
+        return attachment.request.status in ANSWERED
     return attachment.use == FileUse.MESSAGE or attachment.uploaded_by == actors.subject(subject.pk)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, rulebook, sealing, steps, timeline, workflow
+from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, workflow
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
@@ -120,9 +120,9 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
 def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
     """The newest answer package, in words and, while it lasts, to be downloaded."""
     latest = newest_package(one, at=at)
-    if latest is None:
+    if latest is None or one.status == Status.VERIFYING:
         return None
-    ready = latest.status == PackageStatus.READY and latest.expires_at is not None and latest.expires_at > at
+    ready = packages.can_download(latest, at=at)
     status = PackageStatus.DELETED if latest.status == PackageStatus.READY and not ready else latest.status
     return {
         "is_ready": ready,

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from requests_app import consequences, timeline
+from requests_app import consequences, sealing, timeline
 from requests_app.models import Request
 from requests_app.states import ANSWERED, Right, Status
 from requests_app.workflow.guards import check_can_move
@@ -25,6 +25,7 @@ _WAY = {
     Status.REFUSED: (Status.IN_PROGRESS, Status.IN_REVIEW, Status.REFUSED),
 }
 """How a duplicate that nobody has taken up comes to the answer of the first."""
+_TYPED = ("sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint")
 
 
 def lock(request: Request) -> Request:
@@ -56,12 +57,33 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     if to not in _DONE:
         _call_off(request, by=by, at=at)
     request.closed_at = at
-    if request.subject_id is None:
-        _forget_what_was_typed(request)
     move(request, to, code=str(to), by=by, at=at, **details)
+    if request.subject_id is None:
+        forget_unknown(request)
     if to in ANSWERED:
         answer_duplicates(request, to, by=by, at=at)
     return request
+
+
+def forget_typed(request: Request) -> None:
+    """Nothing of what was typed stays."""
+    nothing = dict.fromkeys(_TYPED)
+    Request.objects.filter(pk=request.pk).update(**nothing)
+    for name in _TYPED:
+        setattr(request, name, None)
+
+
+def forget_unknown(request: Request) -> None:
+    """What was taken back, refused or ran out before it was known whose it is: no key makes it unreadable later.
+
+    The codes of a group go to what its first request says, so nothing goes while one of it waits for a proof.
+    """
+    group = Request.objects.filter(group=request.group)
+    if group.filter(status=Status.VERIFYING).exists():
+        return
+    for one in group.filter(subject=None, status__in=[Status.WITHDRAWN, Status.REFUSED, Status.EXPIRED]):
+        forget_typed(request if one.pk == request.pk else one)
+        one.messages.update(sealed_body=sealing.seal(one, "", context=sealing.MESSAGE))
 
 
 def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
@@ -69,15 +91,6 @@ def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:
     waiting = request.pauses.filter(ended_at__isnull=True)
     waiting.update(ended_at=Greatest(F("began_at"), at))
     request.proposals.filter(decided_at__isnull=True).update(decided_at=at, decided_by=by, is_approved=False)
-
-
-def _forget_what_was_typed(request: Request) -> None:
-    """Of somebody whom we never came to know no key could make it unreadable later, so it goes now."""
-    request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
-    request.contact_fingerprint = None
-    request.save(
-        update_fields=["sealed_note", "sealed_details", "sealed_requester", "sealed_contact", "contact_fingerprint"]
-    )
 
 
 def _call_off(request: Request, *, by: str, at: datetime) -> None:

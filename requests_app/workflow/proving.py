@@ -33,6 +33,7 @@ def prove(*, request: Request, subject: Subject, by: str, at: datetime) -> Reque
     request.save()
     moves.move(request, Status.RECEIVED, code="identity_confirmed", by=by, at=at)
     consequences.end_pause(request, reason=Wait.IDENTITY, by=by, at=at)
+    moves.forget_unknown(request)
     working.begin(request=request, by=by, at=at)
     return request
 
@@ -52,9 +53,7 @@ def expire(*, request: Request, by: str, at: datetime) -> Request:
     request = moves.lock(request)
     guards.check_can_expire(request)
     moves.close(request, Status.EXPIRED, by=by, at=at)
-    request.sealed_note = request.sealed_details = request.sealed_requester = request.sealed_contact = None
-    request.contact_fingerprint = None
-    request.save()
+    moves.forget_typed(request)
     # of one that was doubted
     working.let_duplicates_stand(request, by=by, at=at)
     return request

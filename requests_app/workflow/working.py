@@ -100,6 +100,7 @@ def carry_out_at_once(*, request: Request, by: str, at: datetime) -> Request:
 def withdraw(*, request: Request, by: str, at: datetime) -> Request:
     """The person takes the request back; who asked for the same meanwhile goes on alone.
 
+    Where nobody came to be known, nothing typed is kept.
     Raises Conflict(`wrong_state` | `carried_out`).
     """
     request = moves.lock(request)

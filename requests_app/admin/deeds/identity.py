@@ -71,7 +71,7 @@ def _mail(one: Request, sent: Sent) -> None:
 
 def _to_type(one: Request) -> IdentityCheck:
     """The newest asking whose code may still be typed. Raises Conflict(`nothing_to_type`)."""
-    found = _pending(one).filter(method__in=proofs.BY_CODE, tries__lt=identity.MOST_TRIES).last()
+    found = identity.to_type(one, at=clock.now())
     if found is None:
         raise Conflict("nothing_to_type", _("No code is waited for; send one."))
     return found

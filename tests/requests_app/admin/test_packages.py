@@ -68,6 +68,14 @@ def test_from_building_to_release(request_: Request, bob: User, signed_in: SignI
     assert (package.status, package.released_by) == (PackageStatus.READY, f"staff:{bob.pk}")
 
 
+def test_each_look_at_what_is_left_out_is_audited(request_: Request, bob: User, signed_in: SignIn) -> None:
+    what = packages.What("*", words="Mallory")
+    packages.redact(request=request_, what=what, ground="rights_of_others", reason="Hers.", by="staff:1", at=SOON)
+    assert "Mallory" in shown(signed_in(bob), request_)
+    entry = AuditEntry.objects.get(action="request.look_at_answer")
+    assert (entry.actor, entry.object_id) == (f"staff:{bob.pk}", str(request_.pk))
+
+
 def test_rows_of_a_part_are_shown_escaped_and_audited(request_: Request, bob: User, signed_in: SignIn) -> None:
     text = shown(signed_in(bob), request_, part="dataset-posts")
     assert "&lt;script&gt;alert(1)" in text

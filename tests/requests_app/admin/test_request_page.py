@@ -8,11 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from consents.models import LedgerEvent, Subject
+from portal import actors
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
+from requests_app import messages
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import staff_member
+from tests.conftest import AT, staff_member
 from tests.requests_app.asking import IN_STATE, received, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,3 +160,15 @@ def test_a_post_from_elsewhere_changes_nothing(alice: Subject, bob: User, signed
     assert do(strict, "start", request.pk).status_code == 403
     request.refresh_from_db()
     assert request.status == Status.RECEIVED
+
+
+def test_an_auditors_look_leaves_what_was_written_unread(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = received(alice)
+    written = messages.write(request=request, body="Where is it?", by=actors.subject(alice.pk), at=AT)
+    page = signed_in(staff_member("otto", AUDITOR)).get(page_of(request)).content.decode()
+    written.refresh_from_db()
+    assert "Where is it?" in page
+    assert written.read_at is None
+    signed_in(bob).get(page_of(request))
+    written.refresh_from_db()
+    assert written.read_at is not None

@@ -7,9 +7,10 @@ import pytest
 
 from consents.models import Subject
 from portal import clock, references, sealed_files
-from requests_app import sealing
+from requests_app import sealing, workflow
 from requests_app.models import Message, Package, PackageDownload, Request
 from requests_app.states import PackageStatus
+from tests.conftest import BY, partner, person
 from tests.requests_app.api.conftest import FrontEnd, asks, problem
 
 CONTENT = b"PK" + bytes(3 * sealed_files.CHUNK)
@@ -140,3 +141,29 @@ class TestPackages:
 def test_a_request_is_named_in_no_address(front_end: FrontEnd) -> None:
     said = front_end.post("/requests", asks("access")).json()["requests"][0]  # type: ignore[attr-defined]
     assert all("alice" not in link for link in said["links"].values())
+
+
+def test_of_who_lives_beyond_the_registration_nothing_is_told(world: None, own_folder: None) -> None:
+    """The person confirmed what a partner sent; that they live elsewhere turned out only then."""
+    grace = person("grace", "GB")
+    scopes = ["requests:read", "requests:write", "requests:vouch"]
+    one = partner("kiosk", recipients=[""], schemes=["email"], jurisdictions=["US"], scopes=scopes)
+    kiosk = FrontEnd(one, " ".join(scopes))
+    said = kiosk.sends("access", subject={"scheme": "email", "value": "grace@example.org"}, jurisdiction="US")
+    request = Request.objects.get()
+    workflow.prove(request=request, subject=grace, by=BY, at=clock.now())
+    packed(request)
+    told = kiosk.get(f"/requests/{said['reference']}").json()  # type: ignore[attr-defined]
+    assert (told["status"], told["subject"], told["tasks"]) == ("received", None, [])
+    assert kiosk.get("/requests").json()["requests"][0]["subject"] is None  # type: ignore[attr-defined]
+    for what in ("messages", "package"):
+        assert problem(kiosk.get(f"/requests/{said['reference']}/{what}")) == (403, "subject_not_yours")
+    assert not PackageDownload.objects.exists()
+
+
+def test_asking_for_the_head_is_no_download(front_end: FrontEnd, own_folder: None) -> None:
+    request = sent(front_end)
+    packed(request)
+    answer = front_end.client.head(f"/api/v1/requests/{request.reference}/package")
+    assert answer.status_code == 405
+    assert not PackageDownload.objects.exists()

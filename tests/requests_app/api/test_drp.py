@@ -103,6 +103,16 @@ class TestOptingOut:
         calls.sends("sale:opt-out")
         assert Request.objects.get().scope == {"purposes": ["ai-training/affiliates"]}
 
+    @pytest.mark.parametrize("regime", ["ccpa", "voluntary"])
+    def test_the_day_tells_nobody_who_is_known(self, calls: AgentCalls, regime: str) -> None:
+        person("greta", "DE")
+        shown = set()
+        for name in ("greta", "nobody"):
+            more = {"email": f"{name}@example.org", "agent-request-id": name, "regime": regime}
+            sent = calls.sends(AI, **more)
+            shown |= {(one["status"], one["expected_by"][:10]) for one in (sent, calls.status(sent["request_id"]))}
+        assert len(shown) == 1
+
     def test_who_is_not_known_is_answered_the_same_and_kept_out(self, calls: AgentCalls) -> None:
         erased = person("erased")
         subjects.forget(subject=erased, by=BY, at=AT)

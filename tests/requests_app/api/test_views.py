@@ -74,6 +74,13 @@ def test_a_repeated_key_answers_the_first_and_writes_nothing(front_end: FrontEnd
 class TestWhoAsks:
     """What a partner may say about who asks, and what is made of it."""
 
+    def test_who_does_not_vouch_learns_of_no_other_request(self, stranger: FrontEnd, alice: Subject) -> None:
+        asked(alice, "access")
+        said = stranger.sends("access")
+        assert (said["status"], said["duplicate_of"]) == ("verifying", None)
+        assert stranger.get(f"/requests/{said['reference']}").json()["duplicate_of"] is None  # type: ignore[attr-defined]
+        assert [one["duplicate_of"] for one in stranger.get("/requests").json()["requests"]] == [None]  # type: ignore[attr-defined]
+
     def test_who_does_not_vouch_waits(self, front_end: FrontEnd, alice: Subject) -> None:
         said = front_end.sends("objection", scope={"purposes": ["ai-training"]}, verified=False)
         assert said["status"] == "verifying"

@@ -25,10 +25,11 @@ from consents.models import LedgerEvent, Preference, Subject
 from consents.receipts import verifying
 from downstream import registry
 from downstream.models import Dataset
-from requests_app import packages
+from requests_app import attachments, packages
 from requests_app.models import Request
 from requests_app.packages import archive, building, contents, readable, redaction, spooling
 from requests_app.packages.parts import Asking, Column, Content, Part, plain
+from requests_app.states import FileUse
 from tests.conftest import AT, BY, dataset_of, write_parquet
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import SOON, Opened, access, built, opened, post, say_no
@@ -407,3 +408,11 @@ def test_rows_of_other_kinds_of_datasets(alice: Subject, tmp_path: Path, kind: s
     found = opened(built(access(alice)))
     assert [row["author"] for row in found.rows("dataset-posts")] == ["m_alice", "m_alice"]
     jsonschema.validate(found.json("dataset-posts"), json.loads(found.files["json/dataset-posts.schema.json"]))
+
+
+def test_parts_of_another_answer_are_not_in_it_before_that_is_given(alice: Subject) -> None:
+    mine, other = access(alice), access(alice, right="rectification")
+    for request, content in ((mine, b"Of this answer."), (other, b"Of the other.")):
+        attachments.add(request=request, use=FileUse.ANSWER, name="a.txt", stream=io.BytesIO(content), by=BY, at=SOON)
+    found = opened(built(mine))
+    assert [found.files[row["file"]] for row in found.rows("files")] == [b"Of this answer."]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from consents import subjects
 from consents.models import Subject
-from portal import audit
+from portal import actors, audit
 from portal.errors import Conflict
-from requests_app import packages, sealing, workflow
+from requests_app import messages, packages, sealing, workflow
 from requests_app.models import Package, Redaction, Request
 from requests_app.packages import archive, building, redaction
 from requests_app.packages.parts import Column, Part
@@ -25,6 +25,7 @@ from requests_app.packages.redaction import RedactionError, What
 from requests_app.states import Ground
 from tests.conftest import BY, OTHER
 from tests.requests_app.asking import received
+from tests.requests_app.files import docx, upload
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import LATER, SOON, Opened, access, built, opened, post, say_no
 
@@ -54,6 +55,27 @@ def mark(request: Request, number: int, part: str = POSTS) -> str:
 def names_nobody(found: Opened, secret: str = SECRET) -> bool:
     said = found.everything.decode().casefold()
     return all(word.casefold() not in said for word in secret.split())
+
+
+def with_files(request: Request, *files: tuple[str, bytes]) -> None:
+    assert request.subject_id is not None
+    sent = [upload(name, content) for name, content in files]
+    messages.write(request=request, body="See there.", files=sent, by=actors.subject(request.subject_id), at=SOON)
+
+
+def test_a_file_that_holds_the_words_is_left_out_whole(alice: Subject) -> None:
+    request = access(alice)
+    spread = f"<w:t>About {SECRET[:9]}</w:t></w:r><w:r><w:t>{SECRET[9:]}</w:t>".encode()
+    told, mine = b"x" * 70_000 + f"I met {SECRET.upper()}".encode(), b"Of me alone."
+    with_files(request, ("told.txt", told), ("mine.txt", mine), ("letter.docx", docx(word__document_xml=spread)))
+    leave_out(request, part="*", words=SECRET)
+    seen = packages.look(request=request, part="files", by=BY, at=SOON)
+    assert [one.after and one.after["file"] for one in seen.rows] == ["[left out]", "files/0002.txt", "[left out]"]
+    found = opened(built(request))
+    assert {name for name in found.files if name.startswith("files/")} == {"files/0002.txt"}
+    assert [row["file"] for row in found.rows("files")] == ["[left out]", "files/0002.txt", "[left out]"]
+    assert found.json("files")["left_out"]["entries"] == {"rights_of_others": 2}
+    assert packages.can_release(Package.objects.get())
 
 
 def test_words_everywhere_are_in_no_form(request_: Request) -> None:

@@ -61,6 +61,27 @@ def test_staff_look_into_it_before_release_which_is_audited_and_no_download(alic
     assert AuditEntry.objects.filter(action="request.package_looked_into", actor=BY).count() == 1
 
 
+def test_nothing_is_handed_out_while_it_is_doubted_who_asks(alice: Subject) -> None:
+    ready, looked_at = released(access(alice)), built(access(alice, right="portability"))
+    for package in (ready, looked_at):
+        workflow.doubt(request=package.request, by=BY, at=SOON)
+    with pytest.raises(Conflict) as refused:
+        fetch(ready, alice)
+    assert refused.value.code == "not_ready"
+    with pytest.raises(Conflict) as refused:
+        packages.release(package=looked_at, by=BY, at=LATER)
+    assert refused.value.code == "not_proven"
+    assert not PackageDownload.objects.exists()
+
+
+def test_nothing_is_handed_out_once_it_was_taken_back(alice: Subject) -> None:
+    package = released(access(alice))
+    workflow.withdraw(request=package.request, by=actors.subject(alice.pk), at=SOON)
+    with pytest.raises(Conflict) as refused:
+        fetch(package, alice)
+    assert refused.value.code == "package_deleted"
+
+
 def test_what_is_not_ready_is_refused(alice: Subject) -> None:
     request = access(alice)
     package = packages.ask(request=request, by=BY, at=SOON)

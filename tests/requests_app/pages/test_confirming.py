@@ -11,7 +11,7 @@ from django.test import Client
 from consents import subjects
 from consents.models import Subject
 from portal import clock, crypto
-from requests_app import drp, drp_messages, front_ends, letters
+from requests_app import drp, drp_messages, front_ends, identity, letters
 from requests_app.models import AgentRequest, Letter, Request
 from tests.conftest import AT, BY, person
 from tests.requests_app.agency import exercising, registered
@@ -72,6 +72,20 @@ def test_a_code_that_is_out_of_time_is_replaced_by_a_new_one(alice: Subject, mon
     Client().post(page(one.request), {"again": "1"})
     assert Client().post(page(one.request), {"code": code()}).status_code == 200
     assert Request.objects.get().status == "received"
+
+
+def test_a_code_on_its_way_still_serves_once_staff_ask_for_another(stranger: FrontEnd, alice: Subject) -> None:
+    subjects.link(subject=alice, names=[subjects.name("email", "alice@work.example")], by=BY, at=AT)
+    alice.identifiers.update(verified_at=AT)
+    stranger.sends("access", verified=False)
+    request = Request.objects.get()
+    identity.require(request=request, method="second_code", by=BY, at=clock.now())
+    assert Client().post(page(request), {"code": code()}).status_code == 200
+    assert request.checks.get(method="code").status == "passed"
+    Client().post(page(request), {"again": "1"})
+    assert Client().post(page(request), {"code": code()}).status_code == 200
+    request.refresh_from_db()
+    assert request.status == "received"
 
 
 def test_of_somebody_erased_there_is_no_match_after_the_proof(world: None) -> None:

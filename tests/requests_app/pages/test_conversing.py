@@ -13,7 +13,7 @@ from django.test import Client
 from consents.models import Subject
 from portal import actors, clock, sealed_files
 from portal.models import User
-from requests_app import sealing
+from requests_app import sealing, virus_scanner
 from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Redaction, Request
 from requests_app.pages import showing
 from requests_app.states import CheckMethod, FileUse, Ground, PackageStatus, Status
@@ -278,6 +278,25 @@ def test_a_document_is_sent_for_the_proof_that_staff_wait_for(alice: Subject, si
     assert browser.post(f"{page_of(request)}proof/", given)["Location"] == page_of(request)
     file = request.attachments.get()
     assert (file.use, file.check_of) == (FileUse.IDENTITY, check)
+
+
+def test_what_the_scanner_found_stays_on_record(
+    alice: Subject, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = received(alice)
+    waits_for_document(request)
+    scans = iter(["clean", ""])
+
+    def scan(parts: Any) -> str:
+        if next(scans):
+            return "none"
+        raise virus_scanner.Infected("Eicar")
+
+    monkeypatch.setattr(virus_scanner, "scan", scan)
+    given = {"document": [SimpleUploadedFile("card.txt", WORDS), SimpleUploadedFile("worm.txt", WORDS)]}
+    assert signed_in(alice).post(f"{page_of(request)}proof/", given).status_code == 400
+    assert not request.attachments.exists()
+    assert request.timeline.get(code="file_infected").details == {"found": "Eicar"}
 
 
 def test_no_document_is_a_refusal_at_its_field(alice: Subject, signed_in: SignIn) -> None:

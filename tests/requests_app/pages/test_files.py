@@ -13,7 +13,7 @@ from consents import subjects
 from consents.models import Subject
 from portal import actors
 from portal.models import User
-from requests_app import attachments, messages
+from requests_app import attachments, messages, workflow
 from requests_app.models import Attachment, Request
 from requests_app.states import FileUse
 from tests.conftest import BY
@@ -74,6 +74,13 @@ def test_a_file_is_nobody_elses(alice: Subject, charlie: Subject, signed_in: Sig
     assert browser.get(path_of(file)).status_code == 404
     # nor by way of a request of one's own
     assert browser.get(path_of(file, own)).status_code == 404
+
+
+def test_a_part_of_the_answer_is_not_given_where_there_was_none(alice: Subject, signed_in: SignIn) -> None:
+    request = received(alice)
+    part = added(request, FileUse.ANSWER)
+    workflow.withdraw(request=request, by=actors.subject(alice.pk), at=LATER)
+    assert signed_in(alice).get(path_of(part)).status_code == 404
 
 
 def test_it_asks_to_sign_in_first(alice: Subject) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from consents.models import Subject
 from portal import clock
 from portal.models import User
-from requests_app import packages
+from requests_app import packages, workflow
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.states import PackageStatus
 from tests.conftest import BY
@@ -109,3 +109,13 @@ def in_state(package: Package, state: str) -> None:
         rows.update(status=PackageStatus.DELETED, deleted_at=clock.now(), sealed_key=None)
     else:
         rows.update(status=state)
+
+
+def test_who_is_doubted_is_offered_nothing(alice: Subject, signed_in: SignIn) -> None:
+    package, browser = ready(alice), signed_in(alice)
+    page = f"/requests/{package.request.reference}/"
+    assert "answer.zip" in browser.get(page).content.decode()
+    workflow.doubt(request=package.request, by=BY, at=clock.now())
+    assert "answer.zip" not in browser.get(page).content.decode()
+    assert browser.get(address(package.request)).status_code == 409
+    assert not PackageDownload.objects.exists()

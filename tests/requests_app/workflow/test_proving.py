@@ -1,5 +1,7 @@
 """From nobody known to a person: proven, doubted, or out of time; and what asks the same as before."""
 
+from typing import Any
+
 import pytest
 
 from consents import subjects
@@ -7,7 +9,7 @@ from consents.models import LedgerEvent, Subject
 from portal import actors
 from portal.errors import Conflict
 from portal.models import User
-from requests_app import intake, sealing, workflow
+from requests_app import identity, intake, messages, sealing, workflow
 from requests_app.models import Request
 from requests_app.states import Status
 from tests.conftest import AT, BY, OTHER, person, sequenced
@@ -165,3 +167,34 @@ def test_people_of_another_name_are_not_mixed_up(alice: Subject) -> None:
     dave = person("dave")
     asked(dave, "access")
     assert workflow.prove(request=unknown(), subject=alice, by=BY, at=SOON).duplicate_of is None
+
+
+def typed_in(request: Request) -> list[str | None]:
+    """What can still be read of what was typed."""
+    request.refresh_from_db()
+    typed = [(request.sealed_contact, sealing.CONTACT), (request.sealed_note, sealing.NOTE)]
+    said = [sealing.unseal(request, sealed, context=context) for sealed, context in typed]
+    return said + [sealing.unseal(request, one.sealed_body, context=sealing.MESSAGE) for one in request.messages.all()]
+
+
+@pytest.mark.parametrize("ends", [workflow.withdraw, workflow.expire])
+def test_of_nobody_known_nothing_typed_stays(alice: Subject, ends: Any) -> None:
+    request = unknown(partner="acme", channel="api")
+    messages.write(request=request, body="I moved to 9 Acacia Road", by="partner:acme", at=SOON)
+    assert "I moved to 9 Acacia Road" in typed_in(request)
+    ends(request=request, by="partner:acme", at=SOON)
+    assert typed_in(request) == [None, None, ""]
+    assert request.contact_fingerprint is None
+
+
+def test_what_the_codes_of_a_group_need_stays_while_one_waits(alice: Subject) -> None:
+    wish = intake.Asked(rights=("access", "portability"), jurisdiction="GB", note="I am Alice")
+    contact = subjects.name("email", "alice@example.org")
+    first, second = intake.receive_unproven(asked=wish, contact=contact, by=BY, at=AT)
+    workflow.withdraw(request=first, by=BY, at=SOON)
+    assert None not in typed_in(first)
+    sent = identity.ask_code(request=second, by=BY, at=SOON)
+    assert sent.contact == "alice@example.org"
+    workflow.prove(request=second, subject=alice, by=BY, at=SOON)
+    assert typed_in(first) == [None, None]
+    assert "I am Alice" in typed_in(second)
