@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, rulebook, sealing, steps, timeline, workflow
+from requests_app import appeals, legal_clock, rulebook, sealing, steps, timeline, told, workflow
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
@@ -59,7 +59,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "arithmetic": legal_clock.arithmetic(one, at=at),
         "refusal": refusal(one),
         "places": places(one, at=at),
-        "timeline": [told for entry in one.timeline.all() if (told := _told(one, entry))],
+        "timeline": [shown for entry in one.timeline.all() if (shown := _told(one, entry))],
         **_messages(one, every=every_message),
         "files": _files(one),
         "package": package(one, at=at),
@@ -204,12 +204,12 @@ def _purposes(one: Request) -> list[str]:
 
 def _told(one: Request, entry: TimelineEntry) -> dict[str, Any] | None:
     said = entry.details
-    if entry.code in words.QUIET or (entry.code == "clock_moved" and said.get("because") in words.MOVED_QUIETLY):
+    if entry.code in told.HOUSE or (entry.code == "clock_moved" and said.get("because") in words.MOVED_QUIETLY):
         return None
     quoted = timeline.words(one, entry) if entry.code in words.QUOTED else None
     return {
         "at": entry.at,
-        "text": words.happened(entry.code, one.right),
+        "text": told.happened(entry.code, one.right),
         "by": _by(one, entry.actor),
         "quoted": quoted or "",
         "until": _day(said.get("from" if entry.code in words.DAYS else "to") or said.get("due_on")),
