@@ -118,12 +118,13 @@ def _due_next(at: datetime) -> dict[str, Any]:
     rows = [
         [
             _link("admin:requests_app_request_change", one.pk, unbroken(one.reference)),
+            one.get_right_display(),
             badge(*remaining.in_words(one, today=at.date())),
             one.assigned_to.username if one.assigned_to else "–",
         ]
         for one in soonest
     ]
-    return {"headers": [_("Request"), _("Due"), _("Assigned to")], "rows": rows}
+    return {"headers": [_("Request"), _("Asks"), _("Due"), _("Assigned to")], "rows": rows}
 
 
 def _arrivals(head: int) -> dict[str, Any]:

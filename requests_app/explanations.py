@@ -20,8 +20,8 @@ from requests_app.working_days import Calendar
 
 TEMPLATES: dict[str, Any] = {
     # which rule
-    "rule": gettext_lazy("Rule of law (%(scope)s): %(source)s."),
-    "fell_back": gettext_lazy("%(place)s is covered by the rule of law of %(scope)s: %(source)s."),
+    "rule": gettext_lazy("The law here (%(scope)s): %(source)s."),
+    "fell_back": gettext_lazy("%(place)s is covered by the law of %(scope)s: %(source)s."),
     "house_rule": gettext_lazy("No law is recorded for %(place)s, so the house rule applies: %(answer)s."),
     "assumed_part": gettext_lazy(
         "Only the country (%(country)s) is known, not which part of it; the holidays of %(place)s count."
@@ -205,7 +205,7 @@ def _place(code: str) -> str:
     country, _, part = code.partition("-")
     if not part:
         return name_of(country) if country else gettext("this place")
-    return f"{name_of(country)} ({code})"
+    return name_of(code) if name_of(code) != code else f"{name_of(country)} ({code})"
 
 
 def period(length: Period) -> str:

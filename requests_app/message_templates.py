@@ -156,6 +156,12 @@ def _filled(found: re.Match[str], source: Request | Example) -> str:
     return value or f"[{name}?]"
 
 
+def _in_words(ground: str, language: str) -> str:
+    """A ground without its law, as it is called in this language."""
+    with translation.override(language):
+        return str(Ground(ground).label).split(" – ")[0]
+
+
 def _day(day: date | None) -> str:
     return date_format(day, "DATE_FORMAT") if day else ""
 
@@ -202,7 +208,7 @@ def _shipped(path: Path) -> Iterator[tuple[str, str, Wording]]:
         for ground, said in around["ground"].items():
             for language, reason in said.items():
                 body = "\n\n".join([around["opening"][language], reason, around["closing"][language]])
-                title = around["title"][language].format(ground=Ground(ground).value.replace("_", " "))
+                title = around["title"][language].format(ground=_in_words(ground, language))
                 yield f"refusal-{ground.replace('_', '-')}", language, Wording(title, body)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise TemplateError("bad_file", f"{path.name} cannot be read as a file of texts.") from error

@@ -84,6 +84,12 @@ class IntakeForm(forms.Form):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("For an objection, taking back a consent, an opt-out from sale, a hold on some uses."),
     )
+    note = forms.CharField(
+        label=_("What they said"),
+        required=False,
+        max_length=intake.LONGEST_NOTE,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+    )
     corrections = forms.CharField(
         label=_("What is to be corrected"),
         required=False,
@@ -124,12 +130,6 @@ class IntakeForm(forms.Form):
         help_text=_("Of somebody who asks for another, also that they may."),
     )
     locale = forms.ChoiceField(label=_("Answered in"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
-    note = forms.CharField(
-        label=_("What they said"),
-        required=False,
-        max_length=intake.LONGEST_NOTE,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-    )
 
     def taken(self, *, at: datetime) -> TakenDown:
         """What was filled in. Raises DomainError."""

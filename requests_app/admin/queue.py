@@ -27,6 +27,7 @@ from requests_app.admin.deeds.base import CARRY_OUT, Deed, Doing, why_not
 from requests_app.admin.filters import ChannelFilter, PlaceFilter, RightFilter, StaffFilter, StatusFilter, ViewFilter
 from requests_app.admin.intake import IntakePages
 from requests_app.models import Request
+from requests_app.states import Channel
 
 _BODIES = ("terms", "sealed_note", "sealed_details", "sealed_requester", "sealed_contact")
 
@@ -35,7 +36,7 @@ _BODIES = ("terms", "sealed_note", "sealed_details", "sealed_requester", "sealed
 class RequestAdmin(IntakePages, ReadOnlyAdmin):
     empty_title = gettext_lazy("Nothing here")
     empty_text = gettext_lazy("People make requests on their pages; each appears here with its deadline.")
-    list_display = ("asked", "state", "due", "lives_in", "received_on", "came_in", "handled_by")
+    list_display = ("asked", "state", "due", "lives_in", "received_on", "handled_by")
     list_filter = (ViewFilter, StatusFilter, RightFilter, PlaceFilter, StaffFilter, ChannelFilter)
     list_per_page = 40
     list_before_template = "admin/requests_app/request/views.html"
@@ -83,11 +84,10 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("received"))
     def received_on(self, request: Request) -> str:
-        return format_html('<span class="nowrap">{}</span>', date_format(request.received_at, "DATE_FORMAT"))
-
-    @admin.display(description=gettext_lazy("came in"))
-    def came_in(self, request: Request) -> str:
-        return str(request.get_channel_display())
+        day = format_html('<span class="nowrap">{}</span>', date_format(request.received_at, "DATE_FORMAT"))
+        if request.channel == Channel.PAGES:
+            return day
+        return format_html("{}<br>{}", day, request.get_channel_display())
 
     @admin.display(description=gettext_lazy("assigned to"))
     def handled_by(self, request: Request) -> str:
@@ -136,7 +136,8 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
             if _done(request, deed, doing, form):
                 return redirect(back)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": deed.label}
-        context |= {"deed": deed, "form": form, "one": one, "back": back}
+        context |= {"deed": deed, "form": form, "one": one, "back": back, "against": against}
+        context |= {"says": deed.says_of(one), "is_final": deed.is_final(one)}
         status = 400 if form.errors else 200
         return TemplateResponse(request, "admin/requests_app/request/deed.html", context, status=status)
 

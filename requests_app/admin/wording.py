@@ -1,4 +1,4 @@
-"""How staff read a request's state, its timeline and where its data is."""
+"""How staff read a request's state and where its data is."""
 
 from typing import Any
 
@@ -21,25 +21,6 @@ _KINDS = {
     Status.WITHDRAWN: "default",
     Status.EXPIRED: "default",
 }
-_HAPPENED = {
-    "received": gettext_lazy("received"),
-    "started": gettext_lazy("work started"),
-    "assigned": gettext_lazy("assigned"),
-    "proven": gettext_lazy("identity shown"),
-    "carried_out": gettext_lazy("set going"),
-    "extended": gettext_lazy("extended, and the person told"),
-    "clock_moved": gettext_lazy("the deadline moved"),
-    "awaits_subject": gettext_lazy("waits for the person"),
-    "resumed": gettext_lazy("taken up again"),
-    "refusal_proposed": gettext_lazy("refusal proposed"),
-    "refused": gettext_lazy("refused"),
-    "fulfilled": gettext_lazy("fulfilled"),
-    "partially_fulfilled": gettext_lazy("fulfilled in part"),
-    "withdrawn": gettext_lazy("withdrawn"),
-    "expired": gettext_lazy("expired: identity never shown"),
-    "reopened": gettext_lazy("reopened"),
-    "escalated": gettext_lazy("escalated"),
-}
 _STOPS = {
     journeys.WAITING: ("info", gettext_lazy("waiting")),
     journeys.WORKING: ("info", gettext_lazy("under way")),
@@ -60,16 +41,6 @@ def state(request: Request) -> tuple[str, Any]:
     is_going = bool(request.carried_out_at) and request.status == Status.IN_PROGRESS
     words = _("on its way") if is_going else request.get_status_display()
     return _KINDS[Status(request.status)], words
-
-
-def happened(code: str) -> str:
-    """An entry of the timeline in words; a code that is not known here is readable all the same."""
-    return str(_HAPPENED.get(code, code.replace("_", " ")))
-
-
-def details(found: dict[str, Any]) -> str:
-    """What an entry says beside its code: names, dates and numbers, nothing personal."""
-    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in found.items() if value not in ("", None))
 
 
 def arrived(stop: journeys.Stop) -> tuple[str, str]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from consents import subjects
 from consents.vocabulary import Scheme
+from downstream import journeys
 from portal.countries import name_of
 from portal.models import User
 from portal.staff_pages import named
@@ -29,11 +32,13 @@ from requests_app import (
     steps,
     timeline,
 )
-from requests_app.admin import wording
+from requests_app.admin import happenings, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
-from requests_app.models import Request
-from requests_app.states import CheckStatus, Status, TaskKind, TaskStatus
+from requests_app.models import Request, TimelineEntry
+from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
+
+_WITH_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,16 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "linked": _linked(request),
         "said": _said(request),
         "clock": _clock(request, at=at),
+        "is_shown": proofs.is_proven(request),
         "lacking": [need.label for need in proofs.missing(request)] if request.status == Status.VERIFYING else [],
         "checks": _checks(request),
-        "tasks": _tasks(request, staff),
-        "stops": [(stop.dataset, *wording.arrived(stop)) for stop in steps.stops(request, at=at)],
+        "tasks": _tasks(request, staff, {stop.dataset.pk: stop for stop in steps.stops(request, at=at)}),
         "proposals": _proposals(request, staff),
         "written": _written(request, staff, at=at),
         "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
-        "package": packages.newest(request),
-        "answer": reverse("admin:requests_app_package_answer", args=[request.pk]),
+        **_answer(request),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }
@@ -104,7 +108,7 @@ def _facts(request: Request) -> list[tuple[str, str, str]]:
         (_("Lives in"), name_of(request.jurisdiction), ""),
         (_("Asks"), _asks(request), ""),
         (_("Came in"), _came_in(request), ""),
-        (_("Language"), request.locale, ""),
+        (_("Answered in"), _(str(dict(settings.LANGUAGES).get(request.locale, request.locale))), ""),
         (_("Assigned to"), request.assigned_to.username if request.assigned_to else _("nobody"), ""),
     ]
     return facts
@@ -159,10 +163,8 @@ def _clock(request: Request, *, at: datetime) -> dict[str, Any]:
     rule = rulebook.thaw(request.terms)
     return {
         "arithmetic": legal_clock.arithmetic(request, at=at),
-        "source": rule.source,
         "confidence": rule.confidence,
-        "pauses": list(request.pauses.all()),
-        "regulator": rule.regulator,
+        "pauses": [(happenings.waits_for(one.reason), one) for one in request.pauses.all()],
     }
 
 
@@ -173,13 +175,32 @@ def _checks(request: Request) -> list[Row]:
             kind=kinds.get(CheckStatus(one.status), "danger"),
             state=str(one.get_status_display()),
             title=str(one.get_method_display()),
-            told=(named(one.decided_by or one.asked_by),),
+            told=(
+                _("decided by %s") % named(one.decided_by)
+                if one.decided_by
+                else _("asked by %s") % named(one.asked_by),
+            ),
         )
         for one in proofs.of_group(request.group).order_by("asked_at", "pk")
     ]
 
 
-def _tasks(request: Request, staff: User) -> list[Row]:
+def _answer(request: Request) -> dict[str, Any]:
+    """The answer package, of the requests that have one, and what there is to do about it."""
+    package = packages.newest(request)
+    if package is None and request.right not in _WITH_PACKAGE:
+        return {"answer": ""}
+    words = {
+        None: _("Build it"),
+        PackageStatus.REVIEW: _("Look through it and release it"),
+        PackageStatus.FAILED: _("See why, and build it again"),
+    }
+    status = PackageStatus(package.status) if package else None
+    address = reverse("admin:requests_app_package_answer", args=[request.pk])
+    return {"package": package, "answer": address, "answer_label": words.get(status, _("See how far it is"))}
+
+
+def _tasks(request: Request, staff: User, stops: dict[Any, journeys.Stop]) -> list[Row]:
     kinds = {TaskStatus.DONE: "success", TaskStatus.EXEMPTED: "info", TaskStatus.OPEN: "warning"}
     rows = []
     for one in request.tasks.select_related("dataset", "system"):
@@ -190,8 +211,17 @@ def _tasks(request: Request, staff: User) -> list[Row]:
             Row(
                 kind=kinds[TaskStatus(one.status)],
                 state=str(one.get_status_display()),
-                title=f"{one.code}: {place.name if place else 'Heed'}",
-                told=tuple(part for part in (one.instructions, evidence or "", str(one.get_ground_display())) if part),
+                title=f"{happenings.task(one.code)}: {place.name if place else 'Heed'}",
+                told=tuple(
+                    part
+                    for part in (
+                        wording.arrived(stops[one.dataset_id])[1] if one.dataset_id in stops else "",
+                        one.instructions,
+                        evidence or "",
+                        str(one.get_ground_display()),
+                    )
+                    if part
+                ),
                 buttons=_part_buttons(request, staff, deeds, one.pk) if one.status == TaskStatus.OPEN else (),
             )
         )
@@ -203,7 +233,7 @@ def _proposals(request: Request, staff: User) -> list[Row]:
         Row(
             kind="warning" if one.is_approved is None else "success" if one.is_approved else "danger",
             state=_("waits") if one.is_approved is None else _("approved") if one.is_approved else _("sent back"),
-            title=f"{one.get_kind_display()}: {one.get_ground_display()}",
+            title=capfirst(f"{one.get_kind_display()}: {one.get_ground_display()}"),
             told=tuple(
                 part
                 for part in (
@@ -245,9 +275,15 @@ def _happened(request: Request) -> list[tuple[datetime, str, str, str]]:
     return [
         (
             one.at,
-            wording.happened(one.code),
-            " – ".join(part for part in (wording.details(one.details), timeline.words(request, one) or "") if part),
+            happenings.happened(one.code),
+            " – ".join(part for part in (happenings.details(one), timeline.words(request, one) or "") if part),
             named(one.actor),
         )
-        for one in entries
+        for later, one in zip([None, *entries], entries, strict=False)
+        if not (later and _is_waiting(later) and _is_waiting(one))
     ]
+
+
+def _is_waiting(entry: TimelineEntry) -> bool:
+    """Whether the day moved because nothing came yet, which it does every night: the last time is enough."""
+    return entry.code == "clock_moved" and entry.details.get("because") == "waiting"

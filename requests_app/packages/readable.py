@@ -184,6 +184,8 @@ def _shown(value: Any, column: Column) -> str:
             return str(value)
         case list() if all(isinstance(one, str) for one in value):
             return "\n".join(value)
+        case dict() if value and not any(isinstance(one, dict | list) for one in value.values()):
+            return "\n".join(f"{name.replace('_', ' ')}: {_shown(one, column)}" for name, one in value.items())
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from requests_app import attachments, sealing
+from requests_app import attachments, sealing, told
 from requests_app import timeline as timelines
 from requests_app.models import Attachment, Message, Request, TimelineEntry
 from requests_app.packages import parts
@@ -56,6 +56,7 @@ def timeline(asking: Asking) -> Part:
         Column("at", _("When"), "time"),
         Column("by", _("Who")),
         Column("what", _("What")),
+        Column("code", _("Code")),
         Column("details", _("Details"), "any"),
         Column("words", _("In words")),
     )
@@ -70,7 +71,8 @@ def _timeline(asking: Asking) -> Iterator[Row]:
             "request": entry.request.reference,
             "at": entry.at,
             "by": who(entry.actor),
-            "what": entry.code.replace("_", " "),
+            "what": str(told.happened(entry.code, entry.request.right)),
+            "code": entry.code,
             "details": entry.details or None,
             "words": timelines.words(entry.request, entry),
         }

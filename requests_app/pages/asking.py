@@ -65,7 +65,7 @@ def what(request: HttpRequest, subject: Subject | None) -> HttpResponse:
     country = _country(request, subject) or draft.country
     context = {
         "form": form,
-        "choices": _choices(form, country),
+        **_choices(form, country),
         "country": country,
         "countries": country_names(),
         "quick": Purpose.objects.filter(slug=MAIN_PURPOSE).exists(),
@@ -247,17 +247,22 @@ def _told(one: Request) -> dict[str, Any]:
     }
 
 
-def _choices(form: RightsForm, country: str) -> list[dict[str, Any]]:
-    """Each checkbox with its sentence and its time."""
-    return [
+def _choices(form: RightsForm, country: str) -> dict[str, Any]:
+    """Each checkbox with its sentence and its time; a time that all of them have is said once."""
+    rules = {right: rulebook.rule_for(country, right, on=clock.now()) for right in OFFERED} if country else {}
+    times = {right: words.law_allows(rule) for right, rule in rules.items()}
+    is_one = len(set(times.values())) == 1
+    choices = [
         {
             "box": box,
             "right": right,
             "meaning": words.MEANINGS[right],
-            "time": words.time_allowed(rulebook.rule_for(country, right, on=clock.now())) if country else "",
+            "at_once": words.AT_ONCE_WORDS if right in AT_ONCE else "",
+            "time": "" if is_one else times.get(right, ""),
         }
         for box, right in zip(form["rights"], OFFERED, strict=True)
     ]
+    return {"choices": choices, "time_of_all": next(iter(times.values())) if is_one else ""}
 
 
 def _country(request: HttpRequest, subject: Subject | None) -> str:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, workflow
+from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, told, workflow
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
@@ -19,7 +19,6 @@ from requests_app.states import (
     FOLLOW_UPS,
     CheckMethod,
     CheckStatus,
-    Ground,
     PackageStatus,
     ProposalKind,
     Right,
@@ -60,7 +59,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "arithmetic": legal_clock.arithmetic(one, at=at),
         "refusal": refusal(one),
         "places": places(one, at=at),
-        "timeline": [told for entry in one.timeline.all() if (told := _told(one, entry))],
+        "timeline": [shown for entry in one.timeline.all() if (shown := _told(one, entry))],
         **_messages(one, every=every_message),
         "files": _files(one),
         "package": package(one, at=at),
@@ -96,7 +95,7 @@ def refusal(one: Request) -> dict[str, Any] | None:
     said = timeline.words(one, entry) if entry else None
     if said is None and decided is not None:
         said = sealing.unseal(one, decided.sealed_reason, context=sealing.REASON)
-    return {"ground": Ground(one.refusal_ground).label, "reason": said or ""}
+    return {"ground": _ground(one, one.refusal_ground), "reason": said or ""}
 
 
 def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
@@ -113,7 +112,7 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
     for task in tasks:
         key = task.dataset.slug if task.dataset else f"task-{task.pk}"
         if task.dataset is None or key not in found or task.status == TaskStatus.EXEMPTED:
-            found[key] = {"name": _place_name(task), **_task_state(task)}
+            found[key] = {"name": _place_name(task), **_task_state(one, task)}
     return list(found.values())
 
 
@@ -186,7 +185,7 @@ def of_person(subject: Subject) -> "list[Request]":
 def _left_out(one: Request) -> list[str]:
     """The grounds on which staff took something out of the answer."""
     grounds = one.redactions.filter(undone_at__isnull=True).order_by("ground").values_list("ground", flat=True)
-    return [_("left out: %(ground)s") % {"ground": _ground(ground)} for ground in grounds.distinct()]
+    return [_("left out: %(ground)s") % {"ground": _ground(one, ground)} for ground in grounds.distinct()]
 
 
 def _pending(one: Request, method: CheckMethod, at: datetime) -> IdentityCheck | None:
@@ -204,16 +203,18 @@ def _purposes(one: Request) -> list[str]:
 
 
 def _told(one: Request, entry: TimelineEntry) -> dict[str, Any] | None:
-    if entry.code in words.QUIET:
+    said = entry.details
+    if entry.code in told.HOUSE or (entry.code == "clock_moved" and said.get("because") in words.MOVED_QUIETLY):
         return None
     quoted = timeline.words(one, entry) if entry.code in words.QUOTED else None
     return {
         "at": entry.at,
-        "text": words.happened(entry.code, one.right),
+        "text": told.happened(entry.code, one.right),
         "by": _by(one, entry.actor),
         "quoted": quoted or "",
-        "until": _day(entry.details.get("to") or entry.details.get("due_on")),
-        "ground": _ground(str(entry.details.get("ground", ""))),
+        "until": _day(said.get("from" if entry.code in words.DAYS else "to") or said.get("due_on")),
+        "until_words": words.DAYS.get(entry.code, words.NEW_DAY),
+        "ground": _ground(one, str(said.get("ground", ""))) if entry.code in words.GROUNDED else "",
     }
 
 
@@ -234,8 +235,8 @@ def _by(one: Request, actor: str) -> str:
     return known.get(kind, _("automatically"))
 
 
-def _ground(code: str) -> str:
-    return str(Ground(code).label) if code in Ground.values else ""
+def _ground(one: Request, code: str) -> str:
+    return words.ground(code, right=one.right, scope=rulebook.thaw(one.terms).scope)
 
 
 def _place_name(task: Task) -> str:
@@ -244,11 +245,11 @@ def _place_name(task: Task) -> str:
     return task.system.public_name if task.system is not None else _("our answer to you")
 
 
-def _task_state(task: Task) -> dict[str, Any]:
+def _task_state(one: Request, task: Task) -> dict[str, Any]:
     if task.status == TaskStatus.DONE:
         return {"icon": "removed", "text": _("done")}
     if task.status == TaskStatus.EXEMPTED:
-        return {"icon": "kept", "text": _("left out: %(ground)s") % {"ground": _ground(task.ground)}}
+        return {"icon": "kept", "text": _("left out: %(ground)s") % {"ground": _ground(one, task.ground)}}
     return {"icon": "waiting", "text": _("not done yet")}
 
 

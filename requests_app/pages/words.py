@@ -8,11 +8,13 @@ from django.utils.translation import gettext_lazy
 
 from downstream import journeys
 from portal.errors import DomainError
-from requests_app import explanations
+from requests_app import explanations, grounds
 from requests_app.rulebook import Rule, Wait
-from requests_app.states import AT_ONCE, Capacity, PackageStatus, Right, Status
+from requests_app.states import AT_ONCE, Capacity, Ground, PackageStatus, Right, Status
 
 Words = str | Promise
+_GDPR = frozenset({"EEA", "EU", "GB"})
+"""Whose law counts its articles as the labels of grounds do."""
 
 OFFERS: dict[Right, Words] = {
     Right.OBJECTION: gettext_lazy("Object: stop using my data, for AI training or something else"),
@@ -60,83 +62,14 @@ STATES: dict[Status, tuple[str, Words]] = {
     Status.WITHDRAWN: ("not_in", gettext_lazy("You took it back")),
     Status.EXPIRED: ("late", gettext_lazy("Ended, because it was not shown in time who asks")),
 }
-HAPPENED: dict[str, Words] = {
-    "received": gettext_lazy("We received your request."),
-    "acknowledged": gettext_lazy("We confirmed that we have it."),
-    "linked": gettext_lazy("We saw that you asked for the same before, and answer both together."),
-    "answered_with_first": gettext_lazy("It was answered together with your earlier request."),
-    "stands_alone": gettext_lazy("It is answered by itself now, and no longer with your earlier request."),
-    "moot_after_erasure": gettext_lazy("Your data was erased, so there is nothing left to do here."),
-    "doubted": gettext_lazy("We were not sure that it was you who asked."),
-    "code_asked": gettext_lazy("A code was sent, to see that the address is yours."),
-    "proof_required": gettext_lazy("We asked for a proof of who you are."),
-    "proof_passed": gettext_lazy("A proof of who you are was accepted."),
-    "proof_failed": gettext_lazy("A proof of who you are was not accepted."),
-    "address_confirmed": gettext_lazy("It was shown that the address is yours."),
-    "identity_confirmed": gettext_lazy("It was shown who you are."),
-    "nothing_held": gettext_lazy("We hold nothing under this address."),
-    "evidence_added": gettext_lazy("A document that shows who you are came in. We keep it encrypted."),
-    "evidence_deleted": gettext_lazy("The documents that showed who you are were deleted."),
-    "assigned": gettext_lazy("Somebody of our privacy staff looks after it now."),
-    "unassigned": gettext_lazy("Somebody else of our privacy staff will look after it."),
-    "started": gettext_lazy("We began to work on it."),
-    "planned": gettext_lazy("We wrote down what has to be done in each place."),
-    "carried_out": gettext_lazy("It was set going in every place that has your data."),
-    "task_done": gettext_lazy("One place is done."),
-    "task_settled": gettext_lazy("One place is done."),
-    "task_exempted": gettext_lazy("One place was left out, for a reason that the law allows."),
-    "exempted": gettext_lazy("One place was left out, for a reason that the law allows."),
-    "refusal_proposed": gettext_lazy("It is being looked at whether the law lets us refuse. A second person decides."),
-    "exemption_proposed": gettext_lazy(
-        "It is being looked at whether a place may be left out. A second person decides."
-    ),
-    "refusal_sent_back": gettext_lazy("A second person decided against refusing. The work goes on."),
-    "exemption_sent_back": gettext_lazy("A second person decided against leaving that place out. The work goes on."),
-    "awaiting_subject": gettext_lazy("We asked you something and wait for your answer."),
-    "pause_began": gettext_lazy("The time that the law gives us stands still while we wait for you."),
-    "pause_ended": gettext_lazy("What we waited for came, and we went on."),
-    "paused": gettext_lazy("The time that the law gives us stands still while we wait for you."),
-    "resumed": gettext_lazy("You answered, and we went on."),
-    "extended": gettext_lazy("It takes us longer than we hoped, and we told you so in time."),
-    "deadline_overridden": gettext_lazy("The day of our answer was changed."),
-    "clock_moved": gettext_lazy("The day of our answer was worked out anew."),
-    "rulebook_adopted": gettext_lazy("The law changed, and the day of our answer was worked out anew."),
-    "message_from_staff": gettext_lazy("We wrote to you."),
-    "message_written": gettext_lazy("You wrote to us."),
-    "message_from_person": gettext_lazy("You wrote to us."),
-    "file_added": gettext_lazy("A file was added."),
-    "file_infected": gettext_lazy("A file was not kept, because our scanner found something harmful in it."),
-    "file_deleted": gettext_lazy("A file was deleted."),
-    "package_asked": gettext_lazy("Your data is being put together."),
-    "package_built": gettext_lazy("Your data was put together, and we look through it for data of others."),
-    "package_released": gettext_lazy("Your data is ready to download."),
-    "package_ready": gettext_lazy("Your data is ready to download."),
-    "package_downloaded": gettext_lazy("Your data was downloaded."),
-    "package_failed": gettext_lazy("Putting your data together did not work; we try again."),
-    "package_expired": gettext_lazy("The download was deleted, as we said it would be."),
-    "package_deleted": gettext_lazy("The download was deleted, as we said it would be."),
-    "refused": gettext_lazy("We refused it."),
-    "partially_fulfilled": gettext_lazy(
-        "We did what we could; something was left out, for a reason that the law allows."
-    ),
-    "appealed": gettext_lazy("You asked us to look at our answer again."),
-    "complained": gettext_lazy("You complained to us about it."),
-    "appeal_decided": gettext_lazy("Somebody who did not decide before looked at our answer again."),
-    "reopened": gettext_lazy("We opened it again, to look at our answer once more."),
-    "withdrawn": gettext_lazy("You took the request back."),
-    "expired": gettext_lazy("It ended, because it was not shown in time who asks."),
-    "fulfilled": gettext_lazy("It is done."),
-}
-FULFILLED: dict[str, Words] = {
-    Right.ERASURE: gettext_lazy("Every dataset was checked again, or whoever keeps it told us; your data is erased."),
-    Right.OBJECTION: gettext_lazy("Your no has arrived everywhere, and we looked again."),
-}
-SOMETHING = gettext_lazy("Something was done on your request.")
-QUIET = frozenset(
-    {"reminded", "escalated", "overdue", "letter_given_up", "redaction_undone", "redacted", "package_looked_into"}
-    | {"evidence_exported", "letter_written_again"}
-)
-"""What is told to staff alone, because it changes nothing for the person."""
+AT_ONCE_WORDS = gettext_lazy("It counts at once.")
+MOVED_QUIETLY = frozenset({"extended", "override", "rulebook", "waiting"})
+"""A day that moved because of these: an entry of its own tells it, or it moves every night while we wait."""
+NEW_DAY = gettext_lazy("The new date:")
+DAYS: dict[str, Words] = {"lifting_told": gettext_lazy("Not before:")}
+"""What stands before the day that an entry names."""
+GROUNDED = frozenset({"refused", "exempted"})
+"""Of these the ground is shown. What is only proposed is nobody's decision yet, and no verdict on the person."""
 QUOTED = frozenset({"extended", "refused", "reopened", "partially_fulfilled"})
 """Of these entries people are shown what staff wrote, because it was written for them and stands in no message."""
 
@@ -217,24 +150,32 @@ def limit() -> str:
     return refusal_of("too_many")
 
 
-def happened(code: str, right: str) -> Words:
-    """What a timeline entry tells; codes that no page knows are not hidden, and not shown raw either."""
-    if code == "fulfilled" and right in FULFILLED:
-        return FULFILLED[right]
-    return HAPPENED.get(code, SOMETHING)
-
-
 def time_allowed(rule: Rule) -> str:
-    """How long the law gives to answer."""
+    """How long the law gives to answer, of one right."""
+    return f"{AT_ONCE_WORDS} {law_allows(rule)}" if rule.right in AT_ONCE else law_allows(rule)
+
+
+def law_allows(rule: Rule) -> str:
+    """How long the law gives to answer, whatever is asked."""
     given: dict[str, Any] = {"period": explanations.period(rule.answer)}
     if rule.is_house_rule:
-        text = _("No law sets a time where you live; we answer within %(period)s.") % given
-    elif rule.longest is not None:
+        return _("No law sets a time where you live; we answer within %(period)s.") % given
+    if rule.longest is not None:
         given["longest"] = explanations.period(rule.longest)
-        text = _("The law: an answer within %(period)s, or %(longest)s if we tell you why.") % given
-    else:
-        text = _("The law: an answer within %(period)s.") % given
-    return f"{_('It counts at once.')} {text}" if rule.right in AT_ONCE else text
+        return _("The law: an answer within %(period)s, or %(longest)s if we tell you why.") % given
+    return _("The law: an answer within %(period)s.") % given
+
+
+def ground(code: str, *, right: str, scope: str) -> str:
+    """A ground as the law of the place gives it; without any law where none of that place is known."""
+    if code not in Ground.values:
+        return ""
+    label = str(Ground(code).label)
+    if scope in _GDPR:
+        return label
+    laws = grounds.TABLE[Right(right)].get(Ground(code), "").split("; ")
+    theirs = [law for law in laws if scope == "US-CA" and law.startswith("Cal.")]
+    return " – ".join([label.split(" – ")[0], *theirs])
 
 
 def waits_for(reason: str) -> Words:

@@ -54,12 +54,21 @@ def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
 def house(database: None) -> Iterator[Stack]:
     """Web, worker and beat, at work on the sample network with a queue of requests; every dataset is verified."""
     # reasons of failures name this folder, and one of them is in a picture
-    with TemporaryDirectory(prefix="linkwell-") as folder, override_settings(DATA_DIR=folder), _orm_beside_playwright():
+    with (
+        TemporaryDirectory(prefix="linkwell-") as folder,
+        override_settings(**_folders(folder)),
+        _orm_beside_playwright(),
+    ):
         sample.load()
         waiting_requests.take_in()
         with stack.running(Path(folder), redis_number=13) as running:
             wait_for(_verified_to_the_head, within=60, what=lambda: running.log("worker")[-3000:])
             yield running
+
+
+def _folders(folder: str) -> dict[str, Any]:
+    """Where these tests and the processes beside them keep their files."""
+    return {"DATA_DIR": folder, "FILES_DIR": Path(folder) / "files"}
 
 
 def _verified_to_the_head() -> bool:

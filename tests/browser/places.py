@@ -12,16 +12,18 @@ from portal import actors, clock
 from portal.models import AuditEntry, User
 from requests_app import intake
 from requests_app.intake import Asked
-from requests_app.models import Request
-from requests_app.states import Right
+from requests_app.models import Agent, Letter, MessageTemplate, Package, Request, RequestImport, System
+from requests_app.states import Right, Status
+from tests.browser import asking_members
 
 MEMBER = "m_us005@linkwell.example"
 SHOWN: tuple[type[Model], ...] = (
     *(Request, Hold, Subject, Dataset, Propagation, RemovalReceipt),
     *(Purpose, Rule, Notice, NoticeDraft, NoticeDelivery, LedgerEvent, AuditEntry, Partner, User),
+    *(Package, RequestImport, MessageTemplate, Letter, System, Agent),
 )
 """What staff have pages for."""
-_BEGUN = (Hold, NoticeDraft, NoticeDelivery)
+_BEGUN = (Hold, NoticeDraft, NoticeDelivery, Request, RequestImport, MessageTemplate, System, Agent)
 """What staff begin on a page of its own."""
 
 
@@ -34,6 +36,7 @@ def before_signing_in() -> list[str]:
         "/object/",
         "/object/undo/",
         "/requests/new/?country=DE",
+        "/requests/new/?country=US-CA",
         "/signal/",
         "/notices/",
         "/notices/ai-training/1/",
@@ -87,6 +90,41 @@ def _request_of(subject: Subject) -> Request:
     return found or intake.receive(asked=Asked(rights=(Right.ERASURE,)), subject=subject, by=by, at=clock.now())[0]
 
 
+def of_asking_member() -> list[str]:
+    """What the member sees who asked everything."""
+    asked = [one for one in asking_members.requests() if _is_theirs(one)]
+    refused = next(one for one in asked if one.status == Status.REFUSED)
+    return [
+        "/requests/",
+        *(f"/requests/{one.reference}/" for one in asked),
+        f"/requests/{refused.reference}/?messages=all",
+    ]
+
+
+def _is_theirs(request: Request) -> bool:
+    return request.subject == subjects.find(subjects.name("email", asking_members.ADDRESS))
+
+
+def of_requests() -> list[str]:
+    """What staff see of requests: each request, everything that can be done to it, its answer, and the reports."""
+    asked = asking_members.requests()
+    answer = reverse("admin:requests_app_package_answer", args=[_with_package(asked).pk])
+    return [
+        "/admin/",
+        _address(Request, "changelist"),
+        *(_address(Request, "change", quote(one.pk)) for one in asked),
+        *(_address(Request, "do", one.pk, name) for one in asked for name in asking_members.deeds(one)),
+        *(_address(model, page) for model in (MessageTemplate, System, Agent) for page in ("changelist", "add")),
+        *(_address(Request, "add"), _address(RequestImport, "add")),
+        *(answer, f"{answer}?part=identifiers"),
+        reverse("reports"),
+    ]
+
+
+def _with_package(asked: list[Request]) -> Request:
+    return next(one for one in asked if one.packages.exists())
+
+
 def of_staff() -> list[str]:
     """Every list of the staff's site, and the page of one row of each that has any."""
     return [
@@ -102,5 +140,5 @@ def _rows() -> list[str]:
     return [_address(model, "change", quote(row.pk)) for model, row in firsts.items() if row is not None]
 
 
-def _address(model: type[Model], page: str, *arguments: str) -> str:
+def _address(model: type[Model], page: str, *arguments: object) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)

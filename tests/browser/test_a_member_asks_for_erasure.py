@@ -26,6 +26,8 @@ def test_an_erasure_is_asked_for_explained_and_taken_back(visit: Visit, picture:
     expect(page.get_by_text("One month later: ")).to_be_visible()
     expect(page.get_by_text("We received your request.")).to_be_visible()
     picture(page, "requests-detail")
+    page.set_viewport_size({"width": 390, "height": 844})
+    picture(page, "requests-detail-phone")
 
     page.get_by_text("Withdraw this request").click()
     page.get_by_role("button", name="Withdraw the request").click()

@@ -4,10 +4,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser import places
+from tests.browser import asking_members, places
 from tests.browser.conftest import Visit
 
 pytestmark = pytest.mark.browser
+MANAGER = "petra@linkwell.example"
 LIGHT_ENOUGH = 100_000
 """Bytes of a page with all it loads, headers too, as a try-out installation serves them: not compressed, no cache."""
 
@@ -16,6 +17,7 @@ def _pages(visit: Visit, **options: object) -> list[tuple[Page, list[str]]]:
     return [
         (visit(**options), places.before_signing_in()),
         (visit(places.MEMBER, **options), places.of_member()),
+        (visit(asking_members.ADDRESS, **options), places.of_asking_member()),
     ]
 
 
@@ -26,6 +28,16 @@ def test_no_page_breaks_a_rule_of_accessibility(visit: Visit, scheme: str) -> No
         for address in addresses:
             page.goto(address)
             broken += _violations(page)
+    assert broken == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_requests_breaks_a_rule_for_staff(visit: Visit, scheme: str) -> None:
+    broken = []
+    page = visit(MANAGER, color_scheme=scheme)
+    for address in places.of_requests():
+        page.goto(address)
+        broken += _violations(page, within="#content")
     assert broken == []
 
 
@@ -41,8 +53,9 @@ def test_a_form_that_was_refused_breaks_no_rule_of_accessibility_either(visit: V
     expect(page.get_by_label("I understand that an erasure cannot be undone.")).to_be_focused()
 
 
-def _violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
+def _violations(page: Page, within: str | None = None) -> list[str]:
+    """What axe found, everywhere or within what is ours: around it is the theme's."""
+    found = Axe().run(page, context=within).response["violations"]
     return [f"{page.url}: {one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 

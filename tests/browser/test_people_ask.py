@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.browser.conftest import PHONE, Picture, Visit
+from tests.browser.conftest import PHONE, Visit
 from tests.stack import Stack, wait_for
 
 pytestmark = pytest.mark.browser
@@ -31,11 +31,10 @@ def _next(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_member_asks_for_two_rights_and_finds_both(visit: Visit, picture: Picture, scheme: str) -> None:
+def test_a_member_asks_for_two_rights_and_finds_both(visit: Visit, scheme: str) -> None:
     page = visit(MEMBER, color_scheme=scheme, viewport={"width": 900, "height": 1000})
     page.goto("/")
     page.get_by_role("link", name="make a request").click()
-    picture(page, f"requests-new-{scheme}")
     _next(page)
     expect(page.locator(".error-summary")).to_be_focused()
     page.get_by_role("link", name=re.compile("Tick at least one")).click()
@@ -45,21 +44,17 @@ def test_a_member_asks_for_two_rights_and_finds_both(visit: Visit, picture: Pict
     _next(page)
     page.get_by_label("Send me offers").check()
     page.get_by_label("Anything we should know").fill("My account is from 2019.")
-    picture(page, f"requests-details-{scheme}")
     _next(page)
     expect(page.get_by_text("My account is from 2019.")).to_be_visible()
-    picture(page, f"requests-check-{scheme}")
     assert _violations(page) == []
     page.get_by_role("button", name="Send").dblclick()
     expect(page.get_by_role("heading", name="We have your requests")).to_be_visible()
     assert len(page.locator("a.reference").all()) == 2
     assert _violations(page) == []
-    picture(page, f"requests-sent-{scheme}")
     page.locator("a.reference").first.click()
     expect(page.get_by_text("We received your request.")).to_be_visible()
     page.get_by_text("How this date was worked out").click()
     page.get_by_text("Write to our privacy staff").click()
-    picture(page, f"requests-detail-{scheme}")
     assert _violations(page) == []
 
 
@@ -75,9 +70,7 @@ def _code_of(house: Stack, email: str) -> str:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(
-    house: Stack, visit: Visit, picture: Picture, scripts: bool
-) -> None:
+def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(house: Stack, visit: Visit, scripts: bool) -> None:
     # a new one each run: an address gets only so many mails an hour
     email = f"zoe-{uuid.uuid4().hex[:8]}@elsewhere.example"
     page = visit(**NARROW, java_script_enabled=scripts)
@@ -101,7 +94,6 @@ def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(
     assert len(references) == 2
     if scripts:
         assert _violations(page) == []
-        picture(page, "requests-sent-phone")
     objection = next(one for one in Request.objects.filter(right="objection") if one.reference in references)
     assert objection.carried_out_at is not None
     access = Request.objects.get(group=objection.group, right="access")

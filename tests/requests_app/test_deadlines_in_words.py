@@ -41,10 +41,10 @@ def test_a_holiday_is_named_in_the_language_of_the_reader() -> None:
 
 def test_the_rule_and_a_fall_back_are_named() -> None:
     assert sentences(clock("FR", date(2026, 9, 1)), skip=0)[0].startswith(
-        "Rule of law (the European Economic Area): GDPR"
+        "The law here (the European Economic Area): GDPR"
     )
     assert sentences(clock("GB-SCT", date(2026, 9, 1)), skip=0)[0].startswith(
-        "Scotland is covered by the rule of law of United Kingdom: UK GDPR Art 12A"
+        "Scotland is covered by the law of United Kingdom: UK GDPR Art 12A"
     )
     assert sentences(clock("US-NY", date(2026, 9, 1)), skip=0)[0] == (
         "No law is recorded for United States (US-NY), so the house rule applies: 1 month."

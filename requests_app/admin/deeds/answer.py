@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from portal import clock
 from requests_app import message_templates, messages
@@ -14,8 +15,8 @@ from requests_app.models import Request
 class MessageForm(forms.Form):
     """A message, begun with a template where one was chosen."""
 
-    body = words(gettext_lazy("Message"), help_text=gettext_lazy("Mail only says that a message waits."))
-    file = forms.FileField(label=gettext_lazy("File"), required=False)
+    body = words(gettext_lazy("Message"))
+    file = forms.FileField(label=gettext_lazy("File"), required=False, widget=UnfoldAdminFileFieldWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,6 +45,7 @@ DEEDS = (
         says=gettext_lazy("They read it on the page of their request; mail says only that something waits."),
         done=gettext_lazy("The message is sent."),
         act=_send,
+        press=gettext_lazy("Send the message"),
         check=lambda request: messages.check_can_send(request, at=clock.now()),
         form=MessageForm,
     ),

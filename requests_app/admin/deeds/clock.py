@@ -4,26 +4,21 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from requests_app import legal_clock
-from requests_app.admin.deeds.base import APPROVE, Deed, words
+from requests_app.admin.deeds.base import APPROVE, Deed, day, words
 
 
 class ExtendForm(forms.Form):
     reason = words(gettext_lazy("Why the answer takes longer"), help_text=gettext_lazy("The person reads this."))
-    until = forms.DateField(
-        label=gettext_lazy("Until"),
+    until = day(
+        gettext_lazy("Until"),
         required=False,
         help_text=gettext_lazy("Only where the law names no length. Otherwise the law's longest counts."),
-        widget=forms.DateInput(attrs={"type": "date"}),
     )
 
 
 class OverrideForm(forms.Form):
-    due_on = forms.DateField(
-        label=gettext_lazy("Due"),
-        help_text=gettext_lazy("Not later than the law allows."),
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    reason = words(gettext_lazy("Why"))
+    due_on = day(gettext_lazy("Due"), help_text=gettext_lazy("Not later than the law allows."))
+    reason = words(gettext_lazy("Why"), help_text=gettext_lazy("Staff read this on the timeline."))
 
 
 DEEDS = (

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from portal import clock
 from portal.errors import Conflict, DomainError
@@ -26,7 +27,7 @@ class TypeForm(forms.Form):
     code = forms.CharField(
         label=gettext_lazy("Code"),
         max_length=40,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=gettext_lazy("As the person reads it out: XXXX-XXXX."),
     )
 
@@ -35,7 +36,7 @@ class RequireForm(forms.Form):
     method = forms.ChoiceField(
         label=gettext_lazy("Which proof"),
         choices=[(one.value, one.label) for one in CheckMethod if one in proofs.CHOSEN],
-        widget=forms.RadioSelect,
+        widget=UnfoldAdminRadioSelectWidget,
         help_text=gettext_lazy("Ask for no more than is needed to be sure."),
     )
 
@@ -46,7 +47,7 @@ class DecideForm(forms.Form):
         choices=[("yes", gettext_lazy("yes")), ("no", gettext_lazy("no"))],
         coerce=lambda value: value == "yes",
         empty_value=None,
-        widget=forms.RadioSelect,
+        widget=UnfoldAdminRadioSelectWidget,
     )
 
 

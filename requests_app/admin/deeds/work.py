@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
 from portal.errors import NotFound
 from requests_app import grounds, identity, steps, workflow
@@ -26,7 +27,7 @@ class AwaitForm(forms.Form):
 class GroundForm(forms.Form):
     """A ground that fits the right, and why."""
 
-    ground = forms.ChoiceField(label=gettext_lazy("Ground in law"))
+    ground = forms.ChoiceField(label=gettext_lazy("Ground in law"), widget=UnfoldAdminSelectWidget)
     reason = words(gettext_lazy("Why"), help_text=gettext_lazy("The person and whoever decides an appeal read this."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,7 +44,7 @@ class DecideForm(forms.Form):
         choices=[("yes", gettext_lazy("approve it")), ("no", gettext_lazy("send it back"))],
         coerce=lambda value: value == "yes",
         empty_value=None,
-        widget=forms.RadioSelect,
+        widget=UnfoldAdminRadioSelectWidget,
     )
 
 
@@ -89,18 +90,24 @@ DEEDS = (
         done=gettext_lazy("The request is yours."),
         act=lambda doing: workflow.start(request=doing.request, staff=doing.staff, by=doing.by, at=doing.at),
         check=workflow.check_can_start,
+        is_onward=True,
     ),
     Deed(
         name="carry_out",
         label=gettext_lazy("Carry it out"),
         says=gettext_lazy(
-            "What the right means is set going in every place, with a task for each. An erasure takes the person's "
-            "rows out of every dataset and then destroys their addresses and their key: it cannot be undone."
+            "What the person asks is set going in every place that has their data, with a task for each place."
         ),
+        final={
+            Right.ERASURE: gettext_lazy(
+                "The person's rows leave every dataset, and then their addresses and their key are destroyed. Nobody "
+                "can bring them back. The request closes by itself once every place has been looked at again."
+            )
+        },
+        is_onward=True,
         done=gettext_lazy("It is on its way."),
         act=lambda doing: workflow.carry_out(request=doing.request, by=doing.by, at=doing.at),
         check=workflow.check_can_carry_out,
-        is_dangerous=True,
     ),
     Deed(
         name="fulfil",
@@ -109,6 +116,7 @@ DEEDS = (
         done=gettext_lazy("The request is closed."),
         act=lambda doing: workflow.fulfil(request=doing.request, by=doing.by, at=doing.at),
         check=workflow.check_can_fulfil,
+        is_onward=True,
     ),
     Deed(
         name="assign",
@@ -139,6 +147,7 @@ DEEDS = (
         done=gettext_lazy("The request is in progress again."),
         act=lambda doing: workflow.resume(request=doing.request, by=doing.by, at=doing.at),
         check=workflow.check_can_resume,
+        is_onward=True,
     ),
     Deed(
         name="propose_refusal",
@@ -156,7 +165,6 @@ DEEDS = (
         ),
         check=workflow.check_can_propose_refusal,
         form=GroundForm,
-        is_dangerous=True,
     ),
     Deed(
         name="decide",
@@ -198,7 +206,6 @@ DEEDS = (
         check=always,
         form=GroundForm,
         takes_part=True,
-        is_dangerous=True,
     ),
     Deed(
         name="reopen",
@@ -227,6 +234,5 @@ DEEDS = (
         act=lambda doing: restriction.lift(request=doing.request, by=doing.by, at=doing.at),
         check=restriction.check_can_lift,
         rights=frozenset({Right.RESTRICTION}),
-        is_dangerous=True,
     ),
 )

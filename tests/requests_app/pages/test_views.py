@@ -13,7 +13,7 @@ from django.utils import translation
 from consents.models import Subject
 from portal import clock
 from portal.models import User
-from requests_app import sealing, timeline, workflow
+from requests_app import sealing, timeline, told, workflow
 from requests_app.models import Pause, Proposal, Request, System, Task
 from requests_app.pages import words
 from requests_app.states import Ground, ProposalKind, Right, Status, TaskKind, TaskStatus
@@ -171,15 +171,15 @@ def test_the_timeline_tells_every_entry_in_words_and_no_name_of_staff(
     timeline.tell(request, "something_new", by=BY, at=SOON, words="Not for the person.")
     timeline.tell(request, "escalated", by=BY, at=SOON)
     answer = signed_in(alice).get(page_of(request))
-    told = answer.context["timeline"]
-    assert [str(one["text"]) for one in told] == [
-        str(words.HAPPENED["received"]),
-        str(words.HAPPENED["started"]),
-        str(words.HAPPENED["extended"]),
-        str(words.SOMETHING),
+    shown = answer.context["timeline"]
+    assert [str(one["text"]) for one in shown] == [
+        str(told.HAPPENED["received"]),
+        str(told.HAPPENED["started"]),
+        str(told.HAPPENED["extended"]),
+        str(told.SOMETHING),
     ]
-    assert told[0]["by"] == "by you"
-    assert {one["by"] for one in told[1:]} == {"by our staff"}
+    assert shown[0]["by"] == "by you"
+    assert {one["by"] for one in shown[1:]} == {"by our staff"}
     page = text(answer)
     assert "Three systems are down." in page
     assert "Not for the person." not in page
