@@ -9,12 +9,19 @@ from requests_app import office_files
 from tests.requests_app.files import archive, docx, odt
 
 
-@pytest.mark.parametrize(("content", "kind"), [(docx(), "docx"), (odt(), "odt"), (archive({"a": b"b"}), "")])
+@pytest.mark.parametrize(
+    ("content", "kind"), [(docx(), "docx"), (odt(), "odt"), (archive({"a": b"b"}), "")], ids=["docx", "odt", "other"]
+)
 def test_an_archive_says_what_it_is(content: bytes, kind: str) -> None:
     assert office_files.kind_of(content) == kind
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"PK\x03\x04" + b"\x00" * 200, docx()[:-30], docx()[:60]])
+# named, because an archive holds the second in which it was made
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04", b"PK\x03\x04" + b"\x00" * 200, docx()[:-30], docx()[:60]],
+    ids=["empty", "marked", "zeros", "without its end", "its beginning"],
+)
 def test_a_broken_archive_is_of_no_kind(content: bytes) -> None:
     assert office_files.kind_of(content) == ""
 
