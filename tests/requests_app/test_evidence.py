@@ -122,7 +122,7 @@ def test_everything_about_the_request_is_in_it(full: Request) -> None:
     assert [(one["status"], one["sha256"]) for one in found["packages"]] == list(
         full.packages.values_list("status", "sha256")
     )
-    assert [one["code"] for one in found["letters"]] == ["acknowledged"]
+    assert [one["code"] for one in found["letters"]] == ["acknowledged", "package_ready"]
 
 
 def test_the_audit_trail_of_the_request_is_in_it_with_this_very_export(full: Request) -> None:
