@@ -185,6 +185,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "code": _of(TASKS),
     "letter": _of({}),
     "to": _whom,
+    "told": lambda value: _("told by staff themselves"),
     "place": str,
     "type": str,
     "found": str,

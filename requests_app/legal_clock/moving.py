@@ -106,11 +106,15 @@ def can_extend(request: Request) -> bool:
 
 
 @transaction.atomic
-def extend(*, request: Request, reason: str, until: date | None = None, by: str, at: datetime) -> Request:
+def extend(
+    *, request: Request, reason: str, until: date | None = None, was_told: bool = False, by: str, at: datetime
+) -> Request:
     """Take longer, and tell the person why: without the notice there is no extension, so both or neither are made.
 
-    `until` names the day; without it the law's longest counts. An earlier day that staff chose no longer holds.
-    Raises DeadlineError (its code says which: too late, too long, too short, without reason, …) and Conflict.
+    `until` names the day; without it the law's longest counts. An earlier day that staff chose no longer holds. Who
+    has no mail address is told otherwise, and staff say so: `was_told`.
+    Raises DeadlineError (its code says which: too late, too long, too short, without reason, `nobody_told`, …) and
+    Conflict.
     """
     request = _lock(request)
     check_can_extend(request)
@@ -121,9 +125,14 @@ def extend(*, request: Request, reason: str, until: date | None = None, by: str,
     request.extended_at, request.extended_until, request.due_override = at, until, None
     request.save(update_fields=["extended_at", "extended_until", "due_override"])
     apply(request=request, at=at, because="extended", by=by)
+    letter = letters.write(request=request, code="extended", at=at)
+    if letter is None and not was_told:
+        message = "No mail address is known. Tell the person by letter or telephone, then say here that you did."
+        raise DeadlineError("nobody_told", message, field="was_told")
     told = {"from": before.isoformat(), "to": request.due_on.isoformat()}
+    if letter is None:
+        told["told"] = "by staff"
     timeline.tell(request, "extended", by=by, at=at, details=told, words=reason)
-    letters.write(request=request, code="extended", at=at)
     return request
 
 

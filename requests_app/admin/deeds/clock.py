@@ -2,6 +2,7 @@
 
 from django import forms
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldBooleanWidget
 
 from requests_app import legal_clock
 from requests_app.admin.deeds.base import APPROVE, Deed, day, words
@@ -13,6 +14,12 @@ class ExtendForm(forms.Form):
         gettext_lazy("Until"),
         required=False,
         help_text=gettext_lazy("Only where the law names no length. Otherwise the law's longest counts."),
+    )
+    was_told = forms.BooleanField(
+        label=gettext_lazy("I told them by letter or telephone"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=gettext_lazy("Only where no mail address is known; otherwise a mail says that it takes longer."),
     )
 
 
@@ -39,6 +46,7 @@ DEEDS = (
             request=doing.request,
             reason=doing.filled["reason"],
             until=doing.filled["until"],
+            was_told=doing.filled["was_told"],
             by=doing.by,
             at=doing.at,
         ),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from consents import subjects
 from consents.models import Subject
+from consents.subjects import Newcomer
 from portal.errors import DomainError
 from portal.models import AuditEntry
 from requests_app import intake, legal_clock, letters, timeline, workflow
@@ -203,6 +205,17 @@ def test_where_the_law_sets_no_length_the_named_day_counts(world: None) -> None:
     request = access(person("heidi", "CH"))
     until = date(2026, 11, 20)
     assert legal_clock.extend(request=request, reason=WHY, until=until, by=BY, at=day(9, 10)).due_on == until
+
+
+def test_who_has_no_mail_address_is_told_otherwise_and_staff_say_so(world: None) -> None:
+    newcomer = Newcomer(names=(subjects.name("account", "m_tom"),), jurisdiction="GB")
+    request = access(subjects.register(newcomer=newcomer, by=BY, at=day(9, 1)))
+    assert refused(lambda: legal_clock.extend(request=request, reason=WHY, by=BY, at=day(9, 10))) == "nobody_told"
+    request.refresh_from_db()
+    assert request.extended_at is None
+    assert not request.timeline.filter(code__in=["extended", "clock_moved"]).exists()
+    longer = legal_clock.extend(request=request, reason=WHY, was_told=True, by=BY, at=day(9, 10))
+    assert longer.timeline.get(code="extended").details["told"] == "by staff"
 
 
 def test_a_request_is_extended_once(grace: Subject) -> None:
