@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from portal import demo_access, problems, signing
 
-_SHOWN = 30
+_SHOWN = 20
 
 
 @require_GET
