@@ -6,7 +6,7 @@ PYTHON_CODE := manage.py portal consents downstream requests_app clients tests
 ALONE := journey or browser or fault or slow
 # On a server of your own they share its oldest transaction, which holds back the log, so they take turns there.
 JOBS ?= $(if $(DATABASE_URL),0,2)
-EVERYDAY := PYTEST_PLUGINS=tests.engines_apart $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not ($(ALONE))"
+EVERYDAY := PYTEST_PLUGINS=tests.engines_apart $(BIN)/python -m pytest -n $(JOBS) -m "not ($(ALONE))"
 say = @printf '\n== %s\n'
 
 # Web, worker and beat are started by name.

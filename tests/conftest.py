@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 from oauth2_provider.models import get_access_token_model, get_application_model
 
 from consents import purposes, rules, sequencer, subjects
@@ -41,6 +42,12 @@ WORLD = Path(__file__).parent / "world.toml"
 def fast_hashes(settings: Any) -> None:
     """Hashing a client's secret slowly is half of a test's time, and nobody attacks these."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> None:
+    """The language that another test's browser asked for is not this one's."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
