@@ -1,28 +1,12 @@
-"""What else happens when a request moves: letters, messages, packages, files that go, a clock that waits."""
+"""What else happens when a request moves: exemptions, corrections, evidence and files that go, a clock that waits."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from downstream import corrections, exemptions
 from downstream.models import Correction, Exemption
-from requests_app import attachments, legal_clock, letters, messages, packages, proofs
+from requests_app import attachments, legal_clock, proofs
 from requests_app.models import Attachment, Package, Request, Task
 from requests_app.rulebook import Wait
-
-
-def letter(request: Request, code: str, *, at: datetime, extra: Mapping[str, str] | None = None) -> None:
-    """Queue mail that says what became of the request, and no more of anybody."""
-    letters.write(request=request, code=code, at=at, extra=extra)
-
-
-def message(request: Request, words: str, *, by: str, at: datetime) -> None:
-    """Write to the person in the portal."""
-    messages.send(request=request, body=words, by=by, at=at)
-
-
-def package(request: Request, *, by: str, at: datetime) -> None:
-    """Have the answer put together."""
-    packages.ask(request=request, by=by, at=at)
 
 
 def exempt_dataset(task: Task, *, law: str, by: str, seconded_by: str, at: datetime) -> None:
@@ -75,11 +59,6 @@ def delete_everything(request: Request, *, by: str, at: datetime) -> None:
     theirs = Package.objects.filter(request__subject=request.subject_id)
     theirs.filter(deleted_at__isnull=True).update(expires_at=at)
     theirs.update(sha256="", parts=[])
-
-
-def begin_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:
-    """The clock may stand still from now on; whether it does is the rule's to say."""
-    legal_clock.begin_pause(request=request, reason=reason, by=by, at=at)
 
 
 def end_pause(request: Request, *, reason: Wait, by: str, at: datetime) -> None:

@@ -99,7 +99,7 @@ def receive_of_locked(
     _insert(requests, asked, is_proven=is_proven, by=by, at=at)
     if is_proven:
         for request in requests:
-            begin(request=request, by=by, at=at)
+            workflow.begin(request=request, by=by, at=at)
     return requests
 
 
@@ -136,16 +136,6 @@ def _follow_up(asked: Asked, subject: Subject, *, by: str, at: datetime) -> list
     ]
 
 
-def begin(*, request: Request, by: str, at: datetime) -> None:
-    """It is known who asks: what needs no staff is carried out now, in this transaction."""
-    workflow.begin(request=request, by=by, at=at)
-
-
-def find_duplicates(requests: Sequence[Request], subject: Subject) -> dict[uuid.UUID, Request]:
-    """The open request of this person that asks for the same as each of these, by the id of the latter."""
-    return duplicates.find(requests, subject)
-
-
 def check(asked: Asked, *, at: datetime) -> None:
     """Everything that can be refused before anybody is looked up. Raises IntakeError, the refusals of each right."""
     _check(asked, at)
@@ -156,12 +146,12 @@ def check(asked: Asked, *, at: datetime) -> None:
 def repeats(asked: Asked, subject: Subject, *, at: datetime) -> dict[str, Request]:
     """Which open requests of this person asking this would repeat, by right."""
     requests = _requests(asked, subject.jurisdiction, uuid7(), at)
-    found = find_duplicates(requests, subject)
+    found = duplicates.find(requests, subject)
     return {one.right: found[one.pk] for one in requests if one.pk in found}
 
 
 def _link_duplicates(requests: Sequence[Request], subject: Subject) -> None:
-    found = find_duplicates(requests, subject)
+    found = duplicates.find(requests, subject)
     for request in requests:
         request.duplicate_of = found.get(request.pk)
 

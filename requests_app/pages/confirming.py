@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from consents import ledger
 from consents.models import Partner
-from portal import actors, clock, nudge, references
-from portal.errors import DomainError, NotFound
+from portal import actors, clock, nudge
+from portal.errors import DomainError
 from requests_app import front_ends, identity
 from requests_app.models import Request
-from requests_app.pages import codes, words
+from requests_app.pages import codes, own, words
 from requests_app.pages.forms import CodeForm
 from requests_app.states import Channel, Status
 
@@ -64,12 +64,8 @@ def _shown(request: HttpRequest, one: Request, form: CodeForm, *, status: int) -
 
 def _sent_by_others(reference: str) -> Request:
     """Of all others there is no such page."""
-    try:
-        pk = references.decode("Q", reference)
-    except NotFound as error:
-        raise Http404 from error
     brought = Request.objects.filter(channel__in=[Channel.AGENT, Channel.API]).select_related("agent", "subject")
-    found = brought.filter(pk=pk).first()
+    found = brought.filter(pk=own.id_of(reference)).first()
     if found is None:
         raise Http404
     return found

@@ -17,7 +17,7 @@ from portal.errors import DomainError
 from requests_app import attachments
 from requests_app import messages as correspondence
 from requests_app.models import IdentityCheck, Request
-from requests_app.pages import codes, showing, views, words
+from requests_app.pages import codes, own, showing, views, words
 from requests_app.pages.drafts import Sent
 from requests_app.pages.forms import MessageForm, ProofForm
 from requests_app.pages.uploads import bounded
@@ -28,7 +28,7 @@ def _too_large(request: HttpRequest, reference: str) -> HttpResponseBase:
     subject = subject_of(request)
     if subject is None:
         return redirect("request-detail", reference)
-    one = views.mine(subject, reference)
+    one = own.request_of(subject, reference)
     messages.error(request, words.TOO_LARGE)
     return views.page(request, one, status=413)
 
@@ -38,7 +38,7 @@ def _too_large(request: HttpRequest, reference: str) -> HttpResponseBase:
 @for_subject
 def write(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
     """A message to staff, with files if there are any."""
-    one = views.mine(subject, reference)
+    one = own.request_of(subject, reference)
     if not correspondence.can_write(one, at=clock.now()):
         messages.error(request, words.refusal_of("request_closed"))
         return redirect("request-detail", reference)
@@ -54,7 +54,7 @@ def write(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
 @for_subject
 def prove(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
     """A document that staff asked for, to see who somebody is."""
-    one = views.mine(subject, reference)
+    one = own.request_of(subject, reference)
     check = showing.proof_wanted(one, at=clock.now())
     if check is None:
         messages.error(request, _("We wait for no document from you at present."))
@@ -74,7 +74,7 @@ def prove(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
 @for_subject
 def second_code(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
     """Have the code sent that staff ask for, to the second address that we know; then type it."""
-    one = views.mine(subject, reference)
+    one = own.request_of(subject, reference)
     if not showing.second_code_wanted(one, at=clock.now()):
         messages.error(request, _("We wait for no code from you at present."))
         return redirect("request-detail", reference)

@@ -7,10 +7,10 @@ from django.views.decorators.http import require_GET
 
 from consents.models import Subject
 from consents.pages.access import for_subject
-from portal import actors, references
-from portal.errors import NotFound
+from portal import actors
 from requests_app.file_responses import serve
 from requests_app.models import Attachment
+from requests_app.pages import own
 from requests_app.states import ANSWERED, FileUse
 
 
@@ -18,11 +18,7 @@ from requests_app.states import ANSWERED, FileUse
 @for_subject
 def download(request: HttpRequest, subject: Subject, reference: str, file_id: uuid.UUID) -> HttpResponseBase:
     """A file of the reader's own request: what came with messages, what is part of the answer, what they sent."""
-    try:
-        request_id = references.decode("Q", reference)
-    except NotFound as error:
-        raise Http404 from error
-    theirs = Attachment.objects.filter(request=request_id, request__subject=subject, deleted_at__isnull=True)
+    theirs = Attachment.objects.filter(request=own.id_of(reference), request__subject=subject, deleted_at__isnull=True)
     attachment = theirs.select_related("request__subject").filter(pk=file_id).first()
     if attachment is None or not is_theirs(attachment, subject):
         raise Http404

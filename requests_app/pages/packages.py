@@ -1,6 +1,6 @@
 """Fetching an answer: the signed-in person's own, as a file to keep."""
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -9,10 +9,11 @@ from django.views.decorators.http import require_GET
 
 from consents.models import Subject
 from consents.pages.access import for_subject
-from portal import actors, clock, downloads, references
+from portal import actors, clock, downloads
 from portal.errors import Conflict, NotFound
 from requests_app import packages
 from requests_app.models import Request
+from requests_app.pages import own
 
 _GONE = {
     "package_expired": gettext_lazy("The time to fetch this answer is over. You can ask for it again."),
@@ -30,7 +31,7 @@ def fetch(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
 
     Answers 409 where it is not ready yet, 410 where it was there and no longer is.
     """
-    mine = _mine(subject, reference)
+    mine = own.request_of(subject, reference)
     # of several the one that can be fetched, else the last: it tells why there is none
     package = packages.current(mine) or mine.packages.first()
     if package is None:
@@ -47,14 +48,3 @@ def fetch(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
 def _none(request: HttpRequest, mine: Request, says: object, *, status: int) -> HttpResponseBase:
     context = {"title": _("Your answer"), "says": says, "reference": mine.reference}
     return render(request, "requests/answer_not_there.html", context, status=status)
-
-
-def _mine(subject: Subject, reference: str) -> Request:
-    try:
-        pk = references.decode("Q", reference)
-    except NotFound as error:
-        raise Http404 from error
-    found = Request.objects.filter(pk=pk, subject=subject).select_related("subject").first()
-    if found is None:
-        raise Http404
-    return found

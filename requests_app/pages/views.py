@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -11,12 +11,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from consents.models import Subject
 from consents.pages.access import for_subject
-from portal import actors, clock, references
-from portal.errors import DomainError, NotFound
+from portal import actors, clock
+from portal.errors import DomainError
 from requests_app import messages as correspondence
 from requests_app import workflow
 from requests_app.models import Message, Request
-from requests_app.pages import showing, words
+from requests_app.pages import own, showing, words
 from requests_app.pages.forms import AppealForm, MessageForm, ProofForm
 
 
@@ -35,7 +35,7 @@ def listing(request: HttpRequest, subject: Subject) -> HttpResponse:
 @require_GET
 @for_subject
 def detail(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
-    return page(request, mine(subject, reference))
+    return page(request, own.request_of(subject, reference))
 
 
 def page(request: HttpRequest, one: Request, *, status: int = 200, **forms: Any) -> HttpResponse:
@@ -52,7 +52,7 @@ def page(request: HttpRequest, one: Request, *, status: int = 200, **forms: Any)
 @require_POST
 @for_subject
 def withdraw(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
-    one = mine(subject, reference)
+    one = own.request_of(subject, reference)
     try:
         workflow.withdraw(request=one, by=actors.subject(subject.pk), at=clock.now())
         messages.success(request, _("Your request is withdrawn."))
@@ -66,7 +66,7 @@ def withdraw(request: HttpRequest, subject: Subject, reference: str) -> HttpResp
 @for_subject
 def appeal(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
     """Asking for another look at an answer, where the law of the place brings that to us."""
-    one = mine(subject, reference)
+    one = own.request_of(subject, reference)
     way = showing.appeal(one, at=clock.now())
     if way["appeal"] is None:
         messages.error(request, words.refusal_of("appeal_too_late" if way["appeal_over"] else "appeal_elsewhere"))
@@ -79,18 +79,6 @@ def appeal(request: HttpRequest, subject: Subject, reference: str) -> HttpRespon
             return redirect("request-detail", lodged.reference)
     context = {"form": form, "data_request": showing.row(one), **way}
     return render(request, "requests/appeal.html", context, status=400 if form.is_bound else 200)
-
-
-def mine(subject: Subject, reference: str) -> Request:
-    """The reader's own request; somebody else's is as unknown as none. Raises Http404."""
-    try:
-        pk = references.decode("Q", reference)
-    except NotFound as error:
-        raise Http404 from error
-    found = Request.objects.select_related("subject").filter(pk=pk, subject=subject).first()
-    if found is None:
-        raise Http404
-    return found
 
 
 def _lodged(one: Request, form: AppealForm, *, by: str) -> Request | None:

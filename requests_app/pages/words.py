@@ -127,7 +127,6 @@ _REFUSALS: dict[str, Words] = {
     "message_empty": gettext_lazy("Write something first."),
     "message_unreadable": gettext_lazy("Your message holds characters that cannot be shown. Type it anew."),
 }
-NOT_SENT = gettext_lazy("The mail could not be sent. Look at the address, or try again later.")
 TOO_LARGE = gettext_lazy("What you sent is too large altogether, so nothing was kept. Send fewer or smaller files.")
 
 

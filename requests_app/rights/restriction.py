@@ -16,7 +16,7 @@ from consents import ledger
 from consents.models import Preference
 from consents.vocabulary import EVERY, Action, Slot, Source
 from portal.errors import Conflict
-from requests_app import consequences, timeline
+from requests_app import letters, timeline
 from requests_app.models import Request, TimelineEntry
 from requests_app.rights import base
 from requests_app.states import ANSWERED, Right
@@ -89,7 +89,7 @@ def tell_of_lifting(*, request: Request, by: str, at: datetime) -> None:
     """
     request = _locked(request)
     check_can_tell_of_lifting(request)
-    consequences.letter(request, "restriction_lifted", at=at)
+    letters.write(request=request, code="restriction_lifted", at=at)
     timeline.tell(request, TOLD, by=by, at=at, details={"from": (at + TOLD_BEFORE).date().isoformat()})
 
 

@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from consents.models import Subject
 from portal.errors import Conflict, DomainError
-from requests_app import appeals, consequences, counting, deadlines, rulebook, sealing, steps, timeline
+from requests_app import appeals, counting, deadlines, letters, rulebook, sealing, steps, timeline
 from requests_app.legal_clock.reckoning import ANSWERS_AT_ONCE
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo
@@ -55,7 +55,7 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
     timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
     told = "appealed" if right == Right.APPEAL else "complained"
     timeline.tell(request, told, by=by, at=at, details={"reference": follow.reference})
-    consequences.letter(follow, "appeal_received", at=at)
+    letters.write(request=follow, code="appeal_received", at=at)
     return follow
 
 

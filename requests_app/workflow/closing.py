@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from consents.models import Subject
 from portal.errors import Conflict
-from requests_app import consequences, four_eyes, grounds, rights, steps, timeline
+from requests_app import consequences, four_eyes, grounds, letters, rights, steps, timeline
 from requests_app.models import Request, Task
 from requests_app.rights import base
 from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Ground, Right, Status, TaskStatus
@@ -106,7 +106,7 @@ def _tell_of_erasure(request: Request, *, at: datetime) -> None:
     known = grounds.of(request.right)
     laws = "; ".join(sorted({known[Ground(ground)] for ground in kept}))
     for one in (request, *request.duplicates.filter(status=Status.RECEIVED).select_related("subject")):
-        consequences.letter(one, "erased_in_part" if laws else "erased", at=at, extra={"laws": laws})
+        letters.write(request=one, code="erased_in_part" if laws else "erased", at=at, extra={"laws": laws})
 
 
 def _is_in_part(request: Request) -> bool:

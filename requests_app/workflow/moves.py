@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from requests_app import consequences, sealing, timeline
+from requests_app import consequences, letters, sealing, timeline
 from requests_app.models import Request
 from requests_app.states import ANSWERED, Right, Status
 from requests_app.workflow.guards import check_can_move
@@ -51,7 +51,7 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
     """Close it with its letter; what shows who somebody is goes, and what asked the same has the same answer."""
     check_can_move(request, to)
     if letter is not None:
-        consequences.letter(request, letter or _LETTERS[to], at=at)
+        letters.write(request=request, code=letter or _LETTERS[to], at=at)
     consequences.delete_evidence(request, by=by, at=at)
     _end_what_waits(request, by=by, at=at)
     if to not in _DONE:
@@ -106,7 +106,7 @@ def answer_duplicates(request: Request, to: Status, *, by: str, at: datetime) ->
     for one in rows.filter(duplicate_of=request, status=Status.RECEIVED).order_by("pk"):
         if request.right != Right.ERASURE or to == Status.REFUSED:
             # an erasure is told by who knows what was kept
-            consequences.letter(one, _LETTERS[to], at=at)
+            letters.write(request=one, code=_LETTERS[to], at=at)
         consequences.delete_evidence(one, by=by, at=at)
         for step in _WAY[to]:
             one.status = step

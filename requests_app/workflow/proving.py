@@ -6,7 +6,7 @@ from django.db import transaction
 
 from consents.models import Subject
 from portal.errors import Conflict
-from requests_app import consequences, duplicates, sealing
+from requests_app import consequences, duplicates, legal_clock, sealing
 from requests_app.models import Request
 from requests_app.rulebook import Wait
 from requests_app.states import Status
@@ -43,7 +43,7 @@ def doubt(*, request: Request, by: str, at: datetime) -> Request:
     """There is reason to doubt who asks (GDPR Art. 12(6)): it waits for a proof. Raises Conflict(`wrong_state`)."""
     request = moves.lock(request)
     guards.check_can_doubt(request)
-    consequences.begin_pause(request, reason=Wait.IDENTITY, by=by, at=at)
+    legal_clock.begin_pause(request=request, reason=Wait.IDENTITY, by=by, at=at)
     return moves.move(request, Status.VERIFYING, code="doubted", by=by, at=at)
 
 

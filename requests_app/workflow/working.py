@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from consents.models import Subject
 from portal import actors
 from portal.models import User
-from requests_app import consequences, duplicates, four_eyes, rights, steps, timeline
+from requests_app import consequences, duplicates, four_eyes, legal_clock, messages, packages, rights, steps, timeline
 from requests_app.models import Request
 from requests_app.rulebook import Wait
 from requests_app.states import ANSWERED, AT_ONCE, CLOSED, Right, Status
@@ -55,10 +55,10 @@ def await_subject(*, request: Request, by: str, at: datetime, words: str = "") -
     """
     request = moves.lock(request)
     guards.check_can_await_subject(request)
-    consequences.begin_pause(request, reason=Wait.CLARIFICATION, by=by, at=at)
+    legal_clock.begin_pause(request=request, reason=Wait.CLARIFICATION, by=by, at=at)
     moves.move(request, Status.AWAITING_SUBJECT, code="awaiting_subject", by=by, at=at, words=words)
     if words.strip():
-        consequences.message(request, words, by=by, at=at)
+        messages.send(request=request, body=words, by=by, at=at)
     return request
 
 
@@ -118,7 +118,7 @@ def set_going(request: Request, *, by: str, at: datetime) -> Request:
     timeline.tell(request, "carried_out", by=by, at=at)
     steps.plan(request=request, by=by, at=at)
     if request.right in _ANSWERED_BY_PACKAGE and not steps.has_package(request):
-        consequences.package(request, by=by, at=at)
+        packages.ask(request=request, by=by, at=at)
     return request
 
 
