@@ -26,7 +26,7 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 
 
 def plan(request: Request) -> list[base.Planned]:
-    """A package is made of all that is kept; staff look through it and release it."""
+    """A package is made; staff look through it and release it."""
     return [base.Planned("collect", TaskKind.AUTOMATIC)]
 
 

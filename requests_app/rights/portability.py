@@ -1,39 +1,8 @@
-"""Portability (GDPR Art. 20): what the person gave, in a form that a machine reads."""
+"""Portability (GDPR Art. 20): what the person gave, in a form that a machine reads.
 
-import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+The same work as an access request: a package that staff look through and release. What is in it is in `packages`.
+"""
 
-from requests_app.models import Request
-from requests_app.rights import base
-from requests_app.states import TaskKind
+from requests_app.rights.access import carry_out, details, finish, is_settled, plan, scope
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
-
-
-def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
-
-
-def plan(request: Request) -> list[base.Planned]:
-    """A package is made of what the person gave; staff look through it and release it."""
-    return [base.Planned("collect", TaskKind.AUTOMATIC)]
-
-
-def is_settled(request: Request) -> bool:
-    """The package's release settles its task; nothing else is waited for."""
-    return True
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more: the package expires by itself."""
+__all__ = ["carry_out", "details", "finish", "is_settled", "plan", "scope"]

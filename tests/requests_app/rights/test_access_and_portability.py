@@ -1,4 +1,4 @@
-"""Access: answered once a package was released, and staff looked into what no connector reaches."""
+"""Access and portability: answered once a package was released, and staff looked into what no connector reaches."""
 
 from datetime import timedelta
 
@@ -16,8 +16,13 @@ from tests.requests_app.asking import LATER, SOON, asked, system
 pytestmark = pytest.mark.django_db
 
 
-def set_going(subject: Subject, staff: User) -> Request:
-    request = workflow.start(request=asked(subject, "access")[0], staff=staff, by=BY, at=SOON)
+@pytest.fixture(params=["access", "portability"])
+def right(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def set_going(subject: Subject, staff: User, right: str) -> Request:
+    request = workflow.start(request=asked(subject, right)[0], staff=staff, by=BY, at=SOON)
     return workflow.carry_out(request=request, by=BY, at=SOON)
 
 
@@ -30,9 +35,9 @@ def released(request: Request) -> Package:
     return package
 
 
-def test_it_is_answered_once_the_package_is_released(alice: Subject, bob: User) -> None:
-    system("access")
-    request = set_going(alice, bob)
+def test_it_is_answered_once_the_package_is_released(alice: Subject, bob: User, right: str) -> None:
+    system(right)
+    request = set_going(alice, bob, right)
     assert sorted(request.tasks.values_list("code", "kind")) == [("collect", "automatic"), ("collect", "manual")]
     released(request)
     with pytest.raises(Conflict) as waits:
@@ -44,8 +49,8 @@ def test_it_is_answered_once_the_package_is_released(alice: Subject, bob: User) 
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 
 
-def test_without_a_package_there_is_no_answer(alice: Subject, bob: User) -> None:
-    request = set_going(alice, bob)
+def test_without_a_package_there_is_no_answer(alice: Subject, bob: User, right: str) -> None:
+    request = set_going(alice, bob, right)
     with pytest.raises(Conflict) as waits:
         workflow.fulfil(request=request, by=BY, at=LATER)
     assert waits.value.code == "tasks_open"
@@ -53,14 +58,14 @@ def test_without_a_package_there_is_no_answer(alice: Subject, bob: User) -> None
     assert not workflow.close_if_verified(request=request, by=BY, at=LATER)
 
 
-def test_nothing_of_the_person_changes_so_it_can_be_taken_back(alice: Subject, bob: User) -> None:
-    request = set_going(alice, bob)
+def test_nothing_of_the_person_changes_so_it_can_be_taken_back(alice: Subject, bob: User, right: str) -> None:
+    request = set_going(alice, bob, right)
     assert request.event_id is None
     assert workflow.withdraw(request=request, by=BY, at=LATER).status == Status.WITHDRAWN
 
 
-def test_what_is_left_out_of_it_makes_it_an_answer_in_part(alice: Subject, bob: User) -> None:
-    request = set_going(alice, bob)
+def test_what_is_left_out_of_it_makes_it_an_answer_in_part(alice: Subject, bob: User, right: str) -> None:
+    request = set_going(alice, bob, right)
     released(request)
     request.redactions.create(
         sealed_what=b"x", ground="rights_of_others", sealed_reason=b"x", made_at=LATER, made_by=BY
@@ -68,8 +73,8 @@ def test_what_is_left_out_of_it_makes_it_an_answer_in_part(alice: Subject, bob: 
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.PARTIALLY_FULFILLED
 
 
-def test_opened_again_it_needs_a_new_package(alice: Subject, bob: User) -> None:
-    request = set_going(alice, bob)
+def test_opened_again_it_needs_a_new_package(alice: Subject, bob: User, right: str) -> None:
+    request = set_going(alice, bob, right)
     released(request)
     workflow.fulfil(request=request, by=BY, at=LATER)
     later = LATER + timedelta(days=1)
@@ -79,7 +84,7 @@ def test_opened_again_it_needs_a_new_package(alice: Subject, bob: User) -> None:
         workflow.fulfil(request=request, by=BY, at=later)
 
 
-def test_it_is_about_everything(alice: Subject) -> None:
+def test_it_is_about_everything(alice: Subject, right: str) -> None:
     for said in ({"scope": {"purposes": ["ai-training"]}}, {"details": {"what": "x"}}):
         with pytest.raises(DomainError):
-            asked(alice, "access", **said)
+            asked(alice, right, **said)
