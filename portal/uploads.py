@@ -26,7 +26,7 @@ class SealedUploadHandler(FileUploadHandler):
         folder = Path(settings.FILES_DIR) / _KIND
         folder.mkdir(parents=True, exist_ok=True)
         # closed with the request, by this name also where the upload breaks off
-        self.file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- lives as long as the upload
         self._key = sealed_files.new_key()
         self._writer = sealed_files.SealedWriter(self.file, key=self._key)
 

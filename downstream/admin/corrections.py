@@ -20,7 +20,7 @@ from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, named
 SETTLE = "downstream.settle_correction"
 
 
-class SettleForm(BaseDialogForm):  # type: ignore[misc]
+class SettleForm(BaseDialogForm):  # type: ignore[misc]  # unfold has no types
     """What came of it."""
 
     outcome = forms.ChoiceField(

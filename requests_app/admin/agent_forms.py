@@ -29,7 +29,7 @@ class RegisterForm(forms.Form):
     business_contact = _text(_("Business contact"), longest=200)
 
 
-class RotateForm(BaseDialogForm):  # type: ignore[misc]
+class RotateForm(BaseDialogForm):  # type: ignore[misc]  # unfold has no types
     """The key that counts from now on."""
 
     verify_key = _text(_("New verify key"), longest=60, required=True, help_text=_("Base64 of 32 bytes (Ed25519)."))

@@ -103,7 +103,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
             path("<path:object_id>/do/<slug:name>/", view(self.do), name="requests_app_request_do"),
             path("<path:object_id>/do/<slug:name>/<path:of>/", view(self.do), name="requests_app_request_do_part"),
         ]
-        return own + super().get_urls()  # type: ignore[no-any-return]
+        return own + super().get_urls()  # type: ignore[no-any-return]  # unfold has no types
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:

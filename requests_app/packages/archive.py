@@ -66,7 +66,7 @@ class _Folder:
         entry = zipfile.ZipInfo(name, date_time=self._moment)
         entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
         # Python 3.13 calls it compress_level
-        entry._compresslevel = _LEVEL  # type: ignore[attr-defined]
+        entry._compresslevel = _LEVEL  # type: ignore[attr-defined]  # open() takes a level for no entry
         opened: IO[bytes]
         with self._archive.open(entry, "w", force_zip64=True) as opened:
             for piece in pieces:

@@ -7,7 +7,7 @@ and no scopes (`tests/load/bare.py`). Statements are counted in the same run, in
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from django.db import connection
@@ -21,12 +21,10 @@ from portal import clock
 from tests.conftest import BY, WORLD, partner
 from tests.load import bare
 from tests.load.bench import Row, Scale
-from tests.load.serving import Request, Served, measured, serving
-from tests.stack import database_url
+from tests.load.serving import Call, Make, Request, compared
 
 PEOPLE = 2_000
 SCOPES = "choices:write decisions:read"
-Make = Callable[[int], Request]
 
 
 def run(scale: Scale) -> Iterator[Row]:
@@ -40,32 +38,11 @@ def run(scale: Scale) -> Iterator[Row]:
         )
     headers = {"Authorization": f"Bearer {token}"}
     statements = _statements(headers)
-    url = database_url()
-    floor: dict[tuple[str, int], Served] = {}
-    with serving("tests.load.bare:application", database_url=url) as (port, pids):
-        for name, make in (("decision", _bare_read), ("choice", _bare_save)):
-            for connections in (1, 8):
-                floor[name, connections] = measured(port, pids, make, count=count, connections=connections)
-    with serving("portal.wsgi:application", database_url=url, HEED_RATE="100000000/min") as (port, pids):
-        for name, make, target in (
-            ("decision", _decision(headers), "≤ 1.6 × floor; ≤ 2 statements"),
-            ("choice", _choice(headers), "≤ 1.5 × floor; ≤ 5 statements"),
-        ):
-            for connections in (1, 8):
-                ours = measured(port, pids, make, count=count, connections=connections)
-                bare_one = floor[name, connections]
-                yield Row(
-                    what=f"one {name}, {connections} connection{'s' if connections > 1 else ''}",
-                    size=f"{count:,} requests, {PEOPLE:,} people",
-                    unit="ms CPU",
-                    ours=ours.cpu_ms,
-                    floor=bare_one.cpu_ms,
-                    floor_is="bare Django and DRF",
-                    more_is_better=False,
-                    target=target,
-                    note=f"{statements[name]} statements; {ours.per_second:,.0f} to {bare_one.per_second:,.0f} req/s;"
-                    f" p50 {ours.p50_ms:.1f} to {bare_one.p50_ms:.1f} ms",
-                )
+    calls = [
+        Call("one decision", _decision(headers), _bare_read, "≤ 1.6 × floor; ≤ 2 statements", statements["decision"]),
+        Call("one choice", _choice(headers), _bare_save, "≤ 1.5 × floor; ≤ 5 statements", statements["choice"]),
+    ]
+    yield from compared(calls, size=f"{count:,} requests, {PEOPLE:,} people", count=count)
 
 
 def _furnish() -> str:

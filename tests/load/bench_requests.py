@@ -7,7 +7,7 @@ of one row instead of twenty-five. Statements are counted in the same run, in pr
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from django.db import connection
@@ -21,45 +21,22 @@ from portal import clock
 from tests.conftest import BY, WORLD, partner
 from tests.load import bare
 from tests.load.bench import Row, Scale
-from tests.load.serving import Request, Served, measured, serving
-from tests.stack import database_url
+from tests.load.serving import Call, Make, Request, compared
 
 PEOPLE = 5_000
 SCOPES = "requests:read requests:write requests:vouch"
 RIGHTS = ("access", "erasure", "portability", "automated_decision")
-Make = Callable[[int], Request]
 
 
 def run(scale: Scale) -> Iterator[Row]:
     headers = {"Authorization": f"Bearer {_furnish()}"}
     count = scale.of(10_000)
     statements = _statements(headers)
-    url = database_url()
-    floor: dict[tuple[str, int], Served] = {}
-    with serving("tests.load.bare:application", database_url=url) as (port, pids):
-        for name, make in (("create", _bare_save), ("list", _bare_read)):
-            for connections in (1, 8):
-                floor[name, connections] = measured(port, pids, make, count=count, connections=connections)
-    with serving("portal.wsgi:application", database_url=url, HEED_RATE="100000000/min") as (port, pids):
-        for name, make, target in (
-            ("create", _create(headers), "≤ 5 ms CPU; ≤ 9 statements"),
-            ("list", _list(headers), "≤ 8 ms CPU; ≤ 8 statements"),
-        ):
-            for connections in (1, 8):
-                ours = measured(port, pids, make, count=count, connections=connections)
-                bare_one = floor[name, connections]
-                yield Row(
-                    what=f"{name}, {connections} connection{'s' if connections > 1 else ''}",
-                    size=f"{count:,} calls, {PEOPLE:,} people",
-                    unit="ms CPU",
-                    ours=ours.cpu_ms,
-                    floor=bare_one.cpu_ms,
-                    floor_is="bare Django and DRF",
-                    more_is_better=False,
-                    target=target,
-                    note=f"{statements[name]} statements; {ours.per_second:,.0f} to {bare_one.per_second:,.0f} req/s;"
-                    f" p50 {ours.p50_ms:.1f} to {bare_one.p50_ms:.1f} ms",
-                )
+    calls = [
+        Call("create", _create(headers), _bare_save, "≤ 5 ms CPU; ≤ 9 statements", statements["create"]),
+        Call("list", _list(headers), _bare_read, "≤ 8 ms CPU; ≤ 8 statements", statements["list"]),
+    ]
+    yield from compared(calls, size=f"{count:,} calls, {PEOPLE:,} people", count=count)
 
 
 def _furnish() -> str:

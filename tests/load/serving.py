@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,13 @@ from pathlib import Path
 import psutil
 
 from portal.demo import processes
-from tests.load.bench import cpu_seconds
+from tests.load.bench import Row, cpu_seconds
+from tests.stack import database_url
 
 ROOT = Path(__file__).parents[2]
 Request = tuple[str, str, bytes | None, dict[str, str]]
 """Method, path, body, headers."""
+Make = Callable[[int], Request]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,44 @@ class Served:
     cpu_ms: float
     per_second: float
     p50_ms: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of ours, the bare one that it is compared with, its target, and how many statements it takes."""
+
+    name: str
+    make: Make
+    floor: Make
+    target: str
+    statements: int
+
+
+def compared(calls: Sequence[Call], *, size: str, count: int) -> Iterator[Row]:
+    """Each call over 1 and 8 connections, all bare ones first, so that only one server runs at a time."""
+    url = database_url()
+    floor: dict[tuple[str, int], Served] = {}
+    with serving("tests.load.bare:application", database_url=url) as (port, pids):
+        for call in calls:
+            for connections in (1, 8):
+                floor[call.name, connections] = measured(port, pids, call.floor, count=count, connections=connections)
+    with serving("portal.wsgi:application", database_url=url, HEED_RATE="100000000/min") as (port, pids):
+        for call in calls:
+            for connections in (1, 8):
+                ours = measured(port, pids, call.make, count=count, connections=connections)
+                bare = floor[call.name, connections]
+                yield Row(
+                    what=f"{call.name}, {connections} connection{'s' if connections > 1 else ''}",
+                    size=size,
+                    unit="ms CPU",
+                    ours=ours.cpu_ms,
+                    floor=bare.cpu_ms,
+                    floor_is="bare Django and DRF",
+                    more_is_better=False,
+                    target=call.target,
+                    note=f"{call.statements} statements; {ours.per_second:,.0f} to {bare.per_second:,.0f} req/s;"
+                    f" p50 {ours.p50_ms:.1f} to {bare.p50_ms:.1f} ms",
+                )
 
 
 @contextmanager
@@ -49,9 +89,7 @@ def serving(target: str, *, database_url: str, **environment: str) -> Iterator[t
         process.wait(timeout=20)
 
 
-def measured(
-    port: int, pids: list[int], make: Callable[[int], Request], *, count: int, connections: int, rounds: int = 3
-) -> Served:
+def measured(port: int, pids: list[int], make: Make, *, count: int, connections: int, rounds: int = 3) -> Served:
     """Send `count` requests a round over so many connections; every answer must be a success."""
     _round(port, make, count=max(count // 5, connections), connections=connections, first=10_000_000)
     cpu, wall, latencies = [], [], []
@@ -67,7 +105,7 @@ def measured(
     )
 
 
-def _round(port: int, make: Callable[[int], Request], *, count: int, connections: int, first: int) -> list[float]:
+def _round(port: int, make: Make, *, count: int, connections: int, first: int) -> list[float]:
     latencies: list[float] = []
     failures: list[str] = []
 
