@@ -84,7 +84,10 @@ def test_a_stranger_objects_and_asks_for_their_data_on_a_phone(house: Stack, vis
     page.get_by_role("textbox", name="Your mail address").fill(email)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Send").click()
+    # a click does not wait for the page it leads to, and a page that is on its way out cannot be asked to go back
+    expect(page.get_by_label("Code")).to_be_visible()
     page.go_back()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     page.go_forward()
     page.get_by_label("Code").fill(_code_of(house, email).lower())
     page.get_by_role("button", name="Confirm").click()
