@@ -94,8 +94,9 @@ def test_without_scripts_the_same_is_done_by_pages(house: Stack, visit: Visit) -
     expect(page.get_by_role("status").filter(has_text="Saved. Your receipt: R-")).to_be_visible()
     expect(_card(page)).to_contain_text(OFF)
     _card(page).get_by_role("link", name="See where your no has arrived").click()
+    again = page.get_by_role("link", name="Look again")
+    expect(page.locator(".stops")).to_be_visible()
     for _ in range(30):
-        again = page.get_by_role("link", name="Look again")
         if not again.count():
             break
         page.wait_for_timeout(500)

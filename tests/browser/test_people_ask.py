@@ -24,6 +24,7 @@ def _violations(page: Page) -> list[str]:
 
 
 def _next(page: Page) -> None:
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
     assert _violations(page) == []
     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert over <= 0, f"{page.url} scrolls sideways by {over} px"

@@ -20,6 +20,7 @@ def _shown_for(page: Page, address: str) -> list[tuple[str, str, list[str]]]:
     page.goto("/account/login/")
     page.get_by_label("Mail address").fill(address)
     page.get_by_role("button", name="Send me a code").click()
+    page.get_by_label("Code").wait_for()
     seen = [_seen(page)]
     page.get_by_label("Code").fill("ZZZZ-ZZZZ")
     page.get_by_role("button", name="Sign in").click()
