@@ -62,9 +62,11 @@ def _dataset(asking: Asking, dataset: Dataset, told: dict[str, Told]) -> Part:
 
 
 def _values(values: Mapping[str, Any], place: str) -> Row:
-    """As they are, but that content which is read apart has a file of its own."""
+    """As they are, but that content which is read apart has a file of its own; names come from the data too."""
     return {
-        name: _content(value, f"{place}-{number}") if isinstance(value, Attached) else row_values.as_json(value)
+        str(parts.plain(name)): _content(value, f"{place}-{number}")
+        if isinstance(value, Attached)
+        else row_values.as_json(value)
         for number, (name, value) in enumerate(values.items(), start=1)
     }
 
