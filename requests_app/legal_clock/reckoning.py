@@ -14,7 +14,7 @@ from requests_app.periods import Moment
 from requests_app.rulebook import AppealTo, Rule, Wait
 from requests_app.states import FOLLOW_UPS, Channel
 
-ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT})
+ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT, Channel.OPENDSR})
 """Doors that confirm receipt in the same moment and in the manner in which the request came (11 CCR § 7021(a))."""
 _ON_THE_TIMELINE = "The reason is sealed on the timeline."
 
