@@ -73,6 +73,12 @@ def set_at_receipt(request: Request, *, is_proven: bool) -> None:
     request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
 
 
+def end_of_due_day(request: Request) -> datetime.datetime:
+    """The last second of the day by which it is due, where the law counts that day."""
+    zone = rulebook.thaw(request.terms).zone
+    return datetime.datetime.combine(request.due_on, datetime.time(23, 59, 59), tzinfo=zone)
+
+
 def _rule_at_receipt(request: Request) -> Rule:
     """That of the day; of an appeal or a complaint that under which the first request was received."""
     if request.right in FOLLOW_UPS and request.about is not None:
