@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import structlog
@@ -267,6 +268,7 @@ OAUTH2_PROVIDER = {
         "requests:read": "Follow data subject requests that you sent",
         "requests:write": "Send data subject requests, messages about them, and take them back",
         "requests:vouch": "Say that who asks was verified, and hand them what we answer",
+        "opendsr": "Instruct us as the controller whose processor we are (OpenDSR)",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -376,6 +378,7 @@ CELERY_BEAT_SCHEDULE = {
         ("build answer packages", "requests_app.tasks.build_packages", 5.0),
         ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
         ("tell agents", "requests_app.tasks.tell_agents", 3.0),
+        ("tell controllers", "requests_app.tasks.tell_controllers", 3.0),
         # once a day is enough; hourly, because a day begins at another hour in each country, and a beat that is
         # started anew every day would never come to a daily turn
         ("recompute deadlines", "requests_app.tasks.recompute_deadlines", 3600.0),
@@ -431,6 +434,14 @@ PACKAGE_BUILDERS = env.int("HEED_PACKAGE_BUILDERS", 1)
 PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
 # What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.
 DRP_BUSINESS_ID = env.str("HEED_DRP_BUSINESS_ID", "linkwell" if LOCAL else "")
+# Under which domain controllers send us OpenDSR requests, and what they get back is signed; empty: it is not spoken.
+OPENDSR_DOMAIN = env.str("HEED_OPENDSR_DOMAIN", (urlsplit(SITE_URL).hostname or "") if LOCAL else "").lower()
+# PEM files: the certificate for that domain, its chain behind it, and its key. Without them we sign our own
+# certificate, which the protocol allows nobody to trust.
+OPENDSR_CERTIFICATE = env.str("HEED_OPENDSR_CERTIFICATE", "")
+OPENDSR_KEY = env.str("HEED_OPENDSR_KEY", "")
+if bool(OPENDSR_CERTIFICATE) != bool(OPENDSR_KEY):
+    raise ImproperlyConfigured("HEED_OPENDSR_CERTIFICATE and HEED_OPENDSR_KEY name two PEM files: give both, or none.")
 
 # Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
 CONTROLLER = {

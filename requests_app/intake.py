@@ -242,6 +242,8 @@ def _check(asked: Asked, at: datetime) -> None:
 def _check_who(asked: Asked) -> None:
     if asked.capacity not in Capacity.values:
         raise IntakeError("unknown_capacity", "One asks for oneself, a child, a client or the dead.", field="capacity")
+    if (asked.capacity == Capacity.CONTROLLER) != (asked.channel == Channel.OPENDSR):
+        raise IntakeError("unknown_capacity", "A controller instructs us over OpenDSR, and nobody else does.")
     if asked.capacity == Capacity.SELF and asked.requester is not None:
         raise IntakeError("requester_of_oneself", "Who asks for themselves is nobody else.", field="requester")
     if asked.capacity != Capacity.SELF and asked.requester is None and asked.agent is None:

@@ -76,6 +76,7 @@ class Channel(models.TextChoices):
     PAGES = "pages", _("on these pages")
     API = "api", _("through a partner service")
     AGENT = "agent", _("through an authorised agent (DRP)")
+    OPENDSR = "opendsr", _("from a controller whose processor we are (OpenDSR)")
     PHONE = "phone", _("by telephone")
     LETTER = "letter", _("by letter")
     MAIL = "mail", _("by mail")
@@ -94,6 +95,11 @@ class Capacity(models.TextChoices):
     PARENT = "parent", _("as parent or guardian")
     AGENT = "agent", _("as an authorised agent")
     HEIR = "heir", _("as heir")
+    CONTROLLER = "controller", _("as the controller of the data, for whom we process it")
+
+
+BY_WHOM = tuple(one for one in Capacity if one != Capacity.CONTROLLER)
+"""As who somebody may say that they ask; a controller instructs us over OpenDSR alone."""
 
 
 class Ground(models.TextChoices):

@@ -91,10 +91,10 @@ class AnswerPackage(PartnerView):
         sent.check_may_read(request, partner, found)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
-        return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)
+        return StreamingHttpResponse(begun(pieces), content_type="application/zip", headers=headers)
 
 
-def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces, the first of them read already: what is wrong with the file is refused in words."""
     first = next(pieces, b"")
     return itertools.chain([first], pieces)

@@ -14,7 +14,7 @@ from portal import problems, references
 from portal.api_views import StrictSerializer
 from requests_app import front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
-from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
+from requests_app.states import BY_WHOM, Capacity, Right, Status, TaskKind, TaskStatus
 
 LONGEST_JSON = 20_000
 PATH = "/api/v1/requests"
@@ -61,7 +61,7 @@ class RequestIn(StrictSerializer):
     )
     details = serializers.DictField(default=dict, validators=[_check_json], help_text="Kept encrypted")
     note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
-    capacity = serializers.ChoiceField(choices=Capacity.choices, default=Capacity.SELF)
+    capacity = serializers.ChoiceField(choices=[(one.value, one.label) for one in BY_WHOM], default=Capacity.SELF)
     requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
     verified = serializers.BooleanField(
         default=False,

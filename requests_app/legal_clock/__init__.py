@@ -20,7 +20,7 @@ from requests_app.legal_clock.moving import (
     extend,
     override,
 )
-from requests_app.legal_clock.reckoning import arithmetic, of, of_appeal, set_at_receipt
+from requests_app.legal_clock.reckoning import arithmetic, end_of_due_day, of, of_appeal, set_at_receipt
 from requests_app.legal_clock.recomputing import recompute_all
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "check_can_acknowledge",
     "check_can_extend",
     "check_can_override",
+    "end_of_due_day",
     "end_pause",
     "extend",
     "of",

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from portal import references
 from portal.append_only import AppendOnly
+from requests_app.models.notices import TELLING_OTHERS
 from requests_app.rulebook import Wait
 from requests_app.states import (
     AT_ONCE,
@@ -29,13 +30,6 @@ from requests_app.states import (
 _IS_CLOSED = Q(status__in=sorted(CLOSED))
 _UNKNOWN = sorted({Status.RECEIVED, Status.VERIFYING, Status.IN_REVIEW, *CLOSED})
 """In which states it may not be known yet who asks."""
-_TELL_THE_AGENT = """
-    INSERT INTO requests_app_agentnotice
-                (agent_request_id, status, ground, changed_at, state, attempts, last_reason)
-         SELECT id, NEW.status, NEW.refusal_ground, clock_timestamp(), 'pending', 0, ''
-           FROM requests_app_agentrequest WHERE request_id = NEW.id AND status_callback <> '';
-    RETURN NULL;
-"""
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
@@ -161,14 +155,7 @@ class Request(models.Model):
                     " RAISE EXCEPTION 'a request with an open task is not fulfilled'; END IF; RETURN NEW;"
                 ),
             ),
-            # the protocol wants every change told, whoever makes it; see `drp_callbacks`
-            pgtrigger.Trigger(
-                name="tells_the_agent",
-                operation=pgtrigger.Update,
-                when=pgtrigger.After,
-                condition=pgtrigger.Condition("NEW.agent_id IS NOT NULL AND OLD.status IS DISTINCT FROM NEW.status"),
-                func=_TELL_THE_AGENT,
-            ),
+            *TELLING_OTHERS,
         ]
         constraints = [
             models.CheckConstraint(

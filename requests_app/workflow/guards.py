@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from portal.errors import Conflict, DomainError
 from requests_app.models import Request
-from requests_app.states import ANSWERED, CLOSED, TRANSITIONS, Right, Status
+from requests_app.states import ANSWERED, CLOSED, TRANSITIONS, Capacity, Right, Status
 
 WITHOUT_CHANGE = frozenset({Right.COMPLAINT, Right.APPEAL, Right.AUTOMATED_DECISION})
 """What a person looks at, and nothing is set going: closing it carries it out."""
@@ -36,9 +36,14 @@ def check_can_prove(request: Request) -> None:
 
 
 def check_can_doubt(request: Request) -> None:
-    """Nobody has taken it up yet, so it can still wait for a proof (GDPR Art. 12(6))."""
+    """Nobody has taken it up yet, so it can still wait for a proof (GDPR Art. 12(6)).
+
+    For whom a controller asks the controller has verified; we are not to write to them.
+    """
     if request.status != Status.RECEIVED:
         raise _wrong(request, "can no longer be doubted")
+    if request.capacity == Capacity.CONTROLLER:
+        raise Conflict("vouched_for", "The controller vouches for who asks: ask the controller, or refuse it.")
     _check_stands_alone(request)
 
 
