@@ -75,6 +75,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
         **_answer(request),
+        "unfetched": packages.wait_of(request, at=at),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }
