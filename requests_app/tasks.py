@@ -36,7 +36,7 @@ def close_verified(**_: Any) -> None:
         except Exception as failure:
             failures.append(failure)
     # by their numbers: rows with their frozen rules would fill the memory where many close at once
-    for pk in workflow.closing_by_themselves().values_list("pk", flat=True):
+    for pk in workflow.closing_by_themselves(at=clock.now()).values_list("pk", flat=True):
         _each(failures, pk, workflow.close_if_verified)
     for pk in workflow.left_behind().values_list("pk", flat=True):
         _each(failures, pk, workflow.take_along)

@@ -167,6 +167,10 @@ class Heed:
         with self._call("GET", f"/requests/{reference}/package", stream=True) as answer:
             yield from answer.iter_content(1 << 16)
 
+    def let_go(self, reference: str) -> None:
+        """The person needs the package no longer, or none that their erasure waits for. Needs VOUCHING."""
+        self._call("DELETE", f"/requests/{reference}/package")
+
     def _call(self, method: str, path: str, **how: Any) -> requests.Response:
         headers = {**how.pop("headers", {}), "Authorization": f"Bearer {self._bearer()}"}
         answer = self._session.request(

@@ -64,6 +64,7 @@ HAPPENED = {
     "package_downloaded": gettext_lazy("the answer downloaded"),
     "package_looked_into": gettext_lazy("the answer looked into"),
     "package_deleted": gettext_lazy("the answer deleted"),
+    "package_let_go": gettext_lazy("the answer deleted at the person's word"),
     "redacted": gettext_lazy("something left out of the answer"),
     "redaction_undone": gettext_lazy("a redaction taken back"),
     "evidence_exported": gettext_lazy("exported as evidence"),

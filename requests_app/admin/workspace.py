@@ -80,6 +80,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "files": _files(request),
         **answer,
         "next": _next(request, proposals, tasks, written, answer),
+        "unfetched": packages.wait_of(request, at=at),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }

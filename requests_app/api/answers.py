@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from consents.api import partners
 from portal import actors, clock, idempotency
-from portal.api_views import PartnerView
 from requests_app import front_ends
 from requests_app.api import sent, shapes
 from requests_app.api.views import WRITING, ReadingAndWriting
@@ -20,6 +19,7 @@ from requests_app.models import Message
 
 # an OpenAPI security requirement
 _VOUCHING: Any = [{"oauth2": ["requests:read", sent.VOUCH]}]
+_LETTING_GO: Any = [{"oauth2": ["requests:write", sent.VOUCH]}]
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -73,10 +73,9 @@ class Messages(ReadingAndWriting):
         return Response(answer, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
-class AnswerPackage(PartnerView):
-    required_scope = "requests:read"
+class AnswerPackage(ReadingAndWriting):
     # a HEAD would count as a download of nothing
-    http_method_names = ["get", "options"]
+    http_method_names = ["get", "delete", "options"]
 
     @extend_schema(
         parameters=[shapes.REFERENCE],
@@ -92,6 +91,24 @@ class AnswerPackage(PartnerView):
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
         return StreamingHttpResponse(begun(pieces), content_type="application/zip", headers=headers)
+
+    @extend_schema(
+        request=None,
+        parameters=[shapes.REFERENCE],
+        responses={204: None, **shapes.PROBLEMS},
+        auth=_LETTING_GO,
+        summary="The person needs it no longer: it is deleted before its time",
+        description=(
+            "Of an erasure: every answer of the person's that it waits for (`waits_until`). Needs the scope"
+            " requests:vouch."
+        ),
+    )
+    def delete(self, request: Call, reference: str) -> Response:
+        partner = partners.of(request)
+        found = sent.one(partner, reference)
+        sent.check_may_read(request, partner, found)
+        front_ends.let_go(request=found, by=actors.partner(partner.slug), at=clock.now())
+        return Response(status=204)
 
 
 def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

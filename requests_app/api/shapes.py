@@ -165,6 +165,11 @@ class OneRequestOut(RequestOut):
     timeline = HappenedOut(many=True)
     tasks = TaskOut(many=True)
     messages = CountsOut()
+    waits_until = serializers.DateField(
+        allow_null=True,
+        help_text="Of an erasure: it is not closed before the person has fetched the copy that lies ready for them, "
+        "or says that they need it no longer (DELETE its package), but on this day at the latest",
+    )
 
 
 class MessageIn(StrictSerializer):
@@ -221,7 +226,10 @@ def _first(one: Request) -> str | None:
 
 
 def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, Any]:
-    """The same with its clock, its timeline, its tasks and how many messages there are (five statements)."""
+    """The same with its clock, its timeline, its tasks and how many messages there are.
+
+    Five statements; of an erasure six.
+    """
     said = list(one.messages.values_list("direction", "read_at"))
     unread = [at for direction, at in said if direction == Message.FROM_STAFF and at is None]
     tasks = one.tasks.select_related("dataset", "system") if is_seen else ()
@@ -231,6 +239,7 @@ def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, A
         "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
         "tasks": [_task_out(task) for task in tasks],
         "messages": {"total": len(said), "unread": len(unread)},
+        "waits_until": front_ends.waits_until(one, at=at),
     }
 
 

@@ -140,6 +140,17 @@ def look_into(*, package: Package, by: str, at: datetime) -> Iterator[bytes]:
     return content
 
 
+@transaction.atomic
+def let_go(*, package: Package, by: str, at: datetime) -> bool:
+    """The person wants it deleted now. Answers whether it was: somebody may have deleted or replaced it meanwhile."""
+    package = _locked(package)
+    if package.status != PackageStatus.READY:
+        return False
+    _take_away(package, at=at)
+    timeline.tell(package.request, "package_let_go", by=by, at=at)
+    return True
+
+
 def downloads(package: Package) -> int:
     """How often the person, or who asks for them, has fetched it."""
     return package.downloads.count()
@@ -181,6 +192,11 @@ def _why(package: Package, at: datetime) -> str:
 
 
 def _delete(package: Package, *, reason: str, at: datetime) -> None:
+    _take_away(package, at=at)
+    timeline.tell(package.request, "package_deleted", by=actors.SYSTEM, at=at, details={"reason": reason})
+
+
+def _take_away(package: Package, *, at: datetime) -> None:
     """The file first: whoever dies in between leaves a package that is due to be deleted still."""
     path = sealed_files.path_of(KIND, package.pk)
     sealed_files.abandon(path)
@@ -188,7 +204,6 @@ def _delete(package: Package, *, reason: str, at: datetime) -> None:
     package.status, package.deleted_at, package.sealed_key = PackageStatus.DELETED, at, None
     package.holder, package.progress, package.lease_until = "", "", None
     package.save()
-    timeline.tell(package.request, "package_deleted", by=actors.SYSTEM, at=at, details={"reason": reason})
 
 
 def _locked(package: Package) -> Package:

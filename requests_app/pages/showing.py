@@ -52,7 +52,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
     return {
         "data_request": row(one) | {"right": one.right, "is_closed": one.is_closed},
         "purposes": _purposes(one),
-        "waiting_for": waiting_for(one),
+        "waiting_for": waiting_for(one, at=at),
         "overdue": one.is_overdue(today),
         "is_extended": one.extended_at is not None,
         "pauses": [words.waits_for(pause.reason) for pause in _open_pauses(one)],
@@ -63,6 +63,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         **_messages(one, every=every_message),
         "files": _files(one),
         "package": package(one, at=at),
+        "unfetched": unfetched(one, at=at),
         "proof": proof_wanted(one, at=at),
         "second_code": second_code_wanted(one, at=at),
         "can_write": correspondence.can_write(one, at=at),
@@ -73,11 +74,11 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
     }
 
 
-def waiting_for(one: Request) -> str:
+def waiting_for(one: Request, *, at: datetime) -> str:
     """Whose turn it is, in words; empty once it is closed."""
     if one.is_closed:
         return ""
-    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING):
+    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING) or _waits_for_fetching(one, at=at):
         return _("you")
     if one.duplicate_of_id is not None:
         return _("us: it is answered together with your earlier request")
@@ -131,7 +132,24 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "expires_at": latest.expires_at,
         "downloads": latest.downloads.count() if ready else 0,
         "left_out": _left_out(one) if ready else [],
+        "erasure": _erasure(one, at=at) if ready else None,
     }
+
+
+def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
+    """Of an erasure: which answers of the person it waits for, and until which day. None where it waits for none."""
+    wait = packages.wait_of(one, at=at)
+    if wait is None:
+        return None
+    requests = dict.fromkeys(each.request for each in wait.packages)
+    return {"requests": list(requests), "ends_on": wait.ends_on}
+
+
+def _waits_for_fetching(one: Request, *, at: datetime) -> bool:
+    """Whether nothing is left to do but that: every place has been seen to."""
+    if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
+        return False
+    return packages.wait_of(one, at=at) is not None
 
 
 def newest_package(one: Request, *, at: datetime) -> Package | None:
@@ -180,6 +198,12 @@ def second_code_wanted(one: Request, *, at: datetime) -> bool:
 
 def of_person(subject: Subject) -> "list[Request]":
     return list(Request.objects.filter(subject=subject).order_by("-received_at", "-id"))
+
+
+def _erasure(one: Request, *, at: datetime) -> dict[str, Any] | None:
+    """The erasure that waits until this was fetched."""
+    found = packages.erasure_of(one, at=at)
+    return {"reference": found[0].reference, "ends_on": found[1].ends_on} if found else None
 
 
 def _left_out(one: Request) -> list[str]:

@@ -123,6 +123,7 @@ _REFUSALS: dict[str, Words] = {
     "too_many_files": gettext_lazy("There are too many files. Leave some out."),
     "appeal_too_late": gettext_lazy("The time to appeal is over. You can still complain to the authority."),
     "appeal_elsewhere": gettext_lazy("Where you live, complaints go to the authority, not to us."),
+    "nothing_ready": gettext_lazy("There is no download to delete any more. Look at the request again."),
     "message_too_long": gettext_lazy("That message is too long. Make it shorter, or send it as a file."),
     "message_empty": gettext_lazy("Write something first."),
     "message_unreadable": gettext_lazy("Your message holds characters that cannot be shown. Type it anew."),
