@@ -7,7 +7,7 @@ the same time is bounded in `downstream.engines.room`.
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from downstream.connectors.base import ConnectorError, StagedUnit, UnitFinding
+from downstream.connectors.base import ConnectorError, StagedUnit, UnitFinding, report
 
 WORKERS = 2
 Pending = dict["Future[StagedUnit]", UnitFinding]
@@ -49,8 +49,7 @@ def staged_side_by_side(
                     yield finding, staged
         finally:
             _throw_away(pending, discard)
-    if failures:
-        raise min(failures, key=lambda failure: not failure.permanent)
+    report(failures, None)
 
 
 def _until_refused(findings: Iterator[UnitFinding], failures: list[ConnectorError]) -> Iterator[UnitFinding]:
