@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.models import Subject
 from consents.subjects import Name, Newcomer
 from portal import actors
@@ -259,7 +259,7 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
     _settle(mine, True, by, at)
     if subject is not None:
         shown = Name(*sealing.unseal_json(group[0], mine.sealed_target, context=sealing.TARGET))
-        subjects.mark_verified(subject=subject, named=shown, at=at)
+        amendments.mark_verified(subject=subject, named=shown, at=at)
         timeline.tell(group[0], "address_confirmed", by=by, at=at, details={"method": mine.method})
     _name(group, subject, by=by, at=at)
     _advance(group, by=by, at=at)

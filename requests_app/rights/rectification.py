@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from consents import jurisdictions, subjects
+from consents import amendments, jurisdictions
 from downstream import registry
 from requests_app import sealing
 from requests_app.models import Request
@@ -57,7 +57,7 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
             amended["jurisdiction"] = one["right"]
         elif one["what"] == MINOR:
             amended["is_minor"] = _YES_NO[one["right"]]
-    event = subjects.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
+    event = amendments.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
     return event.pk if event else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import decisions, holds, ledger, notice_turns, notices, rules, sequencer, subjects
+from consents import amendments, decisions, holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
@@ -273,7 +273,7 @@ def test_whoever_the_dataset_cannot_name_is_a_gap_beside_those_it_can(posts: Dat
 
 def test_rows_under_each_name_of_a_person_leave(alice: Subject, tmp_path: Path) -> None:
     names = [subjects.name("account", value) for value in ("m_old", "m_new")]
-    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    amendments.link(subject=alice, names=names, by=BY, at=AT)
     dataset = dataset_of(folder_of(tmp_path, "alice", "old", "zoe", "new", "new"))
     say(alice, Action.DENY)
     assert run_all() == [True]

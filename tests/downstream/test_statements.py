@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.vocabulary import Action
 from downstream import propagation, registry, statements
 from downstream.connectors import memory
@@ -96,7 +96,7 @@ def test_rows_that_say_no_though_their_author_said_yes_are_told(posts: Dataset) 
 
 def test_rows_of_people_of_two_names_are_told(posts: Dataset) -> None:
     alice = person("alice")
-    subjects.link(subject=alice, names=[subjects.name("account", "m_bob")], by=BY, at=AT)
+    amendments.link(subject=alice, names=[subjects.name("account", "m_bob")], by=BY, at=AT)
     say(alice, Action.GRANT)
     assert read(posts).disallowed_of_yes == 2
 
