@@ -17,11 +17,12 @@ from django.utils import translation
 from portal import actors, sealed_files
 from portal.errors import Conflict, DomainError
 from portal.fault_points import reach
+from portal.leases import LeaseLost
 from requests_app import sealing, timeline
 from requests_app.models import Package, Request
 from requests_app.packages import archive, contents, leases, redaction
 from requests_app.packages.archive import Summary
-from requests_app.packages.leases import Lease, LeaseLost
+from requests_app.packages.leases import Lease
 from requests_app.packages.parts import Asking
 from requests_app.packages.redaction import InForce
 from requests_app.packages.spooling import KIND
