@@ -16,15 +16,14 @@ from downstream.models import Dataset
 from requests_app.models import Request
 from requests_app.rights import base
 
+# no reason has to be given
+details = base.no_details
+is_settled, finish = base.has_its_place, base.nothing_last
+
 
 def scope(said: Mapping[str, Any]) -> dict[str, Any]:
     """Some purposes, or all for which data is sold or shared."""
     return base.purposes_scope(said) if said else {}
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed: no reason has to be given."""
-    return base.no_details(said)
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -51,15 +50,6 @@ def plan(request: Request) -> list[base.Planned]:
     """That the datasets follow which serve what was said no to, in the hands of whom it was said of."""
     said = _said(request)
     return base.leaving("stop", [one for one in base.living() if _is_concerned(one, said)])
-
-
-def is_settled(request: Request) -> bool:
-    """Whether the opt-out stands in the log."""
-    return base.has_its_place(request)
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing: what was said stands."""
 
 
 def _said(request: Request) -> list[tuple[str, str]]:
