@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consents import change_feed, decisions, jurisdictions, ledger, subjects
+from consents import change_feed, decisions, evaluation, jurisdictions, ledger, subjects
 from consents.api import partners, signals
 from consents.api.serializers import (
     ChangesOut,
@@ -98,7 +98,7 @@ class Decisions(PartnerView):
         at = asked.get("at", now)
         if at > now + clock.TOLERANCE:
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
-        question = decisions.Question(
+        question = evaluation.Question(
             asked["purpose"],
             partners.check_recipient(partner, asked["recipient"]),
             asked["category"],

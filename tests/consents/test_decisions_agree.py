@@ -20,7 +20,7 @@ from consents.bulk_decisions.answers import Asked
 from consents.bulk_decisions.asking import of_snapshot
 from consents.bulk_decisions.log_forward import bring_forward
 from consents.bulk_decisions.snapshots import Snapshot
-from consents.decisions import Decision, Question
+from consents.evaluation import Decision, Question
 from consents.models import Hold, Purpose, Recipient, Subject
 from consents.notices import Draft
 from consents.rules import Proposal

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from consents import amendments, decisions, holds, notices, rules, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consents import amendments, decisions, rules, subjects
-from consents.decisions import Decision, Question
+from consents.evaluation import Decision, Question
 from consents.models import Hold, Rule, Subject
 from consents.vocabulary import Action
 from portal.errors import NotFound

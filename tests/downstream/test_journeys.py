@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from consents import amendments, decisions, expiry, holds, notice_turns, notices, rules, sequencer, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action

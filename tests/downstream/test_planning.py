@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import amendments, decisions, holds, ledger, notice_turns, notices, rules, sequencer, subjects
+from consents import amendments, decisions, evaluation, holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
@@ -218,7 +218,7 @@ def test_people_who_come_later_leave_where_it_is_off_and_stay_where_it_is_on(pos
 def decided(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Whom a decision was made about, and in which transaction that writes, if any."""
     seen: list[Any] = []
-    evaluate = decisions.evaluate
+    evaluate = evaluation.evaluate
 
     def watched(subject: Any, *given: Any) -> Any:
         with connection.cursor() as cursor:

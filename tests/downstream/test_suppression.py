@@ -21,7 +21,7 @@ from pyroaring import BitMap64
 
 from consents import amendments, decisions, holds, ledger, subjects
 from consents.bulk_decisions import keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, Subject
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Kind

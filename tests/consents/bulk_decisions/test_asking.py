@@ -9,7 +9,7 @@ import pytest
 
 from consents import amendments, bulk_decisions, decisions, holds, rules, subjects
 from consents.bulk_decisions import keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.vocabulary import Action
 from tests.conftest import AT, BY, person, sequenced

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import translation
 
-from consents import decisions
+from consents import decisions, evaluation
 from consents.models import Subject
 from portal import clock
 from portal.models import User
@@ -65,7 +65,7 @@ def test_an_objection_to_training_takes_two_clicks_and_counts(alice: Subject, si
     assert send(browser)["Location"] == SENT
     request = Request.objects.get()
     assert (request.right, request.carried_out_at is None) == ("objection", False)
-    question = decisions.Question("ai-training")
+    question = evaluation.Question("ai-training")
     assert not decisions.decide(subject=alice, question=question, at=clock.now(), now=True).allow
     assert "It counts from now on." in text(browser.get(SENT))
 
