@@ -11,6 +11,7 @@ from typing import Any
 
 from consents import amendments, jurisdictions
 from downstream import registry
+from downstream.models import Dataset
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import base
@@ -82,7 +83,7 @@ def corrections(request: Request) -> list[dict[str, str]]:
     return listed
 
 
-def _planned(dataset: Any) -> base.Planned:
+def _planned(dataset: Dataset) -> base.Planned:
     if registry.is_remote(dataset):
         return base.Planned("correct", TaskKind.MANUAL, dataset, None, REMOTE.format(owner=dataset.owner.name))
     return base.Planned("correct", TaskKind.AUTOMATIC, dataset)
