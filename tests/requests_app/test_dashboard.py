@@ -1,19 +1,16 @@
 """The staff's first page and the queue that it leads to."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from consents.models import Subject
 from portal import clock, partitions
 from portal.models import User
 from requests_app.models import Request
+from tests.conftest import SignIn
 from tests.requests_app.asking import asked
-
-SignIn = Callable[..., Client]
 
 
 @pytest.mark.parametrize(

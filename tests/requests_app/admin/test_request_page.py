@@ -1,6 +1,5 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,12 +13,11 @@ from portal.roles import AUDITOR
 from requests_app import messages
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import AT, staff_member
+from tests.conftest import AT, SignIn, staff_member
 from tests.requests_app.asking import IN_STATE, received, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LIST = "/admin/requests_app/request/"
 BAD_IDS = ("nonsense", "0", "00000000-0000-0000-0000-000000000000", "x" * 200, "_5B_00")
 

@@ -1,6 +1,5 @@
 """Asking step by step, signed in and not; what is missing is said at its field, and it is sent once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +15,12 @@ from requests_app import sealing
 from requests_app.models import Request
 from requests_app.pages import asking
 from requests_app.states import Capacity, Channel, Status
+from tests.conftest import SignIn
 from tests.requests_app.asking import received
 from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, own_counts, send, text
 
 pytestmark = pytest.mark.usefixtures("world", "counts")
 
-SignIn = Callable[..., Client]
 NEW, DETAILS, WHO, CHECK, SENT = (
     "/requests/new/",
     "/requests/new/details/",
