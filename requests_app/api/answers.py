@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from consents.api import partners
 from portal import actors, clock, idempotency
+from portal.api_views import answered_once
 from requests_app import front_ends
 from requests_app.api import sent, shapes
 from requests_app.api.views import WRITING, ReadingAndWriting
@@ -63,14 +64,7 @@ class Messages(ReadingAndWriting):
             made = front_ends.write(request=found, body=body, by=actors.partner(partner.slug), at=at)
             return 201, {"id": str(made.pk), "sent_at": made.sent_at.isoformat()}
 
-        (status, answer), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=[reference, request.data],
-            at=at,
-            act=act,
-        )
-        return Response(answer, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answered_once(request, client=partner.slug, asked=[reference, request.data], at=at, act=act)
 
 
 class AnswerPackage(ReadingAndWriting):

@@ -14,7 +14,7 @@ from consents.receipts import proofs
 from downstream.models import PurgeReceipt, RemovalReceipt
 from portal.models import AuditEntry
 from requests_app import legal_clock, sealing, timeline
-from requests_app.models import Request
+from requests_app.models import Redaction, Request, Task
 from requests_app.packages import redaction
 
 Said = dict[str, Any]
@@ -144,7 +144,7 @@ def _tasks(one: Request) -> list[Said]:
     ]
 
 
-def _place(task: Any) -> str:
+def _place(task: Task) -> str:
     """Where the work of a task is."""
     if task.dataset is not None:
         return f"dataset {task.dataset.slug}"
@@ -228,7 +228,7 @@ def _redactions(one: Request) -> list[Said]:
     return [_redaction(each) for each in one.redactions.select_related("request__subject").order_by("made_at", "id")]
 
 
-def _redaction(one: Any) -> Said:
+def _redaction(one: Redaction) -> Said:
     what = redaction.what_of(one)
     return {
         "part": what.part if what else None,

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from consents import jurisdictions, subjects
+from consents import amendments, jurisdictions
 from downstream import registry
+from downstream.models import Dataset
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import base
@@ -57,7 +58,7 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
             amended["jurisdiction"] = one["right"]
         elif one["what"] == MINOR:
             amended["is_minor"] = _YES_NO[one["right"]]
-    event = subjects.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
+    event = amendments.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
     return event.pk if event else None
 
 
@@ -82,7 +83,7 @@ def corrections(request: Request) -> list[dict[str, str]]:
     return listed
 
 
-def _planned(dataset: Any) -> base.Planned:
+def _planned(dataset: Dataset) -> base.Planned:
     if registry.is_remote(dataset):
         return base.Planned("correct", TaskKind.MANUAL, dataset, None, REMOTE.format(owner=dataset.owner.name))
     return base.Planned("correct", TaskKind.AUTOMATIC, dataset)

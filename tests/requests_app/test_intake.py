@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import subjects
+from consents import personal_keys, subjects
 from consents.models import Subject
 from portal import audit
 from portal.errors import DomainError
@@ -81,7 +81,7 @@ def test_a_note_is_sealed_at_rest_and_read_under_the_persons_key_alone(alice: Su
     assert request.sealed_note is not None
     assert "Acacia" not in stored
     assert b"Acacia".hex() not in stored
-    assert subjects.unseal(alice, request.sealed_note, context="request") == NOTE
+    assert personal_keys.unseal(alice, request.sealed_note, context="request") == NOTE
     for other, context in ((charlie, "request"), (alice, "evidence")):
         assert _opens(other, request.sealed_note, context) != NOTE
     assert NOTE not in str(AuditEntry.objects.values()) + str(TimelineEntry.objects.values())
@@ -89,7 +89,7 @@ def test_a_note_is_sealed_at_rest_and_read_under_the_persons_key_alone(alice: Su
 
 def _opens(subject: Subject, sealed: Any, context: str) -> str | None:
     try:
-        return subjects.unseal(subject, sealed, context=context)
+        return personal_keys.unseal(subject, sealed, context=context)
     except Exception:
         return None
 

@@ -1,6 +1,5 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from portal.roles import AUDITOR
 from requests_app import messages, packages
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import AT, BY, staff_member
+from tests.conftest import AT, BY, SignIn, staff_member
 from tests.requests_app.asking import IN_STATE, asked, received, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LIST = "/admin/requests_app/request/"
 BAD_IDS = ("nonsense", "0", "00000000-0000-0000-0000-000000000000", "x" * 200, "_5B_00")
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from consents import decisions, ledger, reasons, subjects
+from consents import decisions, evaluation, ledger, reasons, subjects
 from consents.models import LedgerEvent, Preference, Subject
 from consents.receipts import verifying
 from downstream import registry
@@ -80,7 +80,7 @@ def test_it_says_what_the_database_says(answer: Opened, alice: Subject) -> None:
 
 
 def test_every_purpose_is_told_as_it_is_decided_with_its_reasons_in_words(answer: Opened, alice: Subject) -> None:
-    decision = decisions.decide(subject=alice, question=decisions.Question("ai-training"), at=SOON)
+    decision = decisions.decide(subject=alice, question=evaluation.Question("ai-training"), at=SOON)
     first = answer.rows("uses")[0]
     assert (first["is_used"], first["reasons"]) == (decision.allow, reasons.told(decision))
     assert not decision.allow

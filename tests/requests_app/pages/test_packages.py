@@ -1,6 +1,5 @@
 """Fetching an answer: the person's own, as a file to keep, and clear words where there is none."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from portal.models import User
 from requests_app import packages, workflow
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.states import PackageStatus
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
 from tests.requests_app.asking import asked
 from tests.requests_app.packages.packing import access, built, file_of
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
