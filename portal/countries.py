@@ -49,7 +49,7 @@ def name_of(code: str) -> str:
 @cache
 def _names(language: str) -> dict[str, str]:
     """By code, sorted as a reader looks for them: Österreich is not behind Zypern."""
-    territories = Locale.parse(to_locale(language)).territories
-    names = {code: territories[code] for code in territories if len(code) == 2 and code not in _NO_COUNTRY}
+    territories = {str(code): str(name) for code, name in Locale.parse(to_locale(language)).territories.items()}
+    names = {code: name for code, name in territories.items() if len(code) == 2 and code not in _NO_COUNTRY}
     names |= {code: f"{territories[code[:2]]} – {gettext(part)}" for code, part in _PARTS.items()}
     return dict(sorted(names.items(), key=lambda pair: unicodedata.normalize("NFKD", pair[1]).casefold()))
