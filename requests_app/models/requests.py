@@ -16,6 +16,7 @@ from requests_app.models.notices import TELLING_OTHERS
 from requests_app.states import (
     AT_ONCE,
     CLOSED,
+    IN_WORDS,
     TRANSITIONS,
     Capacity,
     Channel,
@@ -179,10 +180,10 @@ class Request(models.Model):
             models.UniqueConstraint(
                 fields=["subject", "right"],
                 # of a proven person; who is not proven yet cannot block anybody's request. What counts at once may have
-                # to be said anew before the first is answered; see `duplicates`
+                # to be said anew before the first is answered, and words are compared by nobody here; see `duplicates`
                 condition=~_IS_CLOSED
                 & ~Q(status=Status.VERIFYING)
-                & ~Q(right__in=sorted(AT_ONCE))
+                & ~Q(right__in=sorted(AT_ONCE | IN_WORDS))
                 & Q(duplicate_of__isnull=True, about__isnull=True, scope={}),
                 name="one_open_request_per_right",
             ),

@@ -4,6 +4,7 @@ Each `check_can_x` raises Conflict, and `can_x` is its boolean twin.
 """
 
 from portal.errors import Conflict, twin
+from requests_app import duplicates
 from requests_app.models import Request
 from requests_app.states import ANSWERED, CLOSED, TRANSITIONS, Capacity, Right, Status
 
@@ -120,7 +121,8 @@ def check_can_reopen(request: Request) -> None:
     _check_stands_alone(request)
     _check_not_erased(request)
     same = Request.objects.open().proven().filter(subject=request.subject_id, right=request.right, scope=request.scope)
-    if same.filter(duplicate_of__isnull=True, about=request.about_id).exclude(pk=request.pk).exists():
+    others = same.filter(duplicate_of__isnull=True, about=request.about_id).exclude(pk=request.pk)
+    if any(duplicates.is_same(one, request) for one in others.select_related("subject")):
         raise Conflict("asked_again", "The same was asked again and is open; go on with that one.")
 
 
