@@ -1,6 +1,7 @@
 """By what we sign as a processor: a key of the house's own, or the operator's, and a certificate that fits."""
 
 import base64
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,16 @@ def test_the_operators_own_serve(settings: Any, tmp_path: Path, kind: str) -> No
     assert opendsr_keys.certificate(at=AT) == certificate
     assert opendsr_wire.is_signed(b"body", opendsr_keys.sign(b"body"), by=leaf())
     assert not opendsr_keys.is_self_signed()
+
+
+def test_renewed_files_count_without_a_restart(settings: Any, tmp_path: Path) -> None:
+    authority, first, second = Authority(tmp_path), new_key(), new_key()
+    given(settings, tmp_path, first, authority.issue("localhost", first))
+    opendsr_keys.check(at=clock.now())
+    given(settings, tmp_path, second, authority.issue("localhost", second))
+    os.utime(settings.OPENDSR_KEY, ns=(1, 1))
+    opendsr_keys.check(at=clock.now())
+    assert opendsr_wire.is_signed(b"body", opendsr_keys.sign(b"body"), by=leaf())
 
 
 @pytest.mark.parametrize(
