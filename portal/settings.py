@@ -284,6 +284,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "RightEnum": "requests_app.states.Right",
+        "CapacityEnum": "requests_app.states.Capacity",
+        "AsksAsEnum": "requests_app.states.BY_WHOM",
         "RequestStatusEnum": "requests_app.states.Status",
         "TaskStatusEnum": "requests_app.states.TaskStatus",
     },

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
 
-from consents import subjects
+from consents import sequencer, subjects
 from consents.models import Partner, Subject
 from consents.subjects import Name
 from downstream import opendsr_wire
@@ -192,9 +192,10 @@ def _found(sent: ControllerRequest, at: datetime) -> dict[str, Any]:
 def _rows_removed(request: Request) -> int | None:
     """Of what was asked, or of the first that asked the same; None where a holder did not count."""
     acted = request.duplicate_of or request
-    if acted.carried_out_at is None or acted.subject_id is None:
+    position = sequencer.position_of(acted.event_id) if acted.event_id else None
+    if position is None or acted.subject_id is None:
         return None
-    receipts = RemovalReceipt.objects.filter(subject_id=acted.subject_id, verified_at__gte=acted.carried_out_at)
+    receipts = RemovalReceipt.objects.filter(subject_id=acted.subject_id, position__gte=position)
     told = receipts.aggregate(rows=Sum("rows_removed"), uncounted=Count("pk", filter=Q(is_counted=False)))
     return None if told["uncounted"] else told["rows"] or 0
 

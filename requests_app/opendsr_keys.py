@@ -7,9 +7,11 @@ key, and a certificate is made of it, the same in every process: enough to try t
 
 import hashlib
 import ipaddress
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +25,7 @@ from downstream.opendsr_wire import PrivateKey
 from portal import signing
 from portal.errors import DomainError
 
+Found = TypeVar("Found")
 _PURPOSE = b"heed: OpenDSR processor, P-256, 1"
 
 
@@ -72,11 +75,14 @@ def is_self_signed() -> bool:
 
 
 def _key() -> PrivateKey:
-    return _given(settings.OPENDSR_KEY) if settings.OPENDSR_KEY else signing.elliptic_key(_PURPOSE)
+    if settings.OPENDSR_KEY:
+        return _given(settings.OPENDSR_KEY, _changed(settings.OPENDSR_KEY))
+    return signing.elliptic_key(_PURPOSE)
 
 
-@cache
-def _given(path: str) -> PrivateKey:
+@lru_cache(maxsize=4)
+def _given(path: str, changed: int) -> PrivateKey:
+    """Read once, and again when the file `changed`: whoever renews certificates restarts nothing."""
     try:
         key = load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):
@@ -88,16 +94,24 @@ def _given(path: str) -> PrivateKey:
     raise KeyTrouble("weak_key", f"An OpenDSR key is RSA of {opendsr_wire.LEAST_BITS} bits or more, or elliptic.")
 
 
+def _changed(path: str) -> int:
+    return _looked_at(lambda: Path(path).stat().st_mtime_ns)
+
+
 def _read(path: str) -> bytes:
+    return _looked_at(lambda: Path(path).read_bytes())
+
+
+def _looked_at(look: Callable[[], Found]) -> Found:
     try:
-        return Path(path).read_bytes()
+        return look()
     except OSError:
         raise KeyTrouble(
             "unreadable", "The file that HEED_OPENDSR_CERTIFICATE or HEED_OPENDSR_KEY names cannot be read."
         ) from None
 
 
-@cache
+@lru_cache(maxsize=4)
 def _own(public: bytes, domain: str, year: int) -> bytes:
     """Our own certificate of one year, which serves into the next; every process makes the same bytes.
 

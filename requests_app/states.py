@@ -100,7 +100,7 @@ class Capacity(models.TextChoices):
     CONTROLLER = "controller", _("as the controller of the data, for whom we process it")
 
 
-BY_WHOM = tuple(one for one in Capacity if one != Capacity.CONTROLLER)
+BY_WHOM = [(one.value, one.label) for one in Capacity if one != Capacity.CONTROLLER]
 """As who somebody may say that they ask; a controller instructs us over OpenDSR alone."""
 
 

@@ -64,7 +64,17 @@ class OpenDSR:
 
     def ask(self, question: Question) -> Told:
         """POST /requests. Raises ConnectorError, TryLater."""
-        told = opendsr_wire.asking(
+        reply = self._call("POST", f"{self.base}/requests", json.dumps(self.message(question)).encode())
+        if reply.status not in (200, 201, 202):
+            raise self._refused(reply)
+        answer = self._signed(reply)
+        self._check_id(answer, question.id)
+        # its evidence is the status that follows: this answer repeats whom we asked about, and is not to be kept
+        return Told("waiting", expected_at=opendsr_wire.time_in(answer.get("expected_completion_time")))
+
+    def message(self, question: Question) -> dict[str, Any]:
+        """What is asked, as the protocol writes it: personal data."""
+        return opendsr_wire.asking(
             request_id=question.id,
             request_type=opendsr_wire.ERASURE,
             regulation=str(self.place.options.get("regulation", "gdpr")),
@@ -72,13 +82,6 @@ class OpenDSR:
             submitted_at=question.submitted_at,
             callbacks=[question.callback],
         )
-        reply = self._call("POST", f"{self.base}/requests", json.dumps(told).encode())
-        if reply.status not in (200, 201, 202):
-            raise self._refused(reply)
-        answer = self._signed(reply)
-        self._check_id(answer, question.id)
-        # its evidence is the status that follows: this answer repeats whom we asked about, and is not to be kept
-        return Told("waiting", expected_at=opendsr_wire.time_in(answer.get("expected_completion_time")))
 
     def look(self, request_id: uuid.UUID) -> Told | None:
         """GET /requests/{id}. Raises ConnectorError, TryLater."""

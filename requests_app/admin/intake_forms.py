@@ -104,9 +104,7 @@ class IntakeForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("The reference (Q-…) of what an appeal or a complaint is about."),
     )
-    capacity = forms.ChoiceField(
-        label=_("Asks"), choices=[(one.value, one.label) for one in BY_WHOM], widget=UnfoldAdminSelectWidget
-    )
+    capacity = forms.ChoiceField(label=_("Asks"), choices=BY_WHOM, widget=UnfoldAdminSelectWidget)
     requester_name = forms.CharField(
         label=_("Name of who asks for the person"),
         required=False,

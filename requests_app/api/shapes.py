@@ -61,7 +61,7 @@ class RequestIn(StrictSerializer):
     )
     details = serializers.DictField(default=dict, validators=[_check_json], help_text="Kept encrypted")
     note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
-    capacity = serializers.ChoiceField(choices=[(one.value, one.label) for one in BY_WHOM], default=Capacity.SELF)
+    capacity = serializers.ChoiceField(choices=BY_WHOM, default=Capacity.SELF)
     requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
     verified = serializers.BooleanField(
         default=False,

@@ -120,7 +120,7 @@ class WhoForm(forms.Form):
 
     capacity = forms.ChoiceField(
         label=gettext_lazy("For whom do you ask?"),
-        choices=[(one.value, words.CAPACITIES[one]) for one in BY_WHOM],
+        choices=[(one, words.CAPACITIES[Capacity(one)]) for one, _label in BY_WHOM],
         widget=forms.RadioSelect,
         error_messages={
             "required": gettext_lazy("Say for whom you ask."),
