@@ -139,6 +139,10 @@ class ClockOut(serializers.Serializer[Any]):
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="How the due date came about")
     pauses = PauseOut(many=True)
     regulator = RegulatorOut(allow_null=True, help_text="Where the person may complain")
+    silence_from = serializers.DateField(
+        allow_null=True,
+        help_text="From this day the person may appeal because no answer came; null: answered, or no such appeal to us",
+    )
 
 
 class HappenedOut(serializers.Serializer[Any]):
@@ -255,6 +259,7 @@ def _clock_out(one: Request, *, at: datetime) -> dict[str, Any]:
         "arithmetic": legal_clock.arithmetic(one, at=at),
         "pauses": pauses,
         "regulator": regulator,
+        "silence_from": legal_clock.silence_from(one, at=at),
     }
 
 

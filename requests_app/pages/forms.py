@@ -270,7 +270,7 @@ class ProofForm(forms.Form):
 
 
 class AppealForm(forms.Form):
-    """Why somebody does not accept the answer."""
+    """Why somebody does not accept the answer; or that none came, which needs no words."""
 
     note = forms.CharField(
         label=gettext_lazy("What is wrong with our answer?"),
@@ -278,6 +278,11 @@ class AppealForm(forms.Form):
         widget=forms.Textarea(attrs=_LONG),
         error_messages={"required": gettext_lazy("Write in a few words what we should look at again.")},
     )
+
+    def __init__(self, data: Any, *, is_silence: bool) -> None:
+        super().__init__(data)
+        if is_silence:
+            self.fields["note"].label, self.fields["note"].required = _("Anything we should know"), False
 
 
 def _named(right: Right) -> str:

@@ -159,26 +159,32 @@ def newest_package(one: Request, *, at: datetime) -> Package | None:
 
 
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
-    """Whether an answer can be appealed against here, until when, and how that was worked out."""
-    if one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS:
-        return {"appeal": None, "appeal_over": False}
+    """Whether an answer, or that none came, can be appealed against here; until or from when, and how that was found.
+
+    `appeal` is None where it cannot be now, `appeal_opens` the day from which it can be if no answer comes.
+    """
+    shown: dict[str, Any] = {"appeal": None, "appeal_over": False, "appeal_opens": None}
     rule = rulebook.thaw(one.terms)
+    opens = legal_clock.silence_from(one, at=at)
+    if opens is None and (one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS):
+        return shown
     way: Appeal = appeals.compute(rule, answered=one.closed_at)
     if way.to != AppealTo.CONTROLLER or one.follow_ups.open().exists():
-        return {"appeal": None, "appeal_over": False}
+        return shown
+    if opens is not None and at.astimezone(rule.zone).date() < opens:
+        return shown | {"appeal_opens": opens}
     try:
         if_now = appeals.compute(rule, answered=one.closed_at, lodged=at)
     except DeadlineError:
-        return {"appeal": None, "appeal_over": True}
-    return {
-        "appeal": {
-            "is_complaint": follow_up_of(one) == Right.COMPLAINT,
-            "lodge_by": way.lodge_by,
-            "due": if_now.due,
-            "steps": [str(step) for step in if_now.explanation],
-        },
-        "appeal_over": False,
+        return shown | {"appeal_over": True}
+    said = {
+        "is_complaint": follow_up_of(one) == Right.COMPLAINT,
+        "is_silence": opens is not None,
+        "lodge_by": way.lodge_by,
+        "due": if_now.due,
+        "steps": [str(step) for step in if_now.explanation],
     }
+    return shown | {"appeal": said}
 
 
 def follow_up_of(one: Request) -> Right:
