@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
 from consents.api.serializers import NamedSubject, Problem, ZonedTime
@@ -14,9 +14,27 @@ from portal import problems, references
 from portal.api_views import StrictSerializer
 from requests_app import front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
+from requests_app.rights import rectification
 from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
 
-LONGEST_JSON = 20_000
+LONGEST_JSON, LONGEST_DETAILS = 20_000, 130_000
+"""Bytes of a scope, and of details: as many corrections as there may be, each as long as it may be."""
+_CORRECTION = {
+    "type": "object",
+    "required": ["what", "wrong", "right"],
+    "properties": {part: {"type": "string", "maxLength": rectification.LONGEST} for part in ("what", "wrong", "right")},
+}
+_DETAILS = {
+    "type": "object",
+    "properties": {
+        "corrections": {"type": "array", "minItems": 1, "maxItems": rectification.MOST, "items": _CORRECTION}
+    },
+    "description": (
+        "What a rectification corrects: each thing once. One alone may stand without the list, as its three parts."
+        " Kept encrypted"
+    ),
+    "default": {},
+}
 PATH = "/api/v1/requests"
 
 # the type is drf-spectacular's: (status, media type) or status
@@ -25,15 +43,19 @@ KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
 REFERENCE = OpenApiParameter("reference", str, OpenApiParameter.PATH, description="As a request's answer names it")
 
 
-def _check_json(value: Any) -> None:
+def _check_details(value: Any) -> None:
+    _check_json(value, longest=LONGEST_DETAILS)
+
+
+def _check_json(value: Any, longest: int = LONGEST_JSON) -> None:
     """Refuses what could neither be kept nor shown: far too much, NUL, half of a surrogate pair."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         size = len(text.encode())
     except (RecursionError, UnicodeEncodeError):
         raise serializers.ValidationError("This cannot be kept as it is.", code="not_printable") from None
-    if size > LONGEST_JSON:
-        raise serializers.ValidationError(f"This has at most {LONGEST_JSON:,} bytes of JSON.", code="too_long")
+    if size > longest:
+        raise serializers.ValidationError(f"This has at most {longest:,} bytes of JSON.", code="too_long")
     if r"\u0000" in text:
         raise serializers.ValidationError("NUL does not belong here.", code="not_printable")
 
@@ -44,6 +66,11 @@ class RequesterIn(StrictSerializer):
     name = serializers.CharField(max_length=200)
     contact = serializers.CharField(max_length=255, default="", allow_blank=True)
     relation = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+
+@extend_schema_field(_DETAILS)
+class _Details(serializers.DictField):
+    """Of rights that need more said."""
 
 
 class RequestIn(StrictSerializer):
@@ -59,7 +86,7 @@ class RequestIn(StrictSerializer):
     scope = serializers.DictField(
         default=dict, validators=[_check_json], help_text="`purposes`, where the right is about some"
     )
-    details = serializers.DictField(default=dict, validators=[_check_json], help_text="Kept encrypted")
+    details = _Details(default=dict, validators=[_check_details])
     note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
     capacity = serializers.ChoiceField(choices=Capacity.choices, default=Capacity.SELF)
     requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
