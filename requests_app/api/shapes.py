@@ -12,7 +12,7 @@ from consents.api.serializers import NamedSubject, Problem, ZonedTime
 from consents.vocabulary import ANYWHERE
 from portal import problems, references
 from portal.api_views import StrictSerializer
-from requests_app import front_ends, legal_clock, rulebook
+from requests_app import explanations, front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
 from requests_app.rights import rectification
 from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
@@ -279,7 +279,8 @@ def _clock_out(one: Request, *, at: datetime) -> dict[str, Any]:
     pauses = [
         {"reason": pause.reason, "began_at": pause.began_at, "ended_at": pause.ended_at} for pause in one.pauses.all()
     ]
-    regulator = {"name": rule.regulator.name, "url": rule.regulator.url} if rule.regulator else None
+    named = rule.regulator
+    regulator = {"name": explanations.authority(named.name), "url": named.url} if named is not None else None
     return {
         "rule": one.rule,
         "law": rule.source,

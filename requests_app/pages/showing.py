@@ -7,13 +7,24 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, told, workflow
+from requests_app import (
+    appeals,
+    explanations,
+    legal_clock,
+    packages,
+    rulebook,
+    sealing,
+    steps,
+    timeline,
+    told,
+    workflow,
+)
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
 from requests_app.models import Attachment, IdentityCheck, Message, Package, Pause, Request, Task, TimelineEntry
 from requests_app.pages import files, words
-from requests_app.rulebook import AppealTo
+from requests_app.rulebook import AppealTo, Rule
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
@@ -68,7 +79,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "second_code": second_code_wanted(one, at=at),
         "can_write": correspondence.can_write(one, at=at),
         "can_withdraw": workflow.can_withdraw(one),
-        "regulator": rule.regulator,
+        "regulator": _regulator(rule),
         **appeal(one, at=at),
         **_linked(one),
     }
@@ -143,6 +154,12 @@ def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
         return None
     requests = dict.fromkeys(each.request for each in wait.packages)
     return {"requests": list(requests), "ends_on": wait.ends_on}
+
+
+def _regulator(rule: Rule) -> dict[str, str] | None:
+    """Whom to complain to, in the reader's language where it has no name of its own."""
+    found = rule.regulator
+    return {"name": explanations.authority(found.name), "url": found.url} if found is not None else None
 
 
 def _waits_for_fetching(one: Request, *, at: datetime) -> bool:

@@ -339,6 +339,7 @@ def test_where_silence_goes_to_the_authority_that_alone_is_named(world: None, si
     who = person("iris", "DE")
     request = asked(who, "access", at=clock.now() - timedelta(days=100))[0]
     page = text(signed_in(who).get(page_of(request)))
+    assert "The data protection authority of your federal state" in page
     assert "We are late." in page
     assert request.terms["regulator"]["url"] in page
     assert f"{page_of(request)}appeal/" not in page
