@@ -270,7 +270,7 @@ def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, A
         "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
         "tasks": [_task_out(task) for task in tasks],
         "messages": {"total": len(said), "unread": len(unread)},
-        "waits_until": front_ends.waits_until(one, at=at),
+        "waits_until": front_ends.waits_until(one, at=at) if is_seen else None,
     }
 
 
