@@ -62,6 +62,7 @@ HAPPENED: dict[str, Words] = {
         "We did what we could; something was left out, for a reason that the law allows."
     ),
     "appealed": gettext_lazy("You asked us to look at our answer again."),
+    "silence_appealed": gettext_lazy("You appealed, because no answer had come in time."),
     "complained": gettext_lazy("You complained to us about it."),
     "reopened": gettext_lazy("We opened it again, to look at our answer once more."),
     "withdrawn": gettext_lazy("You took the request back."),

@@ -6,7 +6,7 @@ it works is a matter of the scopes in your registration.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,6 +135,16 @@ class Heed:
         body = {"subject": subject, "rights": list(rights), "verified": verified, **more}
         answer = self._call("POST", "/requests", json=body, headers={"Idempotency-Key": key})
         return list(answer.json()["requests"])
+
+    def correct(
+        self, scheme: str, value: str, corrections: Iterable[tuple[str, str, str]], *, key: str, **more: Any
+    ) -> dict[str, Any]:
+        """Send in what is wrong about a person: up to twenty times (what it is about, what it says, what is right).
+
+        `key` and `more` as in `send`.
+        """
+        listed = [{"what": what, "wrong": wrong, "right": right} for what, wrong, right in corrections]
+        return self.send(scheme, value, ["rectification"], key=key, details={"corrections": listed}, **more)[0]
 
     def sent(self, **filters: str) -> Iterator[dict[str, Any]]:
         """What you sent, the newest first; `filters`: status, right, open ("true", "false"), due_before."""

@@ -14,7 +14,7 @@ from consents.models import LedgerEvent, Purpose, Recipient, Subject
 from consents.vocabulary import Category, LegalBasis, Source
 from downstream.models import Dataset
 from portal.countries import name_of
-from requests_app import rulebook
+from requests_app import explanations, rulebook
 from requests_app.packages.parts import Asking, Column, Part, Row
 
 
@@ -85,7 +85,8 @@ def _complaint(asking: Asking) -> str:
     regulator = rulebook.thaw(asking.request.terms).regulator
     if regulator is None:
         return _("You can complain to the authority for data protection where you live.")
-    return _("You can complain to %(name)s: %(address)s.") % {"name": regulator.name, "address": regulator.url}
+    name = explanations.authority(regulator.name)
+    return _("You can complain to %(name)s: %(address)s.") % {"name": name, "address": regulator.url}
 
 
 def _sources(asking: Asking) -> str:

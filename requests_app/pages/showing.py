@@ -7,13 +7,24 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, told, workflow
+from requests_app import (
+    appeals,
+    explanations,
+    legal_clock,
+    packages,
+    rulebook,
+    sealing,
+    steps,
+    timeline,
+    told,
+    workflow,
+)
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
 from requests_app.models import Attachment, IdentityCheck, Message, Package, Pause, Request, Task, TimelineEntry
 from requests_app.pages import files, words
-from requests_app.rulebook import AppealTo
+from requests_app.rulebook import AppealTo, Rule
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
@@ -68,7 +79,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "second_code": second_code_wanted(one, at=at),
         "can_write": correspondence.can_write(one, at=at),
         "can_withdraw": workflow.can_withdraw(one),
-        "regulator": rule.regulator,
+        "regulator": _regulator(rule),
         **appeal(one, at=at),
         **_linked(one),
     }
@@ -145,6 +156,12 @@ def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
     return {"requests": list(requests), "ends_on": wait.ends_on}
 
 
+def _regulator(rule: Rule) -> dict[str, str] | None:
+    """Whom to complain to, in the reader's language where it has no name of its own."""
+    found = rule.regulator
+    return {"name": explanations.authority(found.name), "url": found.url} if found is not None else None
+
+
 def _waits_for_fetching(one: Request, *, at: datetime) -> bool:
     """Whether nothing is left to do but that: every place has been seen to."""
     if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
@@ -159,26 +176,32 @@ def newest_package(one: Request, *, at: datetime) -> Package | None:
 
 
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
-    """Whether an answer can be appealed against here, until when, and how that was worked out."""
-    if one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS:
-        return {"appeal": None, "appeal_over": False}
+    """Whether an answer, or that none came, can be appealed against here; until or from when, and how that was found.
+
+    `appeal` is None where it cannot be now, `appeal_opens` the day from which it can be if no answer comes.
+    """
+    shown: dict[str, Any] = {"appeal": None, "appeal_over": False, "appeal_opens": None}
     rule = rulebook.thaw(one.terms)
+    opens = legal_clock.silence_from(one, at=at)
+    if opens is None and (one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS):
+        return shown
     way: Appeal = appeals.compute(rule, answered=one.closed_at)
     if way.to != AppealTo.CONTROLLER or one.follow_ups.open().exists():
-        return {"appeal": None, "appeal_over": False}
+        return shown
+    if opens is not None and at.astimezone(rule.zone).date() < opens:
+        return shown | {"appeal_opens": opens}
     try:
         if_now = appeals.compute(rule, answered=one.closed_at, lodged=at)
     except DeadlineError:
-        return {"appeal": None, "appeal_over": True}
-    return {
-        "appeal": {
-            "is_complaint": follow_up_of(one) == Right.COMPLAINT,
-            "lodge_by": way.lodge_by,
-            "due": if_now.due,
-            "steps": [str(step) for step in if_now.explanation],
-        },
-        "appeal_over": False,
+        return shown | {"appeal_over": True}
+    said = {
+        "is_complaint": follow_up_of(one) == Right.COMPLAINT,
+        "is_silence": opens is not None,
+        "lodge_by": way.lodge_by,
+        "due": if_now.due,
+        "steps": [str(step) for step in if_now.explanation],
     }
+    return shown | {"appeal": said}
 
 
 def follow_up_of(one: Request) -> Right:

@@ -121,6 +121,7 @@ _REFUSALS: dict[str, Words] = {
     "appeal_open": gettext_lazy("This is looked at already."),
     "too_many_messages": gettext_lazy("That was a lot for one day. Go on tomorrow, please."),
     "too_many_files": gettext_lazy("There are too many files. Leave some out."),
+    "appeal_not_yet": gettext_lazy("We still have time to answer. Look at the request again later."),
     "appeal_too_late": gettext_lazy("The time to appeal is over. You can still complain to the authority."),
     "appeal_elsewhere": gettext_lazy("Where you live, complaints go to the authority, not to us."),
     "nothing_ready": gettext_lazy("There is no download to delete any more. Look at the request again."),

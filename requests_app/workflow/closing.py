@@ -79,8 +79,13 @@ def _answer(request: Request, *, by: str, at: datetime) -> None:
     rights.of(request.right).finish(request=request, by=by, at=at)
     moves.close(request, to, by=by, at=at, letter="appeal_decided" if request.about_id else "")
     first = four_eyes.first_of(request.about) if request.about is not None else None
-    if request.right in FOLLOW_UPS and first is not None and first.status in ANSWERED:
+    if request.right in FOLLOW_UPS and first is not None and _was_about(request, first):
         appealing.reopen_after(request, first, by=by, at=at)
+
+
+def _was_about(follow: Request, first: Request) -> bool:
+    """Whether this was about the answer that stands now, and not about one that had yet to come."""
+    return first.status in ANSWERED and first.closed_at is not None and first.closed_at <= follow.received_at
 
 
 def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:

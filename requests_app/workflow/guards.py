@@ -4,9 +4,9 @@ Each `check_can_x` raises Conflict, and `can_x` is its boolean twin.
 """
 
 from portal.errors import Conflict, twin
-from requests_app import duplicates
+from requests_app import duplicates, four_eyes
 from requests_app.models import Request
-from requests_app.states import ANSWERED, CLOSED, TRANSITIONS, Capacity, Right, Status
+from requests_app.states import ANSWERED, CLOSED, FOLLOW_UPS, TRANSITIONS, Capacity, Right, Status
 
 WITHOUT_CHANGE = frozenset({Right.COMPLAINT, Right.APPEAL, Right.AUTOMATED_DECISION})
 """What a person looks at, and nothing is set going: closing it carries it out."""
@@ -104,6 +104,8 @@ def check_can_fulfil(request: Request) -> None:
         raise Conflict("not_carried_out", "Carry it out first.")
     _check_decided(request)
     check_no_open_task(request)
+    if request.about is not None and not request.about.is_closed and four_eyes.is_against_silence(request):
+        raise Conflict("not_answered_yet", "The request that this is about has no answer yet. See to that, then close.")
 
 
 def check_can_appeal(request: Request) -> None:
@@ -111,6 +113,16 @@ def check_can_appeal(request: Request) -> None:
     if request.status not in ANSWERED:
         raise _wrong(request, "has no answer to appeal against")
     _check_stands_alone(request)
+    _check_not_erased(request)
+
+
+def check_can_appeal_silence(request: Request) -> None:
+    """No answer came, and it is known who asks. Whether its day has passed is seen by `appeal`."""
+    if request.is_closed or request.right in FOLLOW_UPS:
+        raise _wrong(request, "has no answer to appeal against")
+    _check_stands_alone(request)
+    if request.status == Status.VERIFYING:
+        raise Conflict("not_proven", "It is not known yet who asks.")
     _check_not_erased(request)
 
 
