@@ -1,5 +1,6 @@
 """One request as its person sees it: where it stands, by when and why, what was done, said and sent."""
 
+import uuid
 from datetime import date, datetime
 from typing import Any
 
@@ -132,6 +133,12 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "downloads": latest.downloads.count() if ready else 0,
         "left_out": _left_out(one) if ready else [],
     }
+
+
+def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:
+    """Those of the person's requests whose answer package can be downloaded now."""
+    ready = Package.objects.filter(request__subject=subject, status=PackageStatus.READY, expires_at__gt=at)
+    return set(ready.exclude(request__status=Status.VERIFYING).values_list("request_id", flat=True))
 
 
 def newest_package(one: Request, *, at: datetime) -> Package | None:
