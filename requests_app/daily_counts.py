@@ -6,6 +6,7 @@ entries: what it grew by is the difference of two positions, found through the t
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -49,7 +50,7 @@ def until(at: datetime, *, head: int) -> Daily:
     days = tuple(last - timedelta(days=ago) for ago in reversed(range(DAYS)))
     begins = [_begins(day) for day in days]
     ends = _begins(last + timedelta(days=1))
-    values = {
+    values: dict[str, Any] = {
         "begins": begins[0],
         "ends": ends,
         "closed": sorted(CLOSED),

@@ -129,7 +129,7 @@ class PartnerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("may"))
     def may(self, partner: Partner) -> str:
         """Each scope as partners write it, and what it lets them do."""
-        words = settings.OAUTH2_PROVIDER["SCOPES"]
+        words: Any = settings.OAUTH2_PROVIDER["SCOPES"]
         return lines([(unbroken(one), words.get(one, "")) for one in partner.scopes])
 
     @admin.display(description=_("names people by"))
