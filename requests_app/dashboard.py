@@ -167,7 +167,7 @@ def _propagations(at: datetime) -> dict[str, tuple[Tile, ...]]:
             Tile(_("Removals whose bytes wait for you"), residue, _RUNS, "?purge__exact=stopped", residue > 0),
         ),
         "health": (
-            Tile(_("Propagations past their deadline"), late, _RUNS, "?status__exact=failed", late > 0),
+            Tile(_("Propagations past their deadline"), late, _RUNS, "?deadline=past", late > 0),
             Tile(_("Removals whose bytes are kept too long"), kept_long, _RUNS, "?bytes=late", kept_long > 0),
             Tile(_("People whom a dataset cannot name or date"), gaps, _RUNS, "", gaps > 0),
         ),

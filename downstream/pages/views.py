@@ -70,6 +70,7 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
     moving = any(stop.state in journeys.MOVING for stop in stops)
     return {
         "purpose": purpose,
+        "purpose_name": _(purpose.name),
         "allow": decision.allow,
         "choice": _choice(decision),
         "reason": reasons.text(decision.decisive),
@@ -125,7 +126,7 @@ def _choice(decision: Decision) -> dict[str, Any] | None:
 
 def _shown(stop: Stop) -> dict[str, Any]:
     return {
-        "name": stop.dataset.public_name,
+        "name": _(stop.dataset.public_name),
         "owner": stop.dataset.owner.name,
         "state": stop.state,
         "state_text": _STATES[stop.state],

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -40,14 +41,14 @@ _BOX = "row"
 class PackageAdmin(ReadOnlyAdmin):
     empty_title = gettext_lazy("No answer package yet")
     empty_text = gettext_lazy("They are built on the pages of access and portability requests.")
-    list_display = ("answer_to", "state", "size", "asked_at", "released_at", "expires_at")
+    list_display = ("answer_to", "state", "large", "asked_at", "released_at", "expires_at")
     list_filter = ("status",)
     list_select_related = ("request",)
     fields = (
-        *("answer_to", "state", "size", "sha256", "asked_at", "asked_who", "attempts", "progress", "last_reason"),
+        *("answer_to", "state", "large", "sha256", "asked_at", "asked_who", "attempts", "progress", "last_reason"),
         *("built_at", "released_at", "expires_at", "deleted_at", "fetched"),
     )
-    readonly_fields = ("answer_to", "state", "asked_who", "fetched")
+    readonly_fields = ("answer_to", "state", "large", "asked_who", "fetched")
 
     @admin.display(description=gettext_lazy("answer to"))
     def answer_to(self, package: Package) -> str:
@@ -57,6 +58,10 @@ class PackageAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, package: Package) -> str:
         return badge(KINDS[PackageStatus(package.status)], str(package.get_status_display()))
+
+    @admin.display(description=gettext_lazy("size"), ordering="size")
+    def large(self, package: Package) -> str:
+        return filesizeformat(package.size) if package.size else "–"
 
     @admin.display(description=gettext_lazy("asked by"))
     def asked_who(self, package: Package) -> str:

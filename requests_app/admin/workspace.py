@@ -4,11 +4,12 @@ A fixed number of queries, whatever the request has gone through; each part is a
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -278,6 +279,16 @@ def _proposals(request: Request, staff: User, proposals: Iterable[Proposal]) -> 
         )
         for one in proposals
     ]
+
+
+def part(request: Request, staff: User, of: str) -> Row | None:
+    """The task or proposal of this id as the request's page tells it: what a deed is about to settle or decide."""
+    try:
+        tasks = list(request.tasks.filter(pk=of).select_related("dataset", "system"))
+        rows = _tasks(request, staff, tasks, {}) or _proposals(request, staff, request.proposals.filter(pk=of))
+    except (ValidationError, ValueError):
+        return None
+    return replace(rows[0], buttons=()) if rows else None
 
 
 def _part_buttons(request: Request, staff: User, names: Iterable[str], of: Any) -> tuple[tuple[str, str], ...]:

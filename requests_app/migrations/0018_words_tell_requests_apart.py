@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('consents', '0028_turns_of_notices'),
-        ('requests_app', '0013_what_counts_at_once_is_asked_anew'),
+        ("requests_app", "0016_controllers_instruct_us"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,5 +1,6 @@
 """One request as its person sees it: where it stands, by when and why, what was done, said and sent."""
 
+import uuid
 from datetime import date, datetime
 from typing import Any
 
@@ -115,7 +116,7 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     if one.carried_out_at is not None:
         for stop in steps.stops(one, at=at):
-            name = stop.dataset.public_name
+            name = _(stop.dataset.public_name)
             found[stop.dataset.slug] = {"name": name, "icon": stop.state, "text": words.PLACES[stop.state]}
     tasks = one.tasks.select_related("dataset", "system")
     if one.is_closed:
@@ -167,6 +168,12 @@ def _waits_for_fetching(one: Request, *, at: datetime) -> bool:
     if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
         return False
     return packages.wait_of(one, at=at) is not None
+
+
+def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:
+    """Those of the person's requests whose answer package can be downloaded now."""
+    ready = Package.objects.filter(request__subject=subject, status=PackageStatus.READY, expires_at__gt=at)
+    return set(ready.exclude(request__status=Status.VERIFYING).values_list("request_id", flat=True))
 
 
 def newest_package(one: Request, *, at: datetime) -> Package | None:
@@ -288,8 +295,8 @@ def _ground(one: Request, code: str) -> str:
 
 def _place_name(task: Task) -> str:
     if task.dataset is not None:
-        return task.dataset.public_name
-    return task.system.public_name if task.system is not None else _("our answer to you")
+        return _(task.dataset.public_name)
+    return _(task.system.public_name) if task.system is not None else _("our answer to you")
 
 
 def _task_state(one: Request, task: Task) -> dict[str, Any]:

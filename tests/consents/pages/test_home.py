@@ -90,3 +90,11 @@ def test_the_page_may_load_nothing_from_elsewhere(world: None) -> None:
 
 def test_a_minor_is_told_why(world: None, signed_in: SignIn) -> None:
     assert "We do not use data of minors for this." in text_of(signed_in(person("kim", is_minor=True)))
+
+
+@pytest.mark.usefixtures("world")
+def test_no_country_is_chosen_for_a_stranger() -> None:
+    assert '<option value="">–</option>' in text_of(Client())
+    page = text_of(Client(), country="DE")
+    assert '<option value="DE" selected>' in page
+    assert '<option value="">' not in page

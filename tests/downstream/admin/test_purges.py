@@ -97,3 +97,16 @@ def test_what_is_kept_too_long_is_listed_and_on_the_first_page(
     tiles = {str(tile[0]): tile[1] for tile in browser.get("/admin/").context["tiles"]}
     assert tiles["Removals whose bytes are kept too long"] == shown
     assert tiles["Removals whose bytes wait for you"] == 1
+
+
+@pytest.mark.parametrize(("late", "shown"), [(False, 0), (True, 1)])
+def test_the_first_page_counts_late_runs_and_leads_to_these(
+    posts: Dataset, alice: Subject, petra: User, signed_in: SignIn, late: bool, shown: int
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    Propagation.objects.filter(pk=run.pk).update(deadline=clock.now().replace(year=2000 if late else 2100))
+    browser = signed_in(petra)
+    tile = next(one for one in browser.get("/admin/").context["tiles"] if "past their deadline" in one.label)
+    assert (tile.number, tile.is_alarm) == (shown, late)
+    assert browser.get(tile.link).context["cl"].result_count == shown

@@ -196,3 +196,18 @@ def test_a_role_sees_what_it_may_and_nobody_changes_anything(
 def test_an_action_on_a_bad_id_is_refused(world: None, petra: User, signed_in: SignIn, action: str, pk: str) -> None:
     address = reverse(f"admin:downstream_trainedmodel_{action}", args=[pk])
     assert signed_in(petra).post(address, RETRAIN).status_code in {302, 403, 404}
+
+
+def test_a_void_permit_names_its_hold_in_words(posts: Dataset, acme: Partner, petra: User, signed_in: SignIn) -> None:
+    permit = permitted(ask(posts), partner=acme, at=clock.now())
+    holds.open(scope=holds.HoldScope(jurisdictions=["CH"]), reason="FDPIC", by=BY, at=clock.now())
+    assert "every purpose · Switzerland" in page(signed_in(petra), "permit", permit.pk)
+
+
+def test_beside_the_deeds_of_one_row_there_is_no_button_for_another(petra: User, signed_in: SignIn) -> None:
+    hold = holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=clock.now())
+    browser = signed_in(petra)
+    assert "addlink" in browser.get("/admin/consents/hold/").content.decode()
+    shown = browser.get(reverse("admin:consents_hold_change", args=[hold.pk])).content.decode()
+    assert "Ask to lift" in shown
+    assert "addlink" not in shown

@@ -91,3 +91,10 @@ def test_files_are_downloads_named_by_their_period(asked: None, petra: User, sig
 def test_the_side_menu_offers_reports_to_who_may_read_them(petra: User, bob: User, signed_in: SignIn) -> None:
     offered = [b'href="/admin/reports/"' in signed_in(who).get("/admin/").content for who in (petra, bob)]
     assert offered == [True, False]
+
+
+def test_figures_stand_flush_right_and_words_do_not(asked: None, petra: User, signed_in: SignIn) -> None:
+    laid_out = signed_in(petra).get(PAGE + MARCH).context["laid_out"]
+    places = next(one for one in laid_out if one["table"].slug == "places")
+    assert places["headers"][:3] == [("Code", False), ("Place", False), ("Received", True)]
+    assert [is_figure for _cell, is_figure in places["rows"][0]][:3] == [False, False, True]

@@ -379,3 +379,8 @@ def test_every_page_reads_in_each_language(grace: Subject, bob: User, signed_in:
 def test_every_state_and_right_has_its_words() -> None:
     assert set(words.STATES) == set(Status)
     assert set(words.OFFERS) == set(words.MEANINGS) == set(Right) - {Right.COMPLAINT, Right.APPEAL}
+
+
+def test_taking_it_back_looks_unlike_going_on(alice: Subject, signed_in: SignIn) -> None:
+    page = text(signed_in(alice), page_of(received(alice)))
+    assert 'class="button button--final" type="submit">Withdraw the request' in page
