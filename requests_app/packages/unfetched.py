@@ -30,6 +30,8 @@ class Wait:
 
     packages: tuple[Package, ...]
     ends_on: date
+    is_fetched: bool
+    """Whether all of it was fetched, and is kept for a day in case that broke off."""
 
 
 def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
@@ -39,10 +41,12 @@ def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
     rule = rulebook.thaw(erasure.terms)
     if counting.day_of(rule, at) >= erasure.due_on:
         return None
-    found = {one: _lies_until(one) for one in _lying(erasure.subject_id, at) if _lies_until(one) > at}
+    found: dict[Any, datetime] = {one: _lies_until(one) for one in _lying(erasure.subject_id, at)}
+    found = {one: end for one, end in found.items() if end > at}
     if not found:
         return None
-    return Wait(tuple(found), min(counting.day_of(rule, max(found.values())), erasure.due_on))
+    ends_on = min(counting.day_of(rule, max(found.values())), erasure.due_on)
+    return Wait(tuple(found), ends_on, is_fetched=all(one.fetched_at is not None for one in found))
 
 
 def check_can_close(erasure: Request, *, at: datetime) -> None:

@@ -154,7 +154,7 @@ def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
     if wait is None:
         return None
     requests = dict.fromkeys(each.request for each in wait.packages)
-    return {"requests": list(requests), "ends_on": wait.ends_on}
+    return {"requests": list(requests), "ends_on": wait.ends_on, "is_fetched": wait.is_fetched}
 
 
 def _regulator(rule: Rule) -> dict[str, str] | None:

@@ -144,8 +144,10 @@ def test_who_asked_for_both_reads_on_both_pages_until_when_the_erasure_waits(ali
     assert day in said[:600]
     said = about_erasure[about_erasure.index('id="unfetched"') :]
     assert f"{reverse('request-detail', args=[package.request.reference])}#package" in said
-    assert day in said[:900]
+    assert day in said[:1_200]
+    assert "Fetch the copy of your data first" in page_of(browser, erasure)
     browser.get(address(package.request))
+    assert "You have the copy of your data" in page_of(browser, erasure)
     packages.let_go(request=package.request, by=BY, at=clock.now())
     assert 'id="unfetched"' not in page_of(browser, erasure)
 
