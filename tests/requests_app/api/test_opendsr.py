@@ -278,6 +278,18 @@ class TestFollowing:
         assert refusal(calls.get(f"requests/{request_id}/results"))[:2] == (404, "unknown_request")
         assert other.status(request_id)["request_status"] == "pending"
 
+    def test_however_much_there_is_asking_costs_few_queries(
+        self, calls: Controller, django_assert_max_num_queries: Any
+    ) -> None:
+        request_id = calls.sends()
+        for _ in range(5):
+            calls.sends("access")
+        calls.get(f"requests/{request_id}")
+        with django_assert_max_num_queries(3):
+            calls.get(f"requests/{request_id}")
+        with django_assert_max_num_queries(12):
+            calls.sends("portability")
+
     def test_only_who_may_instruct_may_follow(self, acme: Partner, calls: Controller) -> None:
         request_id = calls.sends()
         reader = Controller(acme, "requests:read")
@@ -344,7 +356,7 @@ class TestResults:
         acme.save()
         partners.forget()
         assert refusal(Controller(acme).get(path))[:2] == (404, "no_results")
-        assert refusal(calls.client.post(f"/opendsr/v2/{path}", b""))[0] == 405
+        assert refusal(calls.client.post(f"/opendsr/v2/{path}", b"", content_type="application/json"))[0] == 405
         assert not Package.objects.get().downloads.exists()
 
     def test_it_is_there_for_a_week(self, calls: Controller, bob: User) -> None:
