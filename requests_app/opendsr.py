@@ -286,4 +286,8 @@ def _of(controller: Partner) -> QuerySet[ControllerRequest]:
 
 def _digests(message: dict[str, Any]) -> list[str]:
     """Keyed, because the message names somebody; under every key of the ring, the current one first."""
-    return [one.hex() for one in crypto.blind_indexes("opendsr", json.dumps(message, sort_keys=True))]
+    try:
+        text = json.dumps(message, sort_keys=True)
+    except RecursionError:
+        raise Refused("malformed_json", "The message is nested too deeply.", field="extensions") from None
+    return [one.hex() for one in crypto.blind_indexes("opendsr", text)]

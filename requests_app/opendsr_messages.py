@@ -126,8 +126,8 @@ def _name(given: Any, place: str, controller: Partner) -> Name:
     if not isinstance(given, dict) or set(given) != _IDENTITY_FIELDS:
         raise Refused("malformed_identity", f"An identity has {', '.join(sorted(_IDENTITY_FIELDS))}.", field=place)
     kind, form, value = (given[name] for name in ("identity_type", "identity_format", "identity_value"))
-    if not isinstance(value, str):
-        raise Refused("malformed_identity", "An identity's value is a text.", field=place)
+    if not all(isinstance(one, str) for one in (kind, form, value)):
+        raise Refused("malformed_identity", "What an identity says is text.", field=place)
     if kind not in {known for known, _ in IDENTITIES}:
         raise Refused("identity_not_supported", "We know people by those identities that discovery names.", field=place)
     if form not in FORMATS:

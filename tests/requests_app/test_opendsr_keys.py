@@ -129,7 +129,9 @@ def test_the_deployment_check_says_so(settings: Any, tmp_path: Path) -> None:
     key = new_key()
     given(settings, tmp_path, key, Authority(tmp_path).issue("localhost", key))
     assert checks.processor_can_be_believed() == []
-    settings.OPENDSR_DOMAIN = "elsewhere.example"
+    settings.OPENDSR_DOMAIN = "127.0.0.1"
     assert [one.id for one in checks.processor_can_be_believed()] == ["heed.E014"]
+    settings.OPENDSR_DOMAIN = "elsewhere.example"
+    assert [one.id for one in checks.processor_can_be_believed()] == ["heed.E016", "heed.E014"]
     settings.OPENDSR_DOMAIN = ""
     assert checks.processor_can_be_believed() == []

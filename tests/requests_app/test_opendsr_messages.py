@@ -1,6 +1,7 @@
 """What controllers say is read as they mean it; what Heed sends as a controller, Heed reads as a processor."""
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,6 +16,23 @@ from requests_app.opendsr_messages import Refused
 from tests.conftest import AT
 from tests.requests_app.controlling import asking, customer
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+IDENTITY = st.fixed_dictionaries(
+    {
+        "identity_type": st.sampled_from(["email", "controller_customer_id", "fire_advertising_id"]) | ANYTHING,
+        "identity_format": st.sampled_from(["raw", "sha256"]) | ANYTHING,
+        "identity_value": st.text(max_size=300) | ANYTHING,
+    }
+)
+FIELDS = dict.fromkeys(asking(at=AT), ANYTHING) | {
+    "extensions": ANYTHING,
+    "subject_identities": st.lists(IDENTITY, max_size=3) | ANYTHING,
+    "status_callback_urls": st.lists(st.text(max_size=40) | st.just("https://a.example/x"), max_size=6) | ANYTHING,
+}
 KEYS = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=40)
 
 
@@ -41,6 +59,13 @@ def test_what_we_send_as_a_controller_we_take_as_a_processor(
     assert [(one.scheme, one.value) for one in said.names] == [("account", key) for key in keys]
     assert said.submitted_at == submitted_at.replace(microsecond=0, tzinfo=AT.tzinfo)
     assert said.callbacks == ("http://localhost:8000/callbacks",)
+
+
+@given(st.fixed_dictionaries({}, optional=FIELDS))
+def test_whatever_else_is_sent_is_refused_in_words(changes: dict[str, object]) -> None:
+    message = asking(at=AT) | changes
+    with suppress(Refused):
+        assert opendsr_messages.read(message, controller=controller(), at=AT).names
 
 
 @pytest.mark.parametrize(

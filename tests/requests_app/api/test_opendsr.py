@@ -152,6 +152,12 @@ class TestInstructing:
             ({"subject_identities": []}, "identities_missing", "subject_identities"),
             ({"subject_identities": None}, "identities_missing", "subject_identities"),
             ({"subject_identities": ["m_alice"]}, "malformed_identity", "subject_identities.0"),
+            ({"subject_identities": [{"identity_type": "email"}]}, "malformed_identity", "subject_identities.0"),
+            (
+                {"subject_identities": [{**customer("a")[0], "identity_value": ["a"]}]},
+                "malformed_identity",
+                "subject_identities.0",
+            ),
             (
                 {"subject_identities": email("alice@example.org", "sha256")},
                 "format_not_supported",
@@ -177,6 +183,13 @@ class TestInstructing:
         assert refusal(answer) == (400, reason, where)
         assert b"alice" not in answer.content
         assert not ControllerRequest.objects.exists()
+
+    @pytest.mark.parametrize("depth", [100, 700, 800, 850, 900, 920, 940, 960, 980, 1_000, 30_000])
+    def test_however_deep_the_extensions_are(self, calls: Controller, depth: int) -> None:
+        message = json.dumps(asking(extensions={"other.example": "deep"}))
+        answer = calls.post(message.replace('"deep"', "[" * depth + "]" * depth).encode())
+        assert answer.status_code == 201 or refusal(answer)[:2] == (400, "malformed_json")
+        assert (depth > 100) or answer.status_code == 201
 
     def test_a_device_is_not_looked_for(self, calls: Controller) -> None:
         identity = opendsr_wire.identity("ios_advertising_id", "38400000-8cf0-11bd-b23e-10b96e40000d")
@@ -265,6 +278,18 @@ class TestFollowing:
         assert refusal(calls.get(f"requests/{request_id}/results"))[:2] == (404, "unknown_request")
         assert other.status(request_id)["request_status"] == "pending"
 
+    def test_however_much_there_is_asking_costs_few_queries(
+        self, calls: Controller, django_assert_max_num_queries: Any
+    ) -> None:
+        request_id = calls.sends()
+        for _ in range(5):
+            calls.sends("access")
+        calls.get(f"requests/{request_id}")
+        with django_assert_max_num_queries(3):
+            calls.get(f"requests/{request_id}")
+        with django_assert_max_num_queries(12):
+            calls.sends("portability")
+
     def test_only_who_may_instruct_may_follow(self, acme: Partner, calls: Controller) -> None:
         request_id = calls.sends()
         reader = Controller(acme, "requests:read")
@@ -331,7 +356,7 @@ class TestResults:
         acme.save()
         partners.forget()
         assert refusal(Controller(acme).get(path))[:2] == (404, "no_results")
-        assert refusal(calls.client.post(f"/opendsr/v2/{path}", b""))[0] == 405
+        assert refusal(calls.client.post(f"/opendsr/v2/{path}", b"", content_type="application/json"))[0] == 405
         assert not Package.objects.get().downloads.exists()
 
     def test_it_is_there_for_a_week(self, calls: Controller, bob: User) -> None:
