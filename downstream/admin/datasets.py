@@ -21,7 +21,8 @@ from downstream import propagation, registry, statements
 from downstream.admin import versions
 from downstream.admin.forms import ColumnForm
 from downstream.admin.holders import HolderFields
-from downstream.admin.purges import BytesFilter, LateFilter, PurgesMixin, RetentionMixin
+from downstream.admin.purges import BytesFilter, PurgesMixin, RetentionMixin
+from downstream.admin.run_filters import GapFilter, LateFilter
 from downstream.models import Dataset, Propagation, RemovalReceipt, Target
 from downstream.propagation_states import Status
 from portal import clock
@@ -180,7 +181,7 @@ class DatasetAdmin(RetentionMixin, HolderFields, ReadOnlyAdmin):
 @admin.register(Propagation)
 class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
     list_display = ("dataset", "state", "why", "people", "done", "bytes_state")
-    list_filter = ("status", LateFilter, "purge", BytesFilter, "dataset")
+    list_filter = ("status", LateFilter, GapFilter, "purge", BytesFilter, "dataset")
     list_select_related = ("dataset",)
     fields = (
         "dataset",
