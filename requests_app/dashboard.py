@@ -169,7 +169,7 @@ def _propagations(at: datetime) -> dict[str, tuple[Tile, ...]]:
         "health": (
             Tile(_("Propagations past their deadline"), late, _RUNS, "?deadline=past", late > 0),
             Tile(_("Removals whose bytes are kept too long"), kept_long, _RUNS, "?bytes=late", kept_long > 0),
-            Tile(_("People whom a dataset cannot name or date"), gaps, _RUNS, "", gaps > 0),
+            Tile(_("People whom a dataset cannot name or date"), gaps, _RUNS, "?gaps=some", gaps > 0),
         ),
     }
 

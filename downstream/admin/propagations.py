@@ -14,7 +14,8 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from downstream import propagation
-from downstream.admin.purges import RETRY, BytesFilter, LateFilter, PurgesMixin
+from downstream.admin.purges import BytesFilter, PurgesMixin
+from downstream.admin.run_filters import GapFilter, LateFilter
 from downstream.models import Propagation, Target
 from downstream.propagation_states import Status
 from portal import clock
@@ -34,7 +35,7 @@ _KINDS = {
 @admin.register(Propagation)
 class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
     list_display = ("dataset", "state", "why", "people", "done", "bytes_state")
-    list_filter = ("status", LateFilter, "purge", BytesFilter, "dataset")
+    list_filter = ("status", LateFilter, GapFilter, "purge", BytesFilter, "dataset")
     list_select_related = ("dataset",)
     fields = (
         "dataset",

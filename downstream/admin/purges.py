@@ -78,22 +78,6 @@ class BytesFilter(admin.SimpleListFilter):
         return kept if self.value() == "kept" else kept.filter(purge_deadline__lt=clock.now())
 
 
-class LateFilter(admin.SimpleListFilter):
-    """Runs that are not done although their deadline is over: what the first page counts."""
-
-    title = gettext_lazy("deadline")
-    parameter_name = "deadline"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("past", _("past, and not verified"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Propagation]) -> QuerySet[Propagation]:
-        if self.value() != "past":
-            return queryset
-        late = Propagation.objects.open().filter(deadline__lt=clock.now())
-        return queryset.filter(pk__in=late.values("pk"))
-
-
 class PurgesMixin:
     """The part of a propagation's page that speaks of bytes."""
 

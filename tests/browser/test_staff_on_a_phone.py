@@ -71,7 +71,7 @@ def test_what_is_due_is_seen_before_what_is_not(visit: Visit) -> None:
 def test_the_bars_of_the_last_days_can_be_seen(visit: Visit, scheme: str) -> None:
     page = visit(MANAGER, color_scheme=scheme)
     page.goto("/admin/")
-    bar = page.locator(".chart__bar:not(.chart__bar--today)").first
+    bar = page.locator(".bars__bar:not(.bars__bar--today)").first
     ground = page.locator("#main").first
     assert _contrast(_colour(bar, "fill"), _colour(ground, "background-color")) >= SEEN_BESIDE
     assert page.get_by_role("img", name=re.compile(r"Requests received: \d+ in 30 days")).count() == 1

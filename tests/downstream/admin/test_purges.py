@@ -7,7 +7,7 @@ import pytest
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import purging
-from downstream.models import Dataset, Propagation
+from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Purge
 from portal import clock
 from portal.models import AuditEntry, User
@@ -110,3 +110,19 @@ def test_the_first_page_counts_late_runs_and_leads_to_these(
     tile = next(one for one in browser.get("/admin/").context["tiles"] if "past their deadline" in one.label)
     assert (tile.number, tile.is_alarm) == (shown, late)
     assert browser.get(tile.link).context["cl"].result_count == shown
+
+
+def test_people_whom_a_dataset_cannot_name_lead_to_the_runs_that_looked_for_them(
+    posts: Dataset, alice: Subject, charlie: Subject, petra: User, signed_in: SignIn
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    browser = signed_in(petra)
+
+    def listed() -> tuple[int, int]:
+        tile = next(one for one in browser.get("/admin/").context["tiles"] if "cannot name" in one.label)
+        return tile.number, browser.get(tile.link).context["cl"].result_count
+
+    assert listed() == (0, 0)
+    Target.objects.create(propagation=run, subject_id=charlie.pk, is_gap=True, reason_code=Target.NO_NAME)
+    assert listed() == (1, 1)

@@ -382,5 +382,5 @@ def test_every_state_and_right_has_its_words() -> None:
 
 
 def test_taking_it_back_looks_unlike_going_on(alice: Subject, signed_in: SignIn) -> None:
-    page = text(signed_in(alice), page_of(received(alice)))
+    page = signed_in(alice).get(page_of(received(alice))).content.decode()
     assert 'class="button button--final" type="submit">Withdraw the request' in page
