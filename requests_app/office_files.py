@@ -20,9 +20,13 @@ _MOST_PARTS = 2_000
 _LARGEST_WHOLE = 200 * 1024 * 1024
 _LARGEST_PART = 1024 * 1024
 _LARGEST_READ = 10 * 1024 * 1024
-"""Bytes of XML that are gone through element by element, which takes a second or two."""
+"""Bytes of XML that are gone through element by element, which takes a second or two; with more it is refused."""
 _END = struct.Struct("<4s4H2LH")
 # programs, other files, and what is fetched from elsewhere as the document is opened
+_PROGRAMS = (
+    *(".exe", ".dll", ".scr", ".com", ".bat", ".cmd", ".ps1", ".vbs", ".js", ".jse", ".wsf", ".hta", ".sct", ".lnk"),
+    *(".jar", ".swf", ".htm", ".html", ".mht", ".mhtml", ".rtf"),
+)
 _CARRIED = ("/afchunk", "/oleobject", "/package", "/control", "/vbaproject", "/subdocument")
 _RUNS = frozenset({"event-listener", "dde-source", "dde-connection-decl"})
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|/|\\\\|\.\./")
@@ -57,9 +61,17 @@ def trouble_of(content: bytes) -> str:
         names = [part.filename.lower() for part in parts]
         if len(set(names)) < len(names):
             return "Two parts of the document have one name, so that programs would read either."
-        if any(mark in name for name in names for mark in _FORBIDDEN) or _is_active(archive):
+        if (
+            any(mark in name for name in names for mark in _FORBIDDEN)
+            or any(map(_is_program, names))
+            or _is_active(archive)
+        ):
             return "The document holds a macro or another file. Save it without, or as a PDF."
     return ""
+
+
+def _is_program(name: str) -> bool:
+    return name.endswith(_PROGRAMS)
 
 
 def _ends_well(content: bytes) -> bool:
@@ -79,10 +91,11 @@ def _is_active(archive: zipfile.ZipFile) -> bool:
     kinds = _part(archive, "[Content_Types].xml").lower()
     if b"macroenabled" in kinds or b"vbaproject" in kinds:
         return True
-    links = [part for part in archive.namelist() if part.lower().endswith(".rels")]
-    return any(_has(archive, part, _is_carried) for part in links) or any(
-        _has(archive, part, _is_linked) for part in ("content.xml", "styles.xml") if part in archive.NameToInfo
-    )
+    tests = {part: _is_carried for part in archive.namelist() if part.lower().endswith(".rels")}
+    tests |= {part: _is_linked for part in ("content.xml", "styles.xml") if part in archive.NameToInfo}
+    if sum(archive.getinfo(part).file_size for part in tests) > _LARGEST_READ:
+        return True
+    return any(_has(archive, part, test) for part, test in tests.items())
 
 
 def _is_carried(name: str, values: Mapping[str, str]) -> bool:
@@ -102,7 +115,7 @@ def _is_linked(name: str, values: Mapping[str, str]) -> bool:
 def _has(archive: zipfile.ZipFile, part: str, test: Callable[[str, Mapping[str, str]], bool]) -> bool:
     """Whether an element passes the test, by its name and attributes in small letters without their namespaces.
 
-    So does what is no XML, has a type of its own (which could say it in other words), or is too large to be looked at.
+    So does what is no XML, or has a type of its own, which could say it in other words.
     """
     found: list[bool] = []
 
@@ -116,7 +129,7 @@ def _has(archive: zipfile.ZipFile, part: str, test: Callable[[str, Mapping[str, 
     parser.StartDoctypeDeclHandler = lambda *_: found.append(True)
     try:
         with archive.open(part) as content:
-            parser.Parse(content.read(_LARGEST_READ), True)
+            parser.Parse(content.read(), True)
     except (expat.ExpatError, zlib.error, zipfile.BadZipFile, EOFError, ValueError):
         return True
     return bool(found)

@@ -38,6 +38,8 @@ def test_a_plain_document_has_no_trouble() -> None:
         (docx(word__vbaProject_bin=b""), "macro"),
         (docx(word__embeddings__sheet_xlsx=b""), "macro"),
         (docx(word__activeX__a_xml=b""), "macro"),
+        (docx(word__media__a_exe=b"MZ"), "macro"),
+        (odt(Pictures__a_HTML=b"<script>"), "macro"),
         (odt(Scripts__python__a_py=b""), "macro"),
         (odt(Basic__Standard__a_xml=b""), "macro"),
         (b"%PDF-" + docx(), "front"),
@@ -125,6 +127,11 @@ def test_a_bomb_is_told() -> None:
         for number in range(21):
             file.writestr(f"word/{number}.xml", b"\x00" * (10 * 1024 * 1024))
     assert "too large" in office_files.trouble_of(written.getvalue())
+
+
+def test_no_more_is_gone_through_than_can_be_at_once() -> None:
+    whole = {f"word/{number}.rels": b"<t>" + b"<b/>" * 200_000 + b"</t>" for number in range(14)}
+    assert "macro" in office_files.trouble_of(archive({"[Content_Types].xml": b"main+xml", **whole}))
 
 
 def test_a_locked_part_is_told() -> None:
