@@ -14,7 +14,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from downstream import propagation
-from downstream.admin.purges import BytesFilter, PurgesMixin
+from downstream.admin.purges import RETRY, BytesFilter, PurgesMixin
 from downstream.admin.run_filters import GapFilter, LateFilter
 from downstream.models import Propagation, Target
 from downstream.propagation_states import Status
