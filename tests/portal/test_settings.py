@@ -86,6 +86,7 @@ def test_production_names_the_setting_that_is_missing(tmp_path: Path, missing: s
         ("HEED_RETIRED_SIGNING_KEYS", KEYS, "keep one"),
         ("HEED_CLAMAV", "/run/clamd.ctl", "HEED_CLAMAV"),
         ("HEED_CLAMAV", "tcp://scanner", "HEED_CLAMAV"),
+        ("HEED_OPENDSR_KEY", "/etc/heed/opendsr.key", "give both, or none"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(tmp_path: Path, name: str, value: str, said: str) -> None:
