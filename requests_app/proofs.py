@@ -133,7 +133,13 @@ def delete_evidence(*, request: Request, by: str, at: datetime) -> int:
 
 
 def _is_waited_for(request: Request) -> bool:
-    return waiting(request.group).exclude(pk=request.pk).exists()
+    return may_wait(request.group).exclude(pk=request.pk).exists()
+
+
+def may_wait(group: uuid.UUID) -> "QuerySet[Request]":
+    """The same, and what waits again where a second person decides against refusing it unproven."""
+    in_review = Q(status=Status.IN_REVIEW, identity_confirmed_at__isnull=True)
+    return Request.objects.filter(Q(status=Status.VERIFYING) | in_review, group=group)
 
 
 def waiting(group: uuid.UUID) -> "QuerySet[Request]":

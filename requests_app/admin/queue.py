@@ -175,19 +175,21 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Assign to me"), permissions=["work"])
     def assign_to_me(self, request: HttpRequest, queryset: "QuerySet[Request]") -> None:
-        _tell(request, bulk.assign(_ids(request), staff=_staff(request), by=by(request), at=clock.now()))
+        _tell(request, bulk.assign(_ids(request, queryset), staff=_staff(request), by=by(request), at=clock.now()))
 
     @admin.action(description=gettext_lazy("Assign to …"), permissions=["work"])
     def assign_to(self, request: HttpRequest, queryset: "QuerySet[Request]") -> HttpResponse | None:
-        return self._asked(request, bulk.AssignForm, "assign_to", bulk.assign_filled)
+        return self._asked(request, queryset, bulk.AssignForm, "assign_to", bulk.assign_filled)
 
     @admin.action(description=gettext_lazy("Extend …"), permissions=["work"])
     def extend(self, request: HttpRequest, queryset: "QuerySet[Request]") -> HttpResponse | None:
-        return self._asked(request, bulk.ExtendForm, "extend", bulk.extend_filled)
+        return self._asked(request, queryset, bulk.ExtendForm, "extend", bulk.extend_filled)
 
-    def _asked(self, request: HttpRequest, form_class: Any, name: str, act: Any) -> HttpResponse | None:
+    def _asked(
+        self, request: HttpRequest, queryset: "QuerySet[Request]", form_class: Any, name: str, act: Any
+    ) -> HttpResponse | None:
         """Ask for what is missing on a page of its own, then do it to each."""
-        ids = _ids(request)
+        ids = _ids(request, queryset)
         form = form_class(request.POST if "filled" in request.POST else None)
         if form.is_bound and form.is_valid():
             _tell(request, act(ids, form.cleaned_data, by=by(request), at=clock.now()))
@@ -235,8 +237,15 @@ def _staff(request: HttpRequest) -> User:
     return request.user
 
 
-def _ids(request: HttpRequest) -> list[str]:
-    return request.POST.getlist(ACTION_CHECKBOX_NAME)[: bulk.MOST]
+def _ids(request: HttpRequest, queryset: "QuerySet[Request]") -> list[str]:
+    """What was ticked; of everything that is listed ("select all"), the first bulk.MOST, and it is said so."""
+    if request.POST.get("select_across") != "1":
+        return request.POST.getlist(ACTION_CHECKBOX_NAME)[: bulk.MOST]
+    ids = [str(pk) for pk in queryset.values_list("pk", flat=True)[: bulk.MOST + 1]]
+    if len(ids) > bulk.MOST:
+        words = _("%(most)d requests are taken at once, those that are due first. Do the rest afterwards.")
+        messages.warning(request, words % {"most": bulk.MOST})
+    return ids[: bulk.MOST]
 
 
 def _query(request: HttpRequest) -> str:

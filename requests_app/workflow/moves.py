@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from requests_app import consequences, letters, sealing, timeline
+from requests_app import consequences, letters, proofs, sealing, timeline
 from requests_app.models import Request
 from requests_app.states import ANSWERED, Right, Status
 from requests_app.workflow.guards import check_can_move
@@ -58,7 +58,8 @@ def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | 
         _call_off(request, by=by, at=at)
     request.closed_at = at
     move(request, to, code=str(to), by=by, at=at, **details)
-    if request.subject_id is None:
+    if request.identity_confirmed_at is None:
+        # also where the code told whose it is: another of its group may have ended before that
         forget_unknown(request)
     if to in ANSWERED:
         answer_duplicates(request, to, by=by, at=at)
@@ -78,10 +79,10 @@ def forget_unknown(request: Request) -> None:
 
     The codes of a group go to what its first request says, so nothing goes while one of it waits for a proof.
     """
-    group = Request.objects.filter(group=request.group)
-    if group.filter(status=Status.VERIFYING).exists():
+    if proofs.may_wait(request.group).exists():
         return
-    for one in group.filter(subject=None, status__in=[Status.WITHDRAWN, Status.REFUSED, Status.EXPIRED]):
+    unknown = Request.objects.filter(group=request.group, subject=None)
+    for one in unknown.filter(status__in=[Status.WITHDRAWN, Status.REFUSED, Status.EXPIRED]):
         forget_typed(request if one.pk == request.pk else one)
         one.messages.update(sealed_body=sealing.seal(one, "", context=sealing.MESSAGE))
 

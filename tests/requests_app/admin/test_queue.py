@@ -129,6 +129,19 @@ def test_many_are_assigned_at_once(alice: Subject, bob: User, petra: User, signe
     assert {one.assigned_to for one in Request.objects.all()} == {petra}
 
 
+def test_everything_that_is_listed_is_assigned_at_once(
+    alice: Subject, bob: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "Select all" sends the ids of one page and says that all are meant."""
+    requests = [received(alice), received(person("dave")), received(person("erin"))]
+    browser = signed_in(bob)
+    assert "3 requests are chosen" in bulk(browser, "assign_to", requests[:1], select_across="1").content.decode()
+    monkeypatch.setattr("requests_app.admin.bulk.MOST", 2)
+    bulk(browser, "assign_to_me", requests[:1], select_across="1")
+    assert Request.objects.filter(assigned_to=bob).count() == 2
+    assert "2 requests are taken at once" in browser.get(QUEUE).content.decode()
+
+
 def test_one_that_cannot_be_assigned_is_named_and_the_others_are_done(
     alice: Subject, bob: User, signed_in: SignIn
 ) -> None:

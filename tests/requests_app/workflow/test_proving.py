@@ -14,6 +14,7 @@ from requests_app.models import Request
 from requests_app.states import Status
 from tests.conftest import AT, BY, OTHER, person, sequenced
 from tests.requests_app.asking import LATER, SOON, asked, closes, refusal_of, started, verifying
+from tests.requests_app.proving import ask, type_in, typed
 
 pytestmark = pytest.mark.django_db
 PURPOSE = {"purposes": ["ai-training"]}
@@ -95,6 +96,27 @@ def test_of_somebody_who_stays_unknown_nothing_is_kept_either(end: str) -> None:
     request.refresh_from_db()
     assert request.is_closed
     assert [request.sealed_note, request.sealed_contact, request.contact_fingerprint] == [None, None, None]
+
+
+def test_what_ended_before_the_code_was_typed_keeps_no_address(world: None) -> None:
+    first, second = typed("automated_decision", "access", note="My loan")
+    workflow.withdraw(request=first, by=BY, at=AT)
+    type_in(ask(second))
+    second.refresh_from_db()
+    assert (second.status, second.subject is None) == (Status.VERIFYING, False)
+    workflow.expire(request=second, by=BY, at=LATER)
+    first.refresh_from_db()
+    assert [first.sealed_note, first.sealed_contact, first.contact_fingerprint] == [None, None, None]
+
+
+def test_where_a_refusal_may_be_sent_back_the_address_of_the_group_stays(world: None) -> None:
+    first, second = typed("automated_decision", "access")
+    proposal = refusal_of(second, ground="not_identified")
+    workflow.withdraw(request=first, by=BY, at=AT)
+    workflow.decide(proposal=proposal, approve=False, by=OTHER, at=SOON)
+    type_in(ask(second, at=SOON), at=SOON)
+    second.refresh_from_db()
+    assert second.subject is not None
 
 
 def test_a_duplicate_is_refused_with_the_first(alice: Subject, bob: User) -> None:
