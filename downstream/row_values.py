@@ -1,6 +1,7 @@
 """What rows of datasets hold, as JSON: every value that a connector tells has one form, and loses nothing by it."""
 
 import base64
+import json
 import math
 import uuid
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from downstream.engines.attached import Attached
 
 _LARGEST = 2**63
+_DEEPEST = 100
+"""Levels of lists and objects within each other; writers and readers of JSON stop at some hundreds."""
 
 
 def as_json(value: Any) -> Any:
@@ -26,8 +29,13 @@ def as_json(value: Any) -> Any:
     | bytes | base64 (RFC 4648) |
     | what is attached | its name, size and sha256 |
     | map | an object where its keys are texts, else pairs |
+    | what lies more than 100 levels deep | its JSON, as a string; `…` where that has too many hundreds more |
     | anything else | as Python writes it |
     """
+    return _told(value, 0)
+
+
+def _told(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -37,11 +45,20 @@ def as_json(value: Any) -> Any:
         return int(value) if -_LARGEST <= value < _LARGEST else str(value)
     if isinstance(value, float):
         return _fraction(value)
+    if not isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _scalar(value)
+    if depth > _DEEPEST:
+        return _text(value)
     if isinstance(value, Mapping):
-        return {_name(key): as_json(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return _items(list(value))
-    return _scalar(value)
+        return {_name(key): _told(one, depth + 1) for key, one in value.items()}
+    return _items(list(value), depth + 1)
+
+
+def _text(value: Any) -> str:
+    try:
+        return json.dumps(value, default=as_json)
+    except (RecursionError, ValueError, TypeError):
+        return "…"
 
 
 def _scalar(value: Any) -> Any:
@@ -70,11 +87,11 @@ def _fraction(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _items(values: list[Any]) -> Any:
+def _items(values: list[Any], depth: int) -> Any:
     is_map = bool(values) and all(isinstance(one, tuple) and len(one) == 2 for one in values)
     if is_map and all(isinstance(key, str) for key, _ in values) and len({key for key, _ in values}) == len(values):
-        return {_name(key): as_json(one) for key, one in values}
-    return [as_json(one) for one in values]
+        return {_name(key): _told(one, depth) for key, one in values}
+    return [_told(one, depth) for one in values]
 
 
 def _duration(value: timedelta) -> str:

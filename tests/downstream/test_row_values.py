@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,16 @@ ONE = uuid.UUID(int=1)
 )
 def test_a_value_has_one_form(value: Any, expected: Any) -> None:
     assert as_json(value) == expected
+
+
+@pytest.mark.parametrize("depth", [1, 100, 300, 5_000])
+def test_however_deep_it_is_it_can_be_written(depth: int) -> None:
+    lists: Any = ["x"]
+    objects: Any = {"k": "x"}
+    for _ in range(depth):
+        lists, objects = [lists], {"k": objects}
+    written = orjson.dumps([as_json(lists), as_json(objects)])
+    assert written.count(b"x") == (2 if depth < 900 else 0)
 
 
 LEAVES = st.one_of(
