@@ -92,6 +92,11 @@ def purposes_scope(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"purposes": sorted({purposes.check(one) for one in named})}
 
 
+def some_purposes(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, or {} for all of them."""
+    return purposes_scope(said) if said else {}
+
+
 def say(request: Request, action: Action, slugs: Sequence[str], *, by: str, at: datetime) -> uuid.UUID:
     """Record the same of each purpose in the person's name; answers the last entry, which lies behind the others."""
     return say_of(request, action, [ledger.Scope(slug) for slug in slugs], by=by, at=at)

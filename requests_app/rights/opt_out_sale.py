@@ -5,9 +5,7 @@ opt-out signal for a no. Whoever names no purpose means all of that, so the cont
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from consents import ledger, regime
 from consents.models import LedgerEvent, Purpose
@@ -16,14 +14,9 @@ from downstream.models import Dataset
 from requests_app.models import Request
 from requests_app.rights import base
 
-# no reason has to be given
-details = base.no_details
+# without purposes: all for which data is sold or shared; and no reason has to be given
+scope, details = base.some_purposes, base.no_details
 is_settled, finish = base.has_its_place, base.nothing_last
-
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Some purposes, or all for which data is sold or shared."""
-    return base.purposes_scope(said) if said else {}
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:

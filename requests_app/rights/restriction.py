@@ -5,9 +5,7 @@ its own: the person is told before (Art. 18(3)).
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,14 +23,9 @@ TOLD_BEFORE = timedelta(days=7)
 """How long before the lifting the person is told, by the house's rule: time to say that they still need it."""
 TOLD, LIFTED = "lifting_told", "restriction_lifted"
 
-details = base.no_details
+scope, details = base.some_purposes, base.no_details
 # it lasts until it is lifted
 is_settled, finish = base.has_its_place, base.nothing_last
-
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Some purposes, or all of them."""
-    return base.purposes_scope(said) if said else {}
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
