@@ -16,7 +16,7 @@ from consents import amendments, subjects
 from consents.models import Subject
 from consents.subjects import Name, Newcomer
 from portal import actors
-from portal.errors import Conflict
+from portal.errors import Conflict, twin
 from requests_app import codes, letters, proofs, sealing, timeline, workflow
 from requests_app.codes import MOST_TRIES, CodeRefused, IdentityError, Sent, TooMany
 from requests_app.models import IdentityCheck, Request, TimelineEntry
@@ -105,12 +105,7 @@ def check_can_require(request: Request) -> None:
         raise Conflict("too_many_failed", f"{MOST_FAILED} proofs failed; propose to refuse the request.")
 
 
-def can_require(request: Request) -> bool:
-    try:
-        check_can_require(request)
-    except Conflict:
-        return False
-    return True
+can_require = twin(check_can_require)
 
 
 @transaction.atomic

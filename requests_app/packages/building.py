@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import translation
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, DomainError, twin
 from portal.fault_points import reach
 from portal.leases import LeaseLost
 from requests_app import sealing, timeline
@@ -65,12 +65,7 @@ def check_can_ask(request: Request) -> None:
         raise Conflict("duplicate", "This is answered with the earlier request that asks for the same.")
 
 
-def can_ask(request: Request) -> bool:
-    try:
-        check_can_ask(request)
-    except Conflict:
-        return False
-    return True
+can_ask = twin(check_can_ask)
 
 
 def build_next(*, holder: str, clock: Callable[[], datetime]) -> bool:

@@ -3,9 +3,7 @@
 Each `check_can_x` raises Conflict, and `can_x` is its boolean twin.
 """
 
-from collections.abc import Callable
-
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, twin
 from requests_app.models import Request
 from requests_app.states import ANSWERED, CLOSED, TRANSITIONS, Right, Status
 
@@ -170,28 +168,17 @@ def _wrong(request: Request, cannot: str) -> Conflict:
     return Conflict("wrong_state", f"A request that is {Status(request.status).label} {cannot}.")
 
 
-def _twin(check: Callable[[Request], None]) -> Callable[[Request], bool]:
-    def can(request: Request) -> bool:
-        try:
-            check(request)
-        except DomainError:
-            return False
-        return True
-
-    return can
-
-
-can_start = _twin(check_can_start)
-can_assign = _twin(check_can_assign)
-can_prove = _twin(check_can_prove)
-can_doubt = _twin(check_can_doubt)
-can_expire = _twin(check_can_expire)
-can_await_subject = _twin(check_can_await_subject)
-can_resume = _twin(check_can_resume)
-can_carry_out = _twin(check_can_carry_out)
-can_propose_refusal = _twin(check_can_propose_refusal)
-can_decide = _twin(check_can_decide)
-can_withdraw = _twin(check_can_withdraw)
-can_fulfil = _twin(check_can_fulfil)
-can_appeal = _twin(check_can_appeal)
-can_reopen = _twin(check_can_reopen)
+can_start = twin(check_can_start)
+can_assign = twin(check_can_assign)
+can_prove = twin(check_can_prove)
+can_doubt = twin(check_can_doubt)
+can_expire = twin(check_can_expire)
+can_await_subject = twin(check_can_await_subject)
+can_resume = twin(check_can_resume)
+can_carry_out = twin(check_can_carry_out)
+can_propose_refusal = twin(check_can_propose_refusal)
+can_decide = twin(check_can_decide)
+can_withdraw = twin(check_can_withdraw)
+can_fulfil = twin(check_can_fulfil)
+can_appeal = twin(check_can_appeal)
+can_reopen = twin(check_can_reopen)
