@@ -118,8 +118,12 @@ def ada(db: None) -> User:
     return staff_member("ada", roles.ADMINISTRATOR)
 
 
+SignIn = Callable[..., Client]
+"""The fixture below: who signs in, to their browser."""
+
+
 @pytest.fixture
-def signed_in() -> Callable[..., Client]:
+def signed_in() -> SignIn:
     """A browser of this person or member of staff, who passed a second factor unless said otherwise."""
 
     def sign_in(who: Subject | User, *, second_factor: bool = True) -> Client:
