@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from portal.roles import AUDITOR
 from requests_app import evidence, packages
 from requests_app.models import Package, Redaction, Request
 from requests_app.states import PackageStatus
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 from tests.requests_app.asking import received
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import SOON, access, built, post, released
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 HOSTILE = "<script>alert(1)</script> Mallory"
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 

@@ -17,13 +17,12 @@ from requests_app import sealing, timeline, told, workflow
 from requests_app.models import Pause, Proposal, Request, System, Task
 from requests_app.pages import words
 from requests_app.states import Ground, ProposalKind, Right, Status, TaskKind, TaskStatus
-from tests.conftest import AT, BY, OTHER, person, staff_member
+from tests.conftest import AT, BY, OTHER, SignIn, person, staff_member
 from tests.requests_app.asking import SOON, asked, carried_out, received, started, withdrawn
 from tests.requests_app.pages.walking import text
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 UNKNOWN = ("Q-0000-0000-0000-0000-0000-0000-00", "Q-", "nonsense", "R-123", "x" * 300, "%00")
 PARTS = ("withdraw/", "appeal/", "messages/", "proof/", "code/")
 
