@@ -46,7 +46,9 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         raise DomainError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
     check_can_lodge(request, right, at=at)
     # locked, so that nobody is forgotten right now
-    Subject.objects.select_for_update(no_key=True, of=("self",)).get(requests=request, erased_at=None)
+    living = Subject.objects.select_for_update(no_key=True, of=("self",)).filter(requests=request, erased_at=None)
+    if living.first() is None:
+        raise Conflict("erased", "This person was erased; nothing is left to look at.")
     follow = Request(
         right=Right(right),
         status=Status.RECEIVED,
@@ -107,6 +109,8 @@ def reopen_after(follow: Request, first: Request, *, by: str, at: datetime) -> R
 
 
 def _reopen(request: Request, *, by: str, at: datetime, words: str = "", follow: Request | None = None) -> Request:
+    # locked, so that the same is not asked anew right now
+    Subject.objects.select_for_update(no_key=True, of=("self",)).filter(requests=request).first()
     guards.check_can_reopen(request)
     request.reopened_at, request.closed_at, request.refusal_ground = at, None, ""
     request.carried_out_at, request.carried_out_by, request.event_id = None, "", None

@@ -1,21 +1,24 @@
 """Two at once on requests of one person: nobody waits for ever, and nobody is left without an answer."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
+from consents import subjects
 from consents.models import Subject
 from portal import actors
+from portal.errors import Conflict
 from portal.models import User
 from requests_app import intake, tasks, workflow
 from requests_app.models import Request
 from requests_app.states import Status
 from requests_app.workflow import moves
 from tests.conftest import AT, BY, OTHER
-from tests.requests_app.asking import LATER, SOON, asked, carried_out, closes, propagate, refusal_of, started
+from tests.requests_app.asking import LATER, SOON, asked, carried_out, closes, propagate, refusal_of, refused, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG, A_MOMENT = 5.0, 0.3
@@ -102,6 +105,34 @@ def test_what_is_asked_while_somebody_is_forgotten_does_not_stay_open(alice: Sub
     assert closes(request)
     assert again.ends()
     assert not Request.objects.open().filter(subject=alice).exists()
+
+
+def test_who_is_forgotten_at_this_moment_appeals_no_more(alice: Subject, bob: User) -> None:
+    answered = asked(alice, "automated_decision", at=AT)[0]
+    workflow.decide(
+        proposal=refusal_of(workflow.start(request=answered, staff=bob, by=BY, at=SOON)),
+        approve=True,
+        by=OTHER,
+        at=SOON,
+    )
+    by = actors.subject(alice.pk)
+    with transaction.atomic():
+        subjects.forget(subject=alice, by=BY, at=LATER)
+        late = Beside(lambda: workflow.appeal(request=answered, right="complaint", note="", by=by, at=LATER))
+        time.sleep(A_MOMENT)
+    assert not late.ends()
+    assert [getattr(failure, "code", failure) for failure in late.failures] == ["erased"]
+
+
+def test_what_is_asked_anew_at_this_moment_is_not_opened_again(alice: Subject, bob: User) -> None:
+    answered, holds, goes_on = refused(alice, bob), threading.Event(), threading.Event()
+    anew = asks_again(alice, "erasure", holds=holds, goes_on=goes_on)
+    holds.wait(LONG)
+    threading.Timer(A_MOMENT, goes_on.set).start()
+    with pytest.raises(Conflict) as said:
+        workflow.reopen(request=answered, by=BY, at=LATER, words="It was wrong.")
+    assert anew.ends()
+    assert said.value.code == "asked_again"
 
 
 def test_where_a_doubted_first_runs_out_the_next_stands(alice: Subject) -> None:
