@@ -14,7 +14,7 @@ from requests_app.packages.spooling import Spooled, told
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheets read UTF-8 as something else, and names lose their letters."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_IN_ANOTHER_CELL = re.compile(r"([;\t\r\n][ \"]*)(?==|＝|[+\-＋－]\w|@\w+\()")
+_IN_ANOTHER_CELL = re.compile(r"([;\r\n][ \"]*)(?==|＝|[+\-＋－]\w|@\w+\()")
 """Where spreadsheets part cells at semicolons, as in German and French, quotes within a line mean nothing to them."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FORMATS = {"time": "date-time", "day": "date"}

@@ -6,7 +6,7 @@ from requests_app.packages import tabular
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+cmd|' /C calc'!A0", "-1+1", "@SUM(1)"])
-@pytest.mark.parametrize("before", ["a;", 'a; "', "a\t", "a\n", "a\r\n"])
+@pytest.mark.parametrize("before", ["a;", 'a; "', "a\n", "a\r\n"])
 def test_nothing_runs_where_cells_are_parted_by_semicolons(before: str, formula: str) -> None:
     assert tabular._cell(f"{before}{formula};b") == f"{before}'{formula};b"
 
