@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from requests_app.packages.spooling import Spooled, told
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheets read UTF-8 as something else, and names lose their letters."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_IN_ANOTHER_CELL = re.compile(r"([;\r\n][ \"]*)(?==|＝|[+\-＋－]\w|@\w+\()")
+"""Where spreadsheets part cells at semicolons, as in German and French, quotes within a line mean nothing to them."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FORMATS = {"time": "date-time", "day": "date"}
 _TYPES = {
@@ -77,7 +80,7 @@ def schema(read: Spooled) -> dict[str, Any]:
 def csv_pieces(read: Spooled) -> Iterator[bytes]:
     """RFC 4180 in UTF-8 with a byte-order mark; lists and objects are written as JSON.
 
-    What a spreadsheet would take for a formula has an apostrophe before it, which it hides.
+    What a spreadsheet would take for a formula has an apostrophe before it, wherever that spreadsheet parts cells.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -103,6 +106,7 @@ def _cell(value: Any) -> str | int | float:
             text = value
         case _:
             text = orjson.dumps(value).decode()
+    text = _IN_ANOTHER_CELL.sub(r"\1'", text)
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA[:4]) else text
 
 
