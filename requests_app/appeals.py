@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from requests_app import counting, rulebook
 from requests_app.counting import DeadlineError
-from requests_app.explanations import Place, Step
+from requests_app.explanations import Authority, Place, Step
 from requests_app.periods import Moment
 from requests_app.rulebook import AppealRule, AppealTo, Regulator, Rule
 
@@ -117,4 +117,4 @@ def _extended(
 def _complaint_step(rule: Rule) -> Step:
     if rule.regulator is None:
         return Step("complain_to_unknown", {"place": Place(rule.asked_for)})
-    return Step("complain_to", {"regulator": rule.regulator.name, "url": rule.regulator.url})
+    return Step("complain_to", {"regulator": Authority(rule.regulator.name), "url": rule.regulator.url})

@@ -96,6 +96,22 @@ _PLACES = {
     "EU": gettext_lazy("the European Union"),
     "EEA": gettext_lazy("the European Economic Area"),
 }
+_OF_GERMANY = gettext_lazy(
+    "The data protection authority of your federal state, or the Federal Commissioner for Data Protection (BfDI)"
+)
+AUTHORITIES: dict[str, Any] = {
+    "The data protection authority of your country": gettext_lazy("The data protection authority of your country"),
+    "The data protection authority of your federal state, or the Federal Commissioner for Data Protection (BfDI)": (
+        _OF_GERMANY
+    ),
+    "California Privacy Protection Agency, or the Attorney General of California": gettext_lazy(
+        "California Privacy Protection Agency, or the Attorney General of California"
+    ),
+    # as the rulebook had it until November 2026: requests that were received then have it still
+    "Die Datenschutzaufsicht Ihres Landes, oder die Bundesbeauftragte für den Datenschutz und die "
+    "Informationsfreiheit (BfDI)": _OF_GERMANY,
+}
+"""What the rulebook says of authorities where that is no name of their own, for the reader's language."""
 _WAITS = {
     Wait.IDENTITY: gettext_lazy("proof of identity"),
     Wait.FEE: gettext_lazy("the fee"),
@@ -124,7 +140,14 @@ class Holiday:
     day: datetime.date
 
 
-Value = str | int | datetime.date | Place | Holiday | Period | Wait
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A regulator that is named to the reader."""
+
+    name: str
+
+
+Value = str | int | datetime.date | Place | Holiday | Authority | Period | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +192,8 @@ def _word(value: Value, form: str) -> str:
             return _DAY_FORMS[form](value)
         case Place():
             return _place(value.code)
+        case Authority():
+            return authority(value.name)
         case Holiday():
             return working_days.holiday_name(value.where, value.day, _language())
         case Period():
@@ -206,6 +231,11 @@ def _place(code: str) -> str:
     if not part:
         return name_of(country) if country else gettext("this place")
     return name_of(code) if name_of(code) != code else f"{name_of(country)} ({code})"
+
+
+def authority(name: str) -> str:
+    """A regulator as the rulebook names it: its own name as it is, a description in the active language."""
+    return str(AUTHORITIES.get(name, name))
 
 
 def period(length: Period) -> str:

@@ -2,9 +2,12 @@
 
 from portal.errors import Conflict, Forbidden
 from requests_app.models import Proposal, Request
-from requests_app.states import FOLLOW_UPS
+from requests_app.states import FOLLOW_UPS, Right
 
 _STAFF = "staff:"
+MISSED_BY = "missed_by"
+"""In an entry of the timeline: who had the request when its day had passed without an answer."""
+SILENT = ("silence_appealed", "complained")
 _ANSWERS = ("carried_out", "fulfilled", "partially_fulfilled", "refused")
 
 
@@ -23,8 +26,11 @@ def check_human(by: str) -> None:
 
 def check_impartial(request: Request, *, by: str) -> None:
     """Raise Forbidden(`decided_before`) where an appeal or complaint would be judged by who gave the answer."""
-    if request.right in FOLLOW_UPS and request.about is not None and by in deciders(first_of(request.about)):
-        raise Forbidden("decided_before", "You had a part in the first answer; somebody else has to look at this.")
+    if request.right in FOLLOW_UPS and request.about is not None and by in _partial(request, request.about):
+        raise Forbidden(
+            "decided_before",
+            "You had a part in the first answer, or in that none came; somebody else has to look at this.",
+        )
 
 
 def first_of(request: Request) -> Request:
@@ -32,6 +38,28 @@ def first_of(request: Request) -> Request:
     while request.duplicate_of is not None:
         request = request.duplicate_of
     return request
+
+
+def is_against_silence(follow: Request) -> bool:
+    """Whether this appeal was made because no answer came in time."""
+    return follow.right == Right.APPEAL and _missed(follow) is not None
+
+
+def _partial(follow: Request, about: Request) -> set[str]:
+    """Who may not judge. Of silence that is whoever let the day pass; who then gives the answer had no part in that."""
+    missed = _missed(follow)
+    if missed is not None and follow.right == Right.APPEAL:
+        return missed
+    return deciders(first_of(about)) | (missed or set())
+
+
+def _missed(follow: Request) -> set[str] | None:
+    """Whose request it was when its day had passed; None where this is not about an answer that did not come."""
+    if follow.about is None:
+        return None
+    told = follow.about.timeline.filter(code__in=SILENT, details__reference=follow.reference)
+    entry = told.filter(details__has_key=MISSED_BY).values_list("details", flat=True).first()
+    return None if entry is None else {entry[MISSED_BY]}
 
 
 def deciders(request: Request) -> set[str]:

@@ -1,7 +1,7 @@
 """What front ends of others, partners' and agents', need of a request beyond taking it in."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -83,3 +83,14 @@ def package(*, request: Request, by: str, at: datetime) -> Iterator[bytes]:
     if current is None:
         raise Conflict("no_package", "Nothing is put together for this request, or not yet.")
     return packages.download(package=current, by=by, at=at)
+
+
+def waits_until(request: Request, *, at: datetime) -> date | None:
+    """Of an erasure: the day until which it waits, at the latest, for the person to fetch what lies ready."""
+    wait = packages.wait_of(request, at=at)
+    return wait.ends_on if wait is not None else None
+
+
+def let_go(*, request: Request, by: str, at: datetime) -> int:
+    """The person needs it no longer, or no answer that this erasure waits for; see `packages.let_go`."""
+    return packages.let_go(request=request, by=by, at=at)

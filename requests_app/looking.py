@@ -26,7 +26,7 @@ def look(*, at: datetime, most: int = MOST_A_TURN) -> int:
     Where the person is not, the task is done. Where they are, or nobody can tell, it becomes the work of whoever has
     the dataset, and is done when they say so or staff do.
     """
-    waiting = _waiting().filter(kind=TaskKind.AUTOMATIC).select_related("request", "dataset__owner")
+    waiting = _waiting().filter(kind=TaskKind.AUTOMATIC).select_related("request__subject", "dataset__owner")
     tasks = list(waiting.order_by("request_id", "planned_at", "id")[:most])
     for request, of_request in groupby(tasks, key=lambda task: task.request):
         assert request.subject_id is not None  # noqa: S101 -- nobody works for nobody
@@ -81,7 +81,7 @@ def _words(task: Task, asked: Correction | None) -> str:
         return NOT_HELD
     owner = dataset.owner.name
     if asked.rows is not None:
-        return rectification.HELD.format(rows=asked.rows, owner=owner)
+        return rectification.held(task.request, rows=asked.rows, owner=owner)
     return (
         progress.GAP
         if asked.reason_code == "gap"

@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 
 from portal import audit
 from portal.errors import DomainError
-from requests_app import periods, rulebook
+from requests_app import explanations, periods, rulebook
 from requests_app.models import MessageTemplate, Request
 from requests_app.states import Ground, Right
 
@@ -171,9 +171,14 @@ def _local(request: Request, moment: datetime | None) -> str:
     return _day(periods.local_date(moment, rulebook.thaw(request.terms).zone)) if moment else ""
 
 
-def _regulator(request: Request, part: str) -> str:
+def _regulator(request: Request) -> str:
     found = rulebook.thaw(request.terms).regulator
-    return str(getattr(found, part)) if found else ""
+    return explanations.authority(found.name) if found else ""
+
+
+def _regulator_url(request: Request) -> str:
+    found = rulebook.thaw(request.terms).regulator
+    return found.url if found else ""
 
 
 _GENERAL: dict[str, Callable[[], str]] = {
@@ -190,8 +195,8 @@ _VALUES: dict[str, Callable[[Request], str]] = {
     "closed_on": lambda one: _local(one, one.closed_at),
     "ground": lambda one: str(Ground(one.refusal_ground).label) if one.refusal_ground else "",
     "law": lambda one: rulebook.thaw(one.terms).source,
-    "regulator": lambda one: _regulator(one, "name"),
-    "regulator_url": lambda one: _regulator(one, "url"),
+    "regulator": _regulator,
+    "regulator_url": _regulator_url,
     "name_of_site": lambda _: _GENERAL["name_of_site"](),
     "contact": lambda _: _GENERAL["contact"](),
 }

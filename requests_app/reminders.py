@@ -33,7 +33,7 @@ logger = structlog.get_logger(__name__)
 
 MOST = 2_000
 """Notices of one kind in one turn."""
-OVERDUE, ESCALATED = "overdue", "escalated"
+OVERDUE, ESCALATED, SILENCE = "overdue", "escalated", "silence"
 # code, and how many days are left: at least, at most
 DUE = (("due_in_7", 3, 7), ("due_in_2", 1, 2), ("due_today", 0, 0), (OVERDUE, -9_999, -1), (ESCALATED, -9_999, -1))
 ACKNOWLEDGE = (("acknowledge_in_2", 1, 2), ("acknowledge_today", 0, 0), ("acknowledge_overdue", -9_999, -1))
@@ -104,6 +104,23 @@ def remind(*, at: datetime) -> int:
         timeline.tell_each(said, code if code == ESCALATED else "reminded", by=actors.SYSTEM, at=at)
     _write(found, at)
     return len(found)
+
+
+def escalate(*, request: Request, follow: Request, at: datetime) -> None:
+    """Somebody appeals or complains because no answer came: put both before the privacy managers now.
+
+    The caller holds the request's lock, in its transaction; of a missed day the managers hear once.
+    """
+    found = [Due(follow.pk, SILENCE, follow.due_on)]
+    notice = {"request": request, "code": ESCALATED, "due_on": request.due_on}
+    if not ClockNotice.objects.filter(**notice).exists():
+        ClockNotice.objects.create(**notice, at=at)
+        request.escalated_at = at
+        request.save(update_fields=["escalated_at"])
+        told = {"notice": ESCALATED, "due_on": request.due_on.isoformat()}
+        timeline.tell(request, ESCALATED, by=actors.SYSTEM, at=at, details=told)
+        found.append(Due(request.pk, ESCALATED, request.due_on))
+    _write(found, at)
 
 
 def send_due(*, clock: Callable[[], datetime]) -> int:

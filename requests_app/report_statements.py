@@ -11,6 +11,17 @@ _SETS = 'GROUP BY GROUPING SETS ((), ("right"), (jurisdiction))'
 _DAYS = """(closed_at AT TIME ZONE (terms ->> 'timezone'))::date
            - (received_at AT TIME ZONE (terms ->> 'timezone'))::date"""
 
+# of a request that was refused, or answered without something: on which grounds
+_GROUNDS = """CASE request.status
+               WHEN 'refused' THEN ARRAY[request.refusal_ground::text]
+               WHEN 'partially_fulfilled' THEN ARRAY(
+                    SELECT task.ground::text FROM requests_app_task AS task
+                     WHERE task.request_id = request.id AND task.status = 'exempted'
+                     UNION
+                    SELECT redaction.ground::text FROM requests_app_redaction AS redaction
+                     WHERE redaction.request_id = request.id AND redaction.undone_at IS NULL)
+               ELSE ARRAY[]::text[] END"""
+
 RECEIVED = """
 SELECT CASE WHEN grouping("right") = 0 THEN 'right' WHEN grouping(jurisdiction) = 0 THEN 'jurisdiction'
             WHEN grouping(channel) = 0 THEN 'channel' WHEN grouping(status) = 0 THEN 'status'
@@ -70,7 +81,8 @@ SELECT date_trunc('month', received_at AT TIME ZONE 'UTC')::date AS month, juris
 """
 
 # what is asked, whether these are California's alone, received, complied in whole, in part, denied, withdrawn or
-# expired, open, median and mean days of what was answered
+# expired, open, median and mean days of what was answered; and of what was denied, or left out of what was complied
+# with, how many for each of the four causes of § 7102(a)(2): a request with two causes counts in both
 CCPA = f"""
 SELECT name, grouping(is_california) = 0,
        count(*),
@@ -80,8 +92,13 @@ SELECT name, grouping(is_california) = 0,
        count(*) FILTER (WHERE status IN ('withdrawn', 'expired')),
        count(*) FILTER (WHERE closed_at IS NULL),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY days) FILTER (WHERE status = ANY(%(answered)s)),
-       avg(days) FILTER (WHERE status = ANY(%(answered)s))
-  FROM (SELECT asked.name, request.jurisdiction = %(california)s AS is_california, status, closed_at, {_DAYS} AS days
+       avg(days) FILTER (WHERE status = ANY(%(answered)s)),
+       count(*) FILTER (WHERE grounds && %(not_verifiable)s::text[]),
+       count(*) FILTER (WHERE grounds && %(not_by_a_consumer)s::text[]),
+       count(*) FILTER (WHERE grounds && %(exempt)s::text[]),
+       count(*) FILTER (WHERE grounds && %(other)s::text[])
+  FROM (SELECT asked.name, request.jurisdiction = %(california)s AS is_california, status, closed_at, {_DAYS} AS days,
+               {_GROUNDS} AS grounds
           FROM requests_app_request AS request
           JOIN unnest(%(names)s::text[], %(rights)s::text[]) AS asked (name, "right") ON asked."right" = request."right"
          WHERE received_at >= %(begins)s AND received_at < %(ends)s) AS counted

@@ -29,6 +29,23 @@ CCPA: Mapping[str, tuple[Right, ...]] = {
     "limit": (Right.RESTRICTION,),
 }
 """What 11 CCR § 7102(a)(1) counts, and the rights that it is asked by; "limit" is the nearest there is."""
+NOT_VERIFIABLE, NOT_BY_A_CONSUMER, EXEMPT, OTHER = "not_verifiable", "not_by_a_consumer", "exempt", "other"
+CAUSES = (NOT_VERIFIABLE, NOT_BY_A_CONSUMER, EXEMPT, OTHER)
+DENIED: Mapping[Ground, str] = {
+    Ground.NOT_IDENTIFIED: NOT_VERIFIABLE,
+    Ground.NO_AUTHORITY: NOT_BY_A_CONSUMER,
+    Ground.RIGHTS_OF_OTHERS: EXEMPT,
+    Ground.LEGAL_OBLIGATION: EXEMPT,
+    Ground.LEGAL_CLAIMS: EXEMPT,
+    Ground.FREE_EXPRESSION: EXEMPT,
+    Ground.PUBLIC_INTEREST: EXEMPT,
+    Ground.UNFOUNDED: OTHER,
+    Ground.EXCESSIVE: OTHER,
+    Ground.COMPELLING_GROUNDS: OTHER,
+    Ground.NOT_APPLICABLE: OTHER,
+    Ground.ACCURATE: OTHER,
+}
+"""Which of the four causes of 11 CCR § 7102(a)(2) each ground is; to disclose these is the business's choice."""
 
 Cell = str | int | float | None
 
@@ -140,6 +157,7 @@ def _figures(period: Period, at: datetime) -> Figures:
     values |= {"closed": sorted(CLOSED), "answered": sorted(ANSWERED), "opt_outs": sorted(OPT_OUTS)}
     counted = [(name, str(right)) for name, rights in CCPA.items() for right in rights]
     values |= {"names": [name for name, _right in counted], "rights": [right for _name, right in counted]}
+    values |= {cause: [str(ground) for ground, its in DENIED.items() if its == cause] for cause in CAUSES}
     figures = Figures()
     with connection.cursor() as cursor:
 
@@ -221,23 +239,28 @@ def _opt_outs(figures: Figures) -> Table:
 
 
 def _ccpa(figures: Figures, *, is_california: bool) -> Table:
-    """11 CCR § 7102(a)(1), for the requests that were received in the period; (b): those of all individuals."""
+    """11 CCR § 7102(a)(1) and (2), for the requests received in the period; (b): those of all individuals."""
     found = {name: counts for name, of_california, *counts in figures.ccpa if of_california == is_california}
     rows = [(name, *_ccpa_cells(found.get(name))) for name in CCPA]
     headers = (
         *(_("Request to"), _("Received"), _("Complied with in whole"), _("In part"), _("Denied")),
         *(_("Withdrawn or expired"), _("Open"), _("Median days"), _("Mean days")),
+        *(_("Denied at least in part: not verifiable"), _("Denied at least in part: not made by a consumer")),
+        *(_("Denied at least in part: exempt from disclosure"), _("Denied at least in part: other grounds")),
     )
     title = _("CCPA § 7102: California") if is_california else _("CCPA § 7102: all individuals")
     note = _(
-        "11 CCR § 7102(a)(1) counts a calendar year: choose 1 January to 31 December. Requests to know are access and "
-        "portability; to limit, restriction."
+        "11 CCR § 7102(a)(1) counts a calendar year: choose 1 January to 31 December. It has to be published by 1 July "
+        "of the next, by whoever handles the data of 10,000,000 or more consumers in a year. Requests to know are "
+        "access and portability; to limit, restriction. Why something was denied, in whole or in part, may be "
+        "published too, (a)(2); a request with several causes counts under each."
     )
     return Table("ccpa-california" if is_california else "ccpa-all", title, headers, rows, note)
 
 
 def _ccpa_cells(counts: Sequence[Any] | None) -> tuple[Cell, ...]:
     if counts is None:
-        return (0, 0, 0, 0, 0, 0, None, None)
-    *numbers, median, mean = counts
-    return (*numbers, None if median is None else round(median, 1), None if mean is None else round(float(mean), 1))
+        return (0, 0, 0, 0, 0, 0, None, None, 0, 0, 0, 0)
+    numbers, (median, mean), causes = counts[:6], counts[6:8], counts[8:]
+    days = (None if median is None else round(median, 1), None if mean is None else round(float(mean), 1))
+    return (*numbers, *days, *causes)

@@ -54,6 +54,7 @@ HAPPENED: dict[str, Words] = {
     "package_downloaded": gettext_lazy("Your data was downloaded."),
     "package_failed": gettext_lazy("Putting your data together did not work; we try again."),
     "package_deleted": gettext_lazy("The download was deleted, as we said it would be."),
+    "package_let_go": gettext_lazy("You said that you need the download no longer, and it was deleted."),
     "lifting_told": gettext_lazy("We will lift the hold on your data, and told you so before."),
     "restriction_lifted": gettext_lazy("The hold on your data was lifted. What you chose under Choices counts again."),
     "refused": gettext_lazy("We refused it."),
@@ -61,6 +62,7 @@ HAPPENED: dict[str, Words] = {
         "We did what we could; something was left out, for a reason that the law allows."
     ),
     "appealed": gettext_lazy("You asked us to look at our answer again."),
+    "silence_appealed": gettext_lazy("You appealed, because no answer had come in time."),
     "complained": gettext_lazy("You complained to us about it."),
     "reopened": gettext_lazy("We opened it again, to look at our answer once more."),
     "withdrawn": gettext_lazy("You took the request back."),

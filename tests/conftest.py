@@ -65,6 +65,13 @@ def nothing_remembered() -> None:
         place.forget()
 
 
+@pytest.fixture(autouse=True)
+def counted_from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are counted in minutes and hours of the clock; of a test none is cut in two, nor shared with another's."""
+    began, own = time.time(), secrets.randbelow(2**31) * 86_400
+    monkeypatch.setattr(rate_limits, "_now", lambda: own + time.time() - began)
+
+
 @pytest.fixture
 def world(db: None) -> None:
     """Recipients, purposes, a notice and rules; see `world.toml`."""
@@ -126,8 +133,12 @@ def ada(db: None) -> User:
     return staff_member("ada", roles.ADMINISTRATOR)
 
 
+SignIn = Callable[..., Client]
+"""The fixture below: who signs in, to their browser."""
+
+
 @pytest.fixture
-def signed_in() -> Callable[..., Client]:
+def signed_in() -> SignIn:
     """A browser of this person or member of staff, who passed a second factor unless said otherwise."""
 
     def sign_in(who: Subject | User, *, second_factor: bool = True) -> Client:

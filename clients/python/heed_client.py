@@ -6,7 +6,7 @@ it works is a matter of the scopes in your registration.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,6 +136,16 @@ class Heed:
         answer = self._call("POST", "/requests", json=body, headers={"Idempotency-Key": key})
         return list(answer.json()["requests"])
 
+    def correct(
+        self, scheme: str, value: str, corrections: Iterable[tuple[str, str, str]], *, key: str, **more: Any
+    ) -> dict[str, Any]:
+        """Send in what is wrong about a person: up to twenty times (what it is about, what it says, what is right).
+
+        `key` and `more` as in `send`.
+        """
+        listed = [{"what": what, "wrong": wrong, "right": right} for what, wrong, right in corrections]
+        return self.send(scheme, value, ["rectification"], key=key, details={"corrections": listed}, **more)[0]
+
     def sent(self, **filters: str) -> Iterator[dict[str, Any]]:
         """What you sent, the newest first; `filters`: status, right, open ("true", "false"), due_before."""
         asked = dict(filters)
@@ -166,6 +176,10 @@ class Heed:
         """The answer package, a ZIP, in pieces. Needs VOUCHING."""
         with self._call("GET", f"/requests/{reference}/package", stream=True) as answer:
             yield from answer.iter_content(1 << 16)
+
+    def let_go(self, reference: str) -> None:
+        """The person needs the package no longer, or none that their erasure waits for. Needs VOUCHING."""
+        self._call("DELETE", f"/requests/{reference}/package")
 
     def _call(self, method: str, path: str, **how: Any) -> requests.Response:
         headers = {**how.pop("headers", {}), "Authorization": f"Bearer {self._bearer()}"}

@@ -64,6 +64,7 @@ HAPPENED = {
     "package_downloaded": gettext_lazy("the answer downloaded"),
     "package_looked_into": gettext_lazy("the answer looked into"),
     "package_deleted": gettext_lazy("the answer deleted"),
+    "package_let_go": gettext_lazy("the answer deleted at the person's word"),
     "redacted": gettext_lazy("something left out of the answer"),
     "redaction_undone": gettext_lazy("a redaction taken back"),
     "evidence_exported": gettext_lazy("exported as evidence"),
@@ -72,6 +73,7 @@ HAPPENED = {
     "lifting_told": gettext_lazy("the person told that the restriction will be lifted"),
     "restriction_lifted": gettext_lazy("the restriction lifted"),
     "appealed": gettext_lazy("the person appealed"),
+    "silence_appealed": gettext_lazy("the person appealed, because no answer came in time"),
     "complained": gettext_lazy("the person complained"),
     "reopened": gettext_lazy("reopened"),
     "fulfilled": gettext_lazy("fulfilled"),
@@ -200,4 +202,5 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "was_with": lambda value: _("before with %s") % value,
     "erasure": str,
     "reference": str,
+    "missed_by": lambda value: _("it was %s's") % named(value),
 }

@@ -138,6 +138,8 @@ def _need(request: HttpRequest) -> None:
 def _acted(request: HttpRequest, one: Request, form: RedactionForm) -> HttpResponse | None:
     """Do what a button asks for and show the page anew; None where the form has to be looked at first."""
     act = request.POST.get("act", "")
+    if act == "find":
+        return None
     if act == "redact":
         if not form.is_valid():
             return None
@@ -210,17 +212,20 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "why_no_release": _why_not(lambda: packages.check_can_release(package)) if package else "",
         "parts": [(name, title, _counts(package, name)) for name, title in names],
         "part": part,
-        "find": request.GET.get("find", ""),
+        "find": _find(request),
         "preview": _preview(request, one, part) if any(name == part for name, _title in names) else None,
         "redactions": [_redaction(each) for each in one.redactions.select_related("request__subject")],
     }
 
 
+def _find(request: HttpRequest) -> str:
+    """What rows have to hold. It is sent, and in no address, because it names people."""
+    return request.POST.get("find", "")[:200]
+
+
 def _preview(request: HttpRequest, one: Request, part: str) -> dict[str, Any] | None:
     try:
-        seen = previews.look(
-            request=one, part=part, find=request.GET.get("find", "")[:200], by=by(request), at=clock.now()
-        )
+        seen = previews.look(request=one, part=part, find=_find(request), by=by(request), at=clock.now())
     except DomainError as error:
         messages.error(request, error.message)
         return None

@@ -81,6 +81,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "files": _files(attached),
         **answer,
         "next": next_steps.of(request, staff, parts),
+        "unfetched": packages.wait_of(request, at=at),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from consents.api import partners
 from portal import actors, clock, idempotency
-from portal.api_views import PartnerView
+from portal.api_views import answered_once
 from requests_app import front_ends
 from requests_app.api import sent, shapes
 from requests_app.api.views import WRITING, ReadingAndWriting
@@ -20,6 +20,7 @@ from requests_app.models import Message
 
 # an OpenAPI security requirement
 _VOUCHING: Any = [{"oauth2": ["requests:read", sent.VOUCH]}]
+_LETTING_GO: Any = [{"oauth2": ["requests:write", sent.VOUCH]}]
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -63,20 +64,12 @@ class Messages(ReadingAndWriting):
             made = front_ends.write(request=found, body=body, by=actors.partner(partner.slug), at=at)
             return 201, {"id": str(made.pk), "sent_at": made.sent_at.isoformat()}
 
-        (status, answer), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=[reference, request.data],
-            at=at,
-            act=act,
-        )
-        return Response(answer, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answered_once(request, client=partner.slug, asked=[reference, request.data], at=at, act=act)
 
 
-class AnswerPackage(PartnerView):
-    required_scope = "requests:read"
+class AnswerPackage(ReadingAndWriting):
     # a HEAD would count as a download of nothing
-    http_method_names = ["get", "options"]
+    http_method_names = ["get", "delete", "options"]
 
     @extend_schema(
         parameters=[shapes.REFERENCE],
@@ -91,10 +84,28 @@ class AnswerPackage(PartnerView):
         sent.check_may_read(request, partner, found)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
-        return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)
+        return StreamingHttpResponse(begun(pieces), content_type="application/zip", headers=headers)
+
+    @extend_schema(
+        request=None,
+        parameters=[shapes.REFERENCE],
+        responses={204: None, **shapes.PROBLEMS},
+        auth=_LETTING_GO,
+        summary="The person needs it no longer: it is deleted before its time",
+        description=(
+            "Of an erasure: every answer of the person's that it waits for (`waits_until`). Needs the scope"
+            " requests:vouch."
+        ),
+    )
+    def delete(self, request: Call, reference: str) -> Response:
+        partner = partners.of(request)
+        found = sent.one(partner, reference)
+        sent.check_may_read(request, partner, found)
+        front_ends.let_go(request=found, by=actors.partner(partner.slug), at=clock.now())
+        return Response(status=204)
 
 
-def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces, the first of them read already: what is wrong with the file is refused in words."""
     first = next(pieces, b"")
     return itertools.chain([first], pieces)

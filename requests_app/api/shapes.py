@@ -5,18 +5,36 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
 from consents.api.serializers import NamedSubject, Problem, ZonedTime
 from consents.vocabulary import ANYWHERE
 from portal import problems, references
 from portal.api_views import StrictSerializer
-from requests_app import front_ends, legal_clock, rulebook
+from requests_app import explanations, front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
-from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
+from requests_app.rights import rectification
+from requests_app.states import BY_WHOM, Capacity, Right, Status, TaskKind, TaskStatus
 
-LONGEST_JSON = 20_000
+LONGEST_JSON, LONGEST_DETAILS = 20_000, 130_000
+"""Bytes of a scope, and of details: as many corrections as there may be, each as long as it may be."""
+_CORRECTION = {
+    "type": "object",
+    "required": ["what", "wrong", "right"],
+    "properties": {part: {"type": "string", "maxLength": rectification.LONGEST} for part in ("what", "wrong", "right")},
+}
+_DETAILS = {
+    "type": "object",
+    "properties": {
+        "corrections": {"type": "array", "minItems": 1, "maxItems": rectification.MOST, "items": _CORRECTION}
+    },
+    "description": (
+        "What a rectification corrects: each thing once. One alone may stand without the list, as its three parts."
+        " Kept encrypted"
+    ),
+    "default": {},
+}
 PATH = "/api/v1/requests"
 
 # the type is drf-spectacular's: (status, media type) or status
@@ -25,15 +43,19 @@ KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
 REFERENCE = OpenApiParameter("reference", str, OpenApiParameter.PATH, description="As a request's answer names it")
 
 
-def _check_json(value: Any) -> None:
+def _check_details(value: Any) -> None:
+    _check_json(value, longest=LONGEST_DETAILS)
+
+
+def _check_json(value: Any, longest: int = LONGEST_JSON) -> None:
     """Refuses what could neither be kept nor shown: far too much, NUL, half of a surrogate pair."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         size = len(text.encode())
     except (RecursionError, UnicodeEncodeError):
         raise serializers.ValidationError("This cannot be kept as it is.", code="not_printable") from None
-    if size > LONGEST_JSON:
-        raise serializers.ValidationError(f"This has at most {LONGEST_JSON:,} bytes of JSON.", code="too_long")
+    if size > longest:
+        raise serializers.ValidationError(f"This has at most {longest:,} bytes of JSON.", code="too_long")
     if r"\u0000" in text:
         raise serializers.ValidationError("NUL does not belong here.", code="not_printable")
 
@@ -44,6 +66,11 @@ class RequesterIn(StrictSerializer):
     name = serializers.CharField(max_length=200)
     contact = serializers.CharField(max_length=255, default="", allow_blank=True)
     relation = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+
+@extend_schema_field(_DETAILS)
+class _Details(serializers.DictField):
+    """Of rights that need more said."""
 
 
 class RequestIn(StrictSerializer):
@@ -59,9 +86,9 @@ class RequestIn(StrictSerializer):
     scope = serializers.DictField(
         default=dict, validators=[_check_json], help_text="`purposes`, where the right is about some"
     )
-    details = serializers.DictField(default=dict, validators=[_check_json], help_text="Kept encrypted")
+    details = _Details(default=dict, validators=[_check_details])
     note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
-    capacity = serializers.ChoiceField(choices=Capacity.choices, default=Capacity.SELF)
+    capacity = serializers.ChoiceField(choices=BY_WHOM, default=Capacity.SELF)
     requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
     verified = serializers.BooleanField(
         default=False,
@@ -139,6 +166,10 @@ class ClockOut(serializers.Serializer[Any]):
     arithmetic = serializers.ListField(child=serializers.CharField(), help_text="How the due date came about")
     pauses = PauseOut(many=True)
     regulator = RegulatorOut(allow_null=True, help_text="Where the person may complain")
+    silence_from = serializers.DateField(
+        allow_null=True,
+        help_text="From this day the person may appeal because no answer came; null: answered, or no such appeal to us",
+    )
 
 
 class HappenedOut(serializers.Serializer[Any]):
@@ -165,6 +196,11 @@ class OneRequestOut(RequestOut):
     timeline = HappenedOut(many=True)
     tasks = TaskOut(many=True)
     messages = CountsOut()
+    waits_until = serializers.DateField(
+        allow_null=True,
+        help_text="Of an erasure: it is not closed before the person has fetched the copy that lies ready for them, "
+        "or says that they need it no longer (DELETE its package), but on this day at the latest",
+    )
 
 
 class MessageIn(StrictSerializer):
@@ -221,7 +257,10 @@ def _first(one: Request) -> str | None:
 
 
 def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, Any]:
-    """The same with its clock, its timeline, its tasks and how many messages there are (five statements)."""
+    """The same with its clock, its timeline, its tasks and how many messages there are.
+
+    Five statements; of an erasure six.
+    """
     said = list(one.messages.values_list("direction", "read_at"))
     unread = [at for direction, at in said if direction == Message.FROM_STAFF and at is None]
     tasks = one.tasks.select_related("dataset", "system") if is_seen else ()
@@ -231,6 +270,7 @@ def one_request_out(one: Request, *, is_seen: bool, at: datetime) -> dict[str, A
         "timeline": [{"at": entry.at, "code": entry.code} for entry in one.timeline.all()],
         "tasks": [_task_out(task) for task in tasks],
         "messages": {"total": len(said), "unread": len(unread)},
+        "waits_until": front_ends.waits_until(one, at=at) if is_seen else None,
     }
 
 
@@ -239,13 +279,15 @@ def _clock_out(one: Request, *, at: datetime) -> dict[str, Any]:
     pauses = [
         {"reason": pause.reason, "began_at": pause.began_at, "ended_at": pause.ended_at} for pause in one.pauses.all()
     ]
-    regulator = {"name": rule.regulator.name, "url": rule.regulator.url} if rule.regulator else None
+    named = rule.regulator
+    regulator = {"name": explanations.authority(named.name), "url": named.url} if named is not None else None
     return {
         "rule": one.rule,
         "law": rule.source,
         "arithmetic": legal_clock.arithmetic(one, at=at),
         "pauses": pauses,
         "regulator": regulator,
+        "silence_from": legal_clock.silence_from(one, at=at),
     }
 
 

@@ -20,7 +20,15 @@ from requests_app.legal_clock.moving import (
     extend,
     override,
 )
-from requests_app.legal_clock.reckoning import arithmetic, of, of_appeal, set_at_receipt
+from requests_app.legal_clock.reckoning import (
+    arithmetic,
+    end_of_due_day,
+    is_unanswered,
+    of,
+    of_appeal,
+    set_at_receipt,
+    silence_from,
+)
 from requests_app.legal_clock.recomputing import recompute_all
 
 __all__ = [
@@ -37,12 +45,15 @@ __all__ = [
     "check_can_acknowledge",
     "check_can_extend",
     "check_can_override",
+    "end_of_due_day",
     "end_pause",
     "extend",
+    "is_unanswered",
     "of",
     "of_appeal",
     "override",
     "preview_adoption",
     "recompute_all",
     "set_at_receipt",
+    "silence_from",
 ]

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from requests_app import appeals, deadlines, rulebook
+from requests_app import appeals, counting, deadlines, rulebook
 from requests_app import models as tables
 from requests_app.appeals import Appeal
 from requests_app.deadlines import Deadline, Extension, Pause
@@ -12,9 +12,9 @@ from requests_app.explanations import Step
 from requests_app.models import Request
 from requests_app.periods import Moment
 from requests_app.rulebook import AppealTo, Rule, Wait
-from requests_app.states import FOLLOW_UPS, Channel
+from requests_app.states import FOLLOW_UPS, Channel, Status
 
-ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT})
+ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT, Channel.OPENDSR})
 """Doors that confirm receipt in the same moment and in the manner in which the request came (11 CCR § 7021(a))."""
 _ON_THE_TIMELINE = "The reason is sealed on the timeline."
 
@@ -73,6 +73,12 @@ def set_at_receipt(request: Request, *, is_proven: bool) -> None:
     request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
 
 
+def end_of_due_day(request: Request) -> datetime.datetime:
+    """The last second of the day by which it is due, where the law counts that day."""
+    zone = rulebook.thaw(request.terms).zone
+    return datetime.datetime.combine(request.due_on, datetime.time(23, 59, 59), tzinfo=zone)
+
+
 def _rule_at_receipt(request: Request) -> Rule:
     """That of the day; of an appeal or a complaint that under which the first request was received."""
     if request.right in FOLLOW_UPS and request.about is not None:
@@ -121,6 +127,36 @@ def of(request: Request, *, at: Moment | None = None) -> Deadline:
     `at` is the day of looking, up to which a wait that goes on has lasted; without it such a wait counts for nothing.
     """
     return reckon(rulebook.thaw(request.terms), facts_of(request), at=at)
+
+
+def last_day(request: Request, *, at: datetime.datetime) -> datetime.date:
+    """The day by which it must be answered; while it waits for somebody, as that day is now and not as last noted."""
+    if request.is_closed or not request.pauses.filter(ended_at__isnull=True).exists():
+        return request.due_on
+    return max(request.due_on, of(request, at=at).due)
+
+
+def silence_from(request: Request, *, at: datetime.datetime) -> datetime.date | None:
+    """The first day on which the person may appeal to us because no answer came (Va. Code § 59.1-577(C) and the like:
+    not to act in time is to refuse to act).
+
+    None where the law brings no appeal to us, it was answered, or nobody could appeal: of what follows an answer
+    itself, of what is answered with an earlier request, and while it is not shown who asks.
+    """
+    rule = rulebook.thaw(request.terms)
+    is_ours = rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER
+    stands_alone = request.right not in FOLLOW_UPS and request.duplicate_of_id is None
+    is_known = request.subject_id is not None and request.status != Status.VERIFYING
+    if not (is_ours and stands_alone and is_known) or request.is_closed:
+        return None
+    return last_day(request, at=at) + datetime.timedelta(days=1)
+
+
+def is_unanswered(request: Request, *, at: datetime.datetime) -> bool:
+    """Whether the time to answer somebody who is known is over, and no answer came."""
+    is_known = request.subject_id is not None and request.status != Status.VERIFYING
+    today = counting.day_of(rulebook.thaw(request.terms), at)
+    return is_known and not request.is_closed and today > last_day(request, at=at)
 
 
 def arithmetic(request: Request, *, at: Moment | None = None) -> list[str]:

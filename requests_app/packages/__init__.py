@@ -1,7 +1,8 @@
 """Answer packages: everything that is recorded of a person, as one encrypted ZIP that staff look through first.
 
 `building` makes them, part by part (`contents`), in streams (`spooling`, `archive`) and three forms (`readable`,
-`tabular`); `redaction` takes out what is about others; `releasing` hands them out, counts that, and deletes them.
+`tabular`); `redaction` takes out what is about others; `releasing` hands them out, counts that, and deletes them;
+`unfetched` keeps an erasure from taking away what somebody has not fetched yet.
 """
 
 from requests_app.packages.building import BUILD_TASK, ask, build_next, can_ask, check_can_ask
@@ -19,6 +20,7 @@ from requests_app.packages.releasing import (
     newest,
     release,
 )
+from requests_app.packages.unfetched import check_can_close, erasure_of, let_go, wait_of, waiting_erasures
 
 __all__ = [
     "BUILD_TASK",
@@ -29,11 +31,14 @@ __all__ = [
     "can_download",
     "can_release",
     "check_can_ask",
+    "check_can_close",
     "check_can_download",
     "check_can_release",
     "current",
     "delete_expired",
     "download",
+    "erasure_of",
+    "let_go",
     "look",
     "look_into",
     "names",
@@ -41,4 +46,6 @@ __all__ = [
     "redact",
     "release",
     "undo",
+    "wait_of",
+    "waiting_erasures",
 ]

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from consents import decisions
+from consents import decisions, evaluation
 from consents.models import LedgerEvent, Purpose, Recipient, Subject
 from consents.vocabulary import Category, LegalBasis, Source
 from downstream.models import Dataset
 from portal.countries import name_of
-from requests_app import rulebook
+from requests_app import explanations, rulebook
 from requests_app.packages.parts import Asking, Column, Part, Row
 
 
@@ -55,7 +55,7 @@ def _controller() -> str:
 def _purposes(asking: Asking) -> str:
     purposes = list(Purpose.objects.all())
     one = Subject.objects.get(pk=asking.subject_id)
-    questions = [decisions.Question(purpose.slug) for purpose in purposes]
+    questions = [evaluation.Question(purpose.slug) for purpose in purposes]
     answers = decisions.decide_all(subject=one, questions=questions, at=asking.at, now=True)
     return "\n".join(
         f"{_(purpose.name)} – {_(purpose.description)}"
@@ -85,7 +85,8 @@ def _complaint(asking: Asking) -> str:
     regulator = rulebook.thaw(asking.request.terms).regulator
     if regulator is None:
         return _("You can complain to the authority for data protection where you live.")
-    return _("You can complain to %(name)s: %(address)s.") % {"name": regulator.name, "address": regulator.url}
+    name = explanations.authority(regulator.name)
+    return _("You can complain to %(name)s: %(address)s.") % {"name": name, "address": regulator.url}
 
 
 def _sources(asking: Asking) -> str:

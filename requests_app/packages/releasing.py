@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, NotFound, twin
 from requests_app import letters, timeline
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.packages import building
@@ -50,12 +50,7 @@ def check_can_release(package: Package) -> None:
         )
 
 
-def can_release(package: Package) -> bool:
-    try:
-        check_can_release(package)
-    except Conflict:
-        return False
-    return True
+can_release = twin(check_can_release)
 
 
 @transaction.atomic
@@ -102,12 +97,7 @@ def check_can_download(package: Package, *, at: datetime) -> None:
         raise Conflict("package_expired", "The time to fetch this answer is over; ask for it again.")
 
 
-def can_download(package: Package, *, at: datetime) -> bool:
-    try:
-        check_can_download(package, at=at)
-    except Conflict:
-        return False
-    return True
+can_download = twin(check_can_download)
 
 
 @transaction.atomic
@@ -138,6 +128,17 @@ def look_into(*, package: Package, by: str, at: datetime) -> Iterator[bytes]:
     content = _content(package)
     timeline.tell(package.request, "package_looked_into", by=by, at=at)
     return content
+
+
+@transaction.atomic
+def let_go(*, package: Package, by: str, at: datetime) -> bool:
+    """The person wants it deleted now. Answers whether it was: somebody may have deleted or replaced it meanwhile."""
+    package = _locked(package)
+    if package.status != PackageStatus.READY:
+        return False
+    _take_away(package, at=at)
+    timeline.tell(package.request, "package_let_go", by=by, at=at)
+    return True
 
 
 def downloads(package: Package) -> int:
@@ -181,6 +182,11 @@ def _why(package: Package, at: datetime) -> str:
 
 
 def _delete(package: Package, *, reason: str, at: datetime) -> None:
+    _take_away(package, at=at)
+    timeline.tell(package.request, "package_deleted", by=actors.SYSTEM, at=at, details={"reason": reason})
+
+
+def _take_away(package: Package, *, at: datetime) -> None:
     """The file first: whoever dies in between leaves a package that is due to be deleted still."""
     path = sealed_files.path_of(KIND, package.pk)
     sealed_files.abandon(path)
@@ -188,7 +194,6 @@ def _delete(package: Package, *, reason: str, at: datetime) -> None:
     package.status, package.deleted_at, package.sealed_key = PackageStatus.DELETED, at, None
     package.holder, package.progress, package.lease_until = "", "", None
     package.save()
-    timeline.tell(package.request, "package_deleted", by=actors.SYSTEM, at=at, details={"reason": reason})
 
 
 def _locked(package: Package) -> Package:

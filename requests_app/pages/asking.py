@@ -11,6 +11,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
@@ -86,6 +87,8 @@ def details(request: HttpRequest, subject: Subject | None) -> HttpResponse:
     if form.is_bound and form.is_valid():
         form.store(draft)
         drafts.save(request.session, draft)
+        if form.is_adding:
+            return redirect(f"{reverse('request-details')}#correction-{len(draft.corrections)}")
         return redirect(drafts.lacks(draft, subject) or "request-check")
     context = {"form": form, "rights": [words.offer(one) for one in draft.rights], **_place_in_steps(2, subject)}
     return render(request, "requests/details.html", context, status=_status(form))

@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 
 from consents.models import Subject
 from requests_app.intake import Asked, Requester
+from requests_app.pages import correcting
 from requests_app.states import Capacity, Channel, Right
 
 _DRAFT, _SENT = "request_draft", "request_sent"
@@ -28,9 +29,7 @@ class Draft:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     rights: list[str] = field(default_factory=list)
     purposes: dict[str, list[str]] = field(default_factory=dict)
-    about: str = ""
-    wrong: str = ""
-    correct: str = ""
+    corrections: list[dict[str, str]] = field(default_factory=list)
     note: str = ""
     understood: bool = False
     has_details: bool = False
@@ -41,6 +40,10 @@ class Draft:
     contact: str = ""
     relation: str = ""
     has_who: bool = False
+
+    @property
+    def named_corrections(self) -> list[dict[str, str]]:
+        return correcting.named(self.corrections)
 
     @property
     def is_for_somebody_else(self) -> bool:
@@ -58,7 +61,14 @@ class Sent:
 
 def load(session: SessionBase) -> Draft | None:
     kept = session.get(_DRAFT)
-    return Draft(**kept) if kept else None
+    return Draft(**_current(kept)) if kept else None
+
+
+def _current(kept: dict[str, Any]) -> dict[str, Any]:
+    """What was kept when there could be one correction alone, as it is kept now."""
+    plain = {name: value for name, value in kept.items() if name not in correcting.PARTS}
+    one = {said: kept.get(part, "") for part, said in correcting.PARTS.items()}
+    return {"corrections": correcting.named([one]), **plain}
 
 
 def save(session: SessionBase, draft: Draft) -> None:
@@ -99,7 +109,7 @@ def asked(draft: Draft, subject: Subject | None) -> Asked:
         named = draft.purposes.get(right, [])
         scopes[right] = {"purposes": named} if right in LIMITED and named else {}
         if right == Right.RECTIFICATION:
-            particulars[right] = {"corrections": [{"what": draft.about, "wrong": draft.wrong, "right": draft.correct}]}
+            particulars[right] = {"corrections": draft.named_corrections}
     somebody_else = subject is None and draft.is_for_somebody_else
     return Asked(
         rights=tuple(draft.rights),
@@ -118,7 +128,7 @@ def _is_detailed(draft: Draft) -> bool:
     for right in draft.rights:
         if right in LIMITED and right not in _MAY_BE_ALL and not draft.purposes.get(right):
             return False
-        if right == Right.RECTIFICATION and not (draft.about and draft.correct):
+        if right == Right.RECTIFICATION and not correcting.are_said(draft.corrections):
             return False
         if right == Right.ERASURE and not draft.understood:
             return False

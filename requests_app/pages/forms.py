@@ -15,9 +15,9 @@ from consents.pages.views import MAIN_PURPOSE
 from consents.vocabulary import Scheme
 from portal.countries import country_names
 from requests_app.intake import LONGEST_NOTE
-from requests_app.pages import words
+from requests_app.pages import correcting, words
 from requests_app.pages.drafts import LIMITED, Draft
-from requests_app.states import Capacity, Right
+from requests_app.states import BY_WHOM, Capacity, Right
 
 OFFERED = (
     Right.OBJECTION,
@@ -30,8 +30,6 @@ OFFERED = (
     Right.PORTABILITY,
     Right.AUTOMATED_DECISION,
 )
-LONGEST_PART = 500
-"""Of what is to be corrected."""
 LONGEST_MESSAGE = 10_000
 MOST_FILES = 5
 OF_SOMEBODY_ELSE = ("name", "contact", "relation")
@@ -59,26 +57,6 @@ class RightsForm(forms.Form):
 class DetailsForm(forms.Form):
     """Step two: only what the chosen rights need."""
 
-    about = forms.CharField(
-        label=gettext_lazy("What has to be corrected?"),
-        max_length=LONGEST_PART,
-        help_text=gettext_lazy(
-            "For example: my surname, my last employer. If there is more, write it in the note below."
-        ),
-        error_messages={"required": gettext_lazy("Write what has to be corrected.")},
-    )
-    wrong = forms.CharField(
-        label=gettext_lazy("What does it say now?"),
-        required=False,
-        max_length=LONGEST_PART,
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-    correct = forms.CharField(
-        label=gettext_lazy("What should it say instead?"),
-        max_length=LONGEST_PART,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={"required": gettext_lazy("Write what is right.")},
-    )
     understood = forms.BooleanField(
         label=gettext_lazy("I understand that an erasure cannot be undone."),
         error_messages={
@@ -95,20 +73,47 @@ class DetailsForm(forms.Form):
     def __init__(self, data: Any, *, draft: Draft) -> None:
         super().__init__(data, initial=_kept(draft))
         self._limited = [right for right in LIMITED if right in draft.rights]
+        corrects = Right.RECTIFICATION in draft.rights
+        self._rows = correcting.rows_of(data, draft.corrections) if corrects else 0
+        self.is_adding = corrects and data is not None and correcting.ADD in data
         named = [(one.slug, _(one.name)) for one in Purpose.objects.all()]
         fields: dict[str, forms.Field] = {_named(right): _purposes_field(right, named) for right in self._limited}
-        if Right.RECTIFICATION in draft.rights:
-            fields |= {name: self.fields[name] for name in ("about", "wrong", "correct")}
+        fields |= correcting.fields(self._rows)
         if Right.ERASURE in draft.rights:
             fields["understood"] = self.fields["understood"]
         self.fields = {**fields, "note": self.fields["note"]}
 
+    @property
+    def corrections(self) -> list[list[forms.BoundField]]:
+        """The fields of each correction."""
+        return [[self[correcting.name(part, n)] for part in correcting.PARTS] for n in range(self._rows)]
+
+    @property
+    def others(self) -> list[forms.BoundField]:
+        """Every field that belongs to no correction."""
+        return [field for field in self if field.name not in correcting.fields(self._rows)]
+
+    @property
+    def can_add(self) -> bool:
+        return 0 < self._rows < correcting.MOST
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        correcting.check(self, self._rows)
+        if self.is_adding:
+            # what is not filled in yet is asked for when they go on
+            for name, errors in list(self.errors.items()):
+                if all(error.code == "required" for error in errors.as_data()):
+                    del self.errors[name]
+        return cleaned
+
     def store(self, draft: Draft) -> None:
-        """Take what was filled in over into the draft."""
+        """Take what was filled in over into the draft; with room for another correction, where that is asked for."""
         filled = self.cleaned_data
-        draft.purposes = {right.value: filled[_named(right)] for right in self._limited}
-        draft.about = filled.get("about", "")
-        draft.wrong, draft.correct = filled.get("wrong", ""), filled.get("correct", "")
+        draft.purposes = {right.value: filled.get(_named(right), []) for right in self._limited}
+        draft.corrections = correcting.filled(filled, self._rows)
+        if self.is_adding:
+            draft.corrections = correcting.with_room(draft.corrections)
         draft.understood, draft.note = filled.get("understood", False), filled["note"]
         draft.has_details = True
 
@@ -120,7 +125,7 @@ class WhoForm(forms.Form):
 
     capacity = forms.ChoiceField(
         label=gettext_lazy("For whom do you ask?"),
-        choices=[(one.value, words.CAPACITIES[one]) for one in Capacity],
+        choices=[(one, words.CAPACITIES[Capacity(one)]) for one, _label in BY_WHOM],
         widget=forms.RadioSelect,
         error_messages={
             "required": gettext_lazy("Say for whom you ask."),
@@ -270,7 +275,7 @@ class ProofForm(forms.Form):
 
 
 class AppealForm(forms.Form):
-    """Why somebody does not accept the answer."""
+    """Why somebody does not accept the answer; or that none came, which needs no words."""
 
     note = forms.CharField(
         label=gettext_lazy("What is wrong with our answer?"),
@@ -278,6 +283,11 @@ class AppealForm(forms.Form):
         widget=forms.Textarea(attrs=_LONG),
         error_messages={"required": gettext_lazy("Write in a few words what we should look at again.")},
     )
+
+    def __init__(self, data: Any, *, is_silence: bool) -> None:
+        super().__init__(data)
+        if is_silence:
+            self.fields["note"].label, self.fields["note"].required = _("Anything we should know"), False
 
 
 def _named(right: Right) -> str:
@@ -301,5 +311,6 @@ def _kept(draft: Draft) -> dict[str, Any]:
         return {_named(Right.OBJECTION): draft.purposes.get(Right.OBJECTION) or [MAIN_PURPOSE]}
     return {
         **{_named(right): draft.purposes.get(right) for right in LIMITED},
-        **{name: getattr(draft, name) for name in ("about", "wrong", "correct", "understood", "note")},
+        **correcting.initial(draft.corrections),
+        **{name: getattr(draft, name) for name in ("understood", "note")},
     }

@@ -1,19 +1,20 @@
-"""Fetching an answer: the signed-in person's own, as a file to keep."""
+"""Fetching an answer: the signed-in person's own, as a file to keep; or having it deleted before its time."""
 
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from consents.models import Subject
 from consents.pages.access import for_subject
 from portal import actors, clock, downloads
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, DomainError, NotFound
 from requests_app import packages
 from requests_app.models import Request
-from requests_app.pages import own
+from requests_app.pages import own, words
 
 _GONE = {
     "package_expired": gettext_lazy("The time to fetch this answer is over. You can ask for it again."),
@@ -43,6 +44,20 @@ def fetch(request: HttpRequest, subject: Subject, reference: str) -> HttpRespons
         return _none(request, mine, _GONE.get(error.code, _NOT_READY), status=410 if gone else 409)
     name = f"{mine.reference}.zip"
     return downloads.as_attachment(content, name=name, content_type="application/zip", size=package.size)
+
+
+@require_POST
+@for_subject
+def let_go(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
+    """The reader needs no answer of this request any longer; of an erasure: none that it waits for."""
+    mine = own.request_of(subject, reference)
+    try:
+        packages.let_go(request=mine, by=actors.subject(subject.pk), at=clock.now())
+    except DomainError as error:
+        messages.error(request, words.refusal(error))
+    else:
+        messages.success(request, _("The download is deleted."))
+    return redirect("request-detail", reference)
 
 
 def _none(request: HttpRequest, mine: Request, says: object, *, status: int) -> HttpResponseBase:

@@ -8,13 +8,24 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
-from requests_app import appeals, legal_clock, packages, rulebook, sealing, steps, timeline, told, workflow
+from requests_app import (
+    appeals,
+    explanations,
+    legal_clock,
+    packages,
+    rulebook,
+    sealing,
+    steps,
+    timeline,
+    told,
+    workflow,
+)
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
 from requests_app.models import Attachment, IdentityCheck, Message, Package, Pause, Request, Task, TimelineEntry
 from requests_app.pages import files, words
-from requests_app.rulebook import AppealTo
+from requests_app.rulebook import AppealTo, Rule
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
@@ -53,7 +64,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
     return {
         "data_request": row(one) | {"right": one.right, "is_closed": one.is_closed},
         "purposes": _purposes(one),
-        "waiting_for": waiting_for(one),
+        "waiting_for": waiting_for(one, at=at),
         "overdue": one.is_overdue(today),
         "is_extended": one.extended_at is not None,
         "pauses": [words.waits_for(pause.reason) for pause in _open_pauses(one)],
@@ -64,21 +75,22 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         **_messages(one, every=every_message),
         "files": _files(one),
         "package": package(one, at=at),
+        "unfetched": unfetched(one, at=at),
         "proof": proof_wanted(one, at=at),
         "second_code": second_code_wanted(one, at=at),
         "can_write": correspondence.can_write(one, at=at),
         "can_withdraw": workflow.can_withdraw(one),
-        "regulator": rule.regulator,
+        "regulator": _regulator(rule),
         **appeal(one, at=at),
         **_linked(one),
     }
 
 
-def waiting_for(one: Request) -> str:
+def waiting_for(one: Request, *, at: datetime) -> str:
     """Whose turn it is, in words; empty once it is closed."""
     if one.is_closed:
         return ""
-    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING):
+    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING) or _waits_for_fetching(one, at=at):
         return _("you")
     if one.duplicate_of_id is not None:
         return _("us: it is answered together with your earlier request")
@@ -132,7 +144,30 @@ def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
         "expires_at": latest.expires_at,
         "downloads": latest.downloads.count() if ready else 0,
         "left_out": _left_out(one) if ready else [],
+        "erasure": _erasure(one, at=at) if ready else None,
     }
+
+
+def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
+    """Of an erasure: which answers of the person it waits for, and until which day. None where it waits for none."""
+    wait = packages.wait_of(one, at=at)
+    if wait is None:
+        return None
+    requests = dict.fromkeys(each.request for each in wait.packages)
+    return {"requests": list(requests), "ends_on": wait.ends_on, "is_fetched": wait.is_fetched}
+
+
+def _regulator(rule: Rule) -> dict[str, str] | None:
+    """Whom to complain to, in the reader's language where it has no name of its own."""
+    found = rule.regulator
+    return {"name": explanations.authority(found.name), "url": found.url} if found is not None else None
+
+
+def _waits_for_fetching(one: Request, *, at: datetime) -> bool:
+    """Whether nothing is left to do but that: every place has been seen to."""
+    if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
+        return False
+    return packages.wait_of(one, at=at) is not None
 
 
 def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:
@@ -148,26 +183,32 @@ def newest_package(one: Request, *, at: datetime) -> Package | None:
 
 
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
-    """Whether an answer can be appealed against here, until when, and how that was worked out."""
-    if one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS:
-        return {"appeal": None, "appeal_over": False}
+    """Whether an answer, or that none came, can be appealed against here; until or from when, and how that was found.
+
+    `appeal` is None where it cannot be now, `appeal_opens` the day from which it can be if no answer comes.
+    """
+    shown: dict[str, Any] = {"appeal": None, "appeal_over": False, "appeal_opens": None}
     rule = rulebook.thaw(one.terms)
+    opens = legal_clock.silence_from(one, at=at)
+    if opens is None and (one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS):
+        return shown
     way: Appeal = appeals.compute(rule, answered=one.closed_at)
     if way.to != AppealTo.CONTROLLER or one.follow_ups.open().exists():
-        return {"appeal": None, "appeal_over": False}
+        return shown
+    if opens is not None and at.astimezone(rule.zone).date() < opens:
+        return shown | {"appeal_opens": opens}
     try:
         if_now = appeals.compute(rule, answered=one.closed_at, lodged=at)
     except DeadlineError:
-        return {"appeal": None, "appeal_over": True}
-    return {
-        "appeal": {
-            "is_complaint": follow_up_of(one) == Right.COMPLAINT,
-            "lodge_by": way.lodge_by,
-            "due": if_now.due,
-            "steps": [str(step) for step in if_now.explanation],
-        },
-        "appeal_over": False,
+        return shown | {"appeal_over": True}
+    said = {
+        "is_complaint": follow_up_of(one) == Right.COMPLAINT,
+        "is_silence": opens is not None,
+        "lodge_by": way.lodge_by,
+        "due": if_now.due,
+        "steps": [str(step) for step in if_now.explanation],
     }
+    return shown | {"appeal": said}
 
 
 def follow_up_of(one: Request) -> Right:
@@ -187,6 +228,12 @@ def second_code_wanted(one: Request, *, at: datetime) -> bool:
 
 def of_person(subject: Subject) -> "list[Request]":
     return list(Request.objects.filter(subject=subject).order_by("-received_at", "-id"))
+
+
+def _erasure(one: Request, *, at: datetime) -> dict[str, Any] | None:
+    """The erasure that waits until this was fetched."""
+    found = packages.erasure_of(one, at=at)
+    return {"reference": found[0].reference, "ends_on": found[1].ends_on} if found else None
 
 
 def _left_out(one: Request) -> list[str]:

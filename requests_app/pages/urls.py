@@ -21,4 +21,5 @@ urlpatterns = [
     path("requests/<str:reference>/code/", conversing.second_code, name="request-second-code"),
     path("requests/<str:reference>/files/<uuid:file_id>/", files.download, name="request-file"),
     path("requests/<str:reference>/answer.zip", packages.fetch, name="request-answer"),
+    path("requests/<str:reference>/answer/delete/", packages.let_go, name="request-answer-delete"),
 ]

@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -66,20 +68,33 @@ def withdraw(request: HttpRequest, subject: Subject, reference: str) -> HttpResp
 @require_http_methods(["GET", "POST"])
 @for_subject
 def appeal(request: HttpRequest, subject: Subject, reference: str) -> HttpResponse:
-    """Asking for another look at an answer, where the law of the place brings that to us."""
+    """Asking for another look at an answer, or for one that is late, where the law of the place brings that to us."""
     one = own.request_of(subject, reference)
     way = showing.appeal(one, at=clock.now())
     if way["appeal"] is None:
-        messages.error(request, words.refusal_of("appeal_too_late" if way["appeal_over"] else "appeal_elsewhere"))
+        messages.error(request, _why_not(way))
         return redirect("request-detail", reference)
-    form = AppealForm(request.POST if request.method == "POST" else None)
+    form = AppealForm(request.POST if request.method == "POST" else None, is_silence=way["appeal"]["is_silence"])
     if form.is_bound and form.is_valid():
         lodged = _lodged(one, form, by=actors.subject(subject.pk))
         if lodged is not None:
-            messages.success(request, _("We have your appeal and look at our answer again."))
+            messages.success(request, _appealed(way["appeal"]))
             return redirect("request-detail", lodged.reference)
     context = {"form": form, "data_request": showing.row(one), **way}
     return render(request, "requests/appeal.html", context, status=400 if form.is_bound else 200)
+
+
+def _why_not(way: dict[str, Any]) -> str:
+    if way["appeal_opens"] is not None:
+        day = date_format(way["appeal_opens"], pgettext("date format", "j F Y"))
+        return _("We still have time to answer. If no answer comes, you can do this from %(day)s.") % {"day": day}
+    return words.refusal_of("appeal_too_late" if way["appeal_over"] else "appeal_elsewhere")
+
+
+def _appealed(said: dict[str, Any]) -> str:
+    if said["is_silence"]:
+        return _("We have it. Somebody who did not work on your request sees to it that you are answered.")
+    return _("We have your appeal and look at our answer again.")
 
 
 def _lodged(one: Request, form: AppealForm, *, by: str) -> Request | None:

@@ -5,12 +5,13 @@ holds the person gets a task: a look finds out which do, and those are corrected
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from consents import jurisdictions, subjects
+from consents import amendments, jurisdictions
 from downstream import registry
+from downstream.models import Dataset
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import base
@@ -21,9 +22,9 @@ JURISDICTION, MINOR = "jurisdiction", "minor"
 """What Heed knows itself: `right` is then a code such as US-CA, or yes or no."""
 _PARTS = frozenset({"what", "wrong", "right"})
 _YES_NO = {"yes": True, "no": False}
-REMOTE = "{owner} holds it. Tell them what is wrong and right (see the request), and keep what they answer (Art. 19)."
+REMOTE = "{owner} holds it. Tell them {what} (see the request), and keep what they answer (Art. 19)."
 HELD = (
-    "{rows} rows of this person are in it. Have {owner} correct what the request says, or have the rows removed; "
+    "{rows} rows of this person are in it. Have {owner} correct {what}, or have the rows removed; "
     "then say where it was corrected and who was told (GDPR Art. 16, 19)."
 )
 UNREADABLE = "Nobody could look whether the person is in it ({reason}). Ask {owner}, and have them correct it."
@@ -35,18 +36,38 @@ def scope(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """`corrections`: a list of {what, wrong, right}, each a text. Raises RightError, UnknownJurisdiction.
+    """`corrections`: a list of {what, wrong, right}, each a text, each thing once; one alone may stand by itself.
 
-    {} where the note says it instead: a letter, a call.
+    {} where the note says it instead: a letter, a call. Raises RightError, UnknownJurisdiction.
     """
     if not said:
         return {}
+    if said.keys() == _PARTS:
+        said = {"corrections": [said]}
     if said.keys() != {"corrections"}:
         raise base.RightError("unknown_details", "Details of this right are corrections.", field="details")
-    listed = said["corrections"]
+    listed = [said["corrections"]] if isinstance(said["corrections"], Mapping) else said["corrections"]
     if not isinstance(listed, list) or not 0 < len(listed) <= MOST:
         raise base.RightError("corrections_malformed", f"Name 1 to {MOST} things that are wrong.", field="corrections")
-    return {"corrections": [_checked(one) for one in listed]}
+    checked = [_checked(one) for one in listed]
+    second = twice([one["what"] for one in checked])
+    if second is not None:
+        message = f"Correction {second + 1} is about what an earlier one names; say it once."
+        raise base.RightError("correction_twice", message, field="corrections")
+    return {"corrections": checked}
+
+
+def twice(named: Sequence[str]) -> int | None:
+    """The place of the first that names what an earlier one does, in whatever case and spacing; None where none does.
+
+    What is empty names nothing.
+    """
+    seen: set[str] = set()
+    for place, what in enumerate(" ".join(one.split()).casefold() for one in named):
+        if what and what in seen:
+            return place
+        seen.add(what)
+    return None
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -57,13 +78,13 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
             amended["jurisdiction"] = one["right"]
         elif one["what"] == MINOR:
             amended["is_minor"] = _YES_NO[one["right"]]
-    event = subjects.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
+    event = amendments.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
     return event.pk if event else None
 
 
 def plan(request: Request) -> list[base.Planned]:
     """A look into every dataset that we can read; the holder of every other is asked."""
-    return [_planned(dataset) for dataset in base.living()]
+    return [_planned(request, dataset) for dataset in base.living()]
 
 
 def is_settled(request: Request) -> bool:
@@ -82,9 +103,19 @@ def corrections(request: Request) -> list[dict[str, str]]:
     return listed
 
 
-def _planned(dataset: Any) -> base.Planned:
+def held(request: Request, *, rows: int, owner: str) -> str:
+    """What whoever works on the task of a dataset that holds the person has to do."""
+    count = len(corrections(request))
+    what = f"all {count} things that the request names" if count > 1 else "what the request says"
+    return HELD.format(rows=rows, owner=owner, what=what)
+
+
+def _planned(request: Request, dataset: Dataset) -> base.Planned:
     if registry.is_remote(dataset):
-        return base.Planned("correct", TaskKind.MANUAL, dataset, None, REMOTE.format(owner=dataset.owner.name))
+        count = len(corrections(request))
+        what = f"of all {count} things what is wrong and right" if count > 1 else "what is wrong and right"
+        words = REMOTE.format(owner=dataset.owner.name, what=what)
+        return base.Planned("correct", TaskKind.MANUAL, dataset, None, words)
     return base.Planned("correct", TaskKind.AUTOMATIC, dataset)
 
 

@@ -6,12 +6,24 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from consents.models import Subject
+from portal import actors
 from portal.errors import Conflict, DomainError
-from requests_app import appeals, counting, deadlines, letters, rulebook, sealing, steps, timeline
+from requests_app import (
+    appeals,
+    deadlines,
+    four_eyes,
+    legal_clock,
+    letters,
+    reminders,
+    rulebook,
+    sealing,
+    steps,
+    timeline,
+)
 from requests_app.legal_clock.reckoning import ANSWERS_AT_ONCE
 from requests_app.models import Request
 from requests_app.rulebook import AppealTo
-from requests_app.states import FOLLOW_UPS, Channel, Right, Status
+from requests_app.states import ANSWERED, FOLLOW_UPS, Channel, Right, Status
 from requests_app.workflow import guards, moves
 
 LONGEST_NOTE = 4_000
@@ -21,9 +33,11 @@ LONGEST_NOTE = 4_000
 def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, channel: str = Channel.PAGES) -> Request:
     """Take in an appeal or a complaint about an earlier request, under the rule that was frozen on that one.
 
-    An appeal needs an answer, and a law that brings it to us, in its time. A complaint may be about anything, also that
-    no answer comes. Raises Conflict(`wrong_state` | `erased` | `appeal_open`), DeadlineError(`appeal_elsewhere` |
-    `appeal_too_late`), DomainError(`not_a_follow_up` | `note_too_long`).
+    An appeal needs an answer or, once its day has passed, that none came; and a law that brings it to us, in its time.
+    A complaint may be about anything. What is about silence goes before somebody else, and every privacy manager hears
+    of it; work on the first request goes on. Raises Conflict(`wrong_state` | `erased` | `appeal_open` |
+    `appeal_not_yet` | `not_proven` | `duplicate`), DeadlineError(`appeal_elsewhere` | `appeal_too_late`),
+    DomainError(`not_a_follow_up` | `note_too_long`).
     """
     request = moves.lock(request)
     if right not in FOLLOW_UPS:
@@ -53,17 +67,21 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
     follow.save(force_insert=True)
     timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
-    told = "appealed" if right == Right.APPEAL else "complained"
-    timeline.tell(request, told, by=by, at=at, details={"reference": follow.reference})
+    if legal_clock.is_unanswered(request, at=at):
+        _tell_of_silence(request, follow, by=by, at=at)
+    else:
+        code = "appealed" if right == Right.APPEAL else "complained"
+        timeline.tell(request, code, by=by, at=at, details={"reference": follow.reference})
     letters.write(request=follow, code="appeal_received", at=at)
     return follow
 
 
 def check_can_lodge(request: Request, right: str, *, at: datetime) -> None:
-    """Raise Conflict unless this may be followed by that; one at a time."""
-    if right == Right.APPEAL:
-        if not _is_silence(request, at=at):
-            guards.check_can_appeal(request)
+    """Raise Conflict, or DeadlineError(`appeal_elsewhere`), unless this may be followed by that; one at a time."""
+    if right == Right.APPEAL and request.status in ANSWERED:
+        guards.check_can_appeal(request)
+    elif right == Right.APPEAL:
+        _check_silence(request, at=at)
     elif request.subject is None or request.subject.erased_at is not None:
         raise Conflict("erased", "This person was erased, or was never known; nothing is left to look at.")
     if Request.objects.open().filter(about=request, right=right).exists():
@@ -124,8 +142,23 @@ def _set_clock(follow: Request, request: Request, *, at: datetime) -> None:
     follow.acknowledge_by = counted.acknowledge_by if counted is not None else None
 
 
-def _is_silence(request: Request, *, at: datetime) -> bool:
-    """Whether the time is over without an answer, and the law takes that for a refusal."""
-    rule = rulebook.thaw(request.terms)
-    is_over = not request.is_closed and request.subject is not None and counting.day_of(rule, at) > request.due_on
-    return rule.silence_is_refusal and is_over
+def _check_silence(request: Request, *, at: datetime) -> None:
+    guards.check_can_appeal_silence(request)
+    # refused where the law brings it to the authority
+    appeals.compute(rulebook.thaw(request.terms), lodged=at)
+    if legal_clock.is_unanswered(request, at=at):
+        return
+    opens = legal_clock.silence_from(request, at=at)
+    raise Conflict(
+        "appeal_not_yet",
+        f"There is no answer to appeal against yet. If none comes, an appeal is possible from {opens}.",
+    )
+
+
+def _tell_of_silence(request: Request, follow: Request, *, by: str, at: datetime) -> None:
+    """Who had it until now is kept: somebody else decides. The managers hear of both."""
+    had = request.assigned_to_id
+    details = {"reference": follow.reference, four_eyes.MISSED_BY: actors.staff(had) if had else ""}
+    code = "silence_appealed" if follow.right == Right.APPEAL else "complained"
+    timeline.tell(request, code, by=by, at=at, details=details)
+    reminders.escalate(request=request, follow=follow, at=at)

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from consents.models import Subject
 from portal.errors import Conflict
-from requests_app import consequences, four_eyes, grounds, letters, rights, steps, timeline
+from requests_app import consequences, four_eyes, grounds, letters, packages, rights, steps, timeline
 from requests_app.models import Request, Task
 from requests_app.rights import base
 from requests_app.states import ANSWERED, AT_ONCE, FOLLOW_UPS, Ground, Right, Status, TaskStatus
@@ -17,11 +17,14 @@ BY_ITSELF = AT_ONCE | {Right.ERASURE}
 """What closes once it is verified everywhere, with nobody's further word."""
 
 
-def closing_by_themselves() -> "QuerySet[Request]":
-    """What was carried out, needs nobody's word and has no open task: due for `close_if_verified`."""
+def closing_by_themselves(*, at: datetime) -> "QuerySet[Request]":
+    """What was carried out, needs nobody's word and has no open task: due for `close_if_verified`.
+
+    Erasures that wait for their person to fetch an answer are left out.
+    """
     waiting = Task.objects.filter(request=OuterRef("pk"), status=TaskStatus.OPEN)
     rows = Request.objects.filter(carried_out_at__isnull=False, status=Status.IN_PROGRESS, right__in=sorted(BY_ITSELF))
-    return rows.exclude(Exists(waiting)).order_by("pk")
+    return rows.exclude(Exists(waiting)).exclude(pk__in=packages.waiting_erasures(at=at)).order_by("pk")
 
 
 @transaction.atomic
@@ -38,6 +41,8 @@ def close_if_verified(*, request: Request, by: str, at: datetime) -> bool:
     steps.settle_automatic(request=request, at=at)
     if not guards.can_fulfil(request) or not rights.of(request.right).is_settled(request):
         return False
+    if request.right == Right.ERASURE and not _can_forget(request, at=at):
+        return False
     _answer(request, by=by, at=at)
     return True
 
@@ -47,8 +52,8 @@ def fulfil(*, request: Request, by: str, at: datetime) -> Request:
     """Staff close it with its answer: in part, where something was exempted or left out of what is handed over.
 
     An appeal or complaint that is closed so was right: what it is about is opened again.
-    Raises Conflict(`wrong_state` | `not_carried_out` | `proposal_open` | `tasks_open` | `not_arrived`),
-    Forbidden(`decided_before`).
+    Raises Conflict(`wrong_state` | `not_carried_out` | `proposal_open` | `tasks_open` | `not_arrived` |
+    `answer_not_fetched`), Forbidden(`decided_before`).
     """
     request = moves.lock(request)
     four_eyes.check_impartial(request, by=by)
@@ -60,6 +65,8 @@ def fulfil(*, request: Request, by: str, at: datetime) -> Request:
         guards.check_no_open_task(request)
     if not rights.of(request.right).is_settled(request):
         raise Conflict("not_arrived", "Not every dataset was looked at again yet.")
+    if request.right == Right.ERASURE:
+        _check_can_forget(request, at=at)
     _answer(request, by=by, at=at)
     return request
 
@@ -72,15 +79,20 @@ def _answer(request: Request, *, by: str, at: datetime) -> None:
     rights.of(request.right).finish(request=request, by=by, at=at)
     moves.close(request, to, by=by, at=at, letter="appeal_decided" if request.about_id else "")
     first = four_eyes.first_of(request.about) if request.about is not None else None
-    if request.right in FOLLOW_UPS and first is not None and first.status in ANSWERED:
+    if request.right in FOLLOW_UPS and first is not None and _was_about(request, first):
         appealing.reopen_after(request, first, by=by, at=at)
 
 
+def _was_about(follow: Request, first: Request) -> bool:
+    """Whether this was about the answer that stands now, and not about one that had yet to come."""
+    return first.status in ANSWERED and first.closed_at is not None and first.closed_at <= follow.received_at
+
+
 def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> None:
-    """The letter is written while the address is known; files go, then the key. Everything else they asked is moot."""
-    _others(request)
-    # from here on nothing more is taken in of them; what was a moment ago is found now
-    Subject.objects.select_for_update().get(pk=base.person(request).pk)
+    """The letter is written while the address is known; files go, then the key. Everything else they asked is moot.
+
+    The caller has seen to it by `_check_can_forget` that nothing more comes of them.
+    """
     for one in _others(request):
         timeline.tell(one, "moot_after_erasure", by=by, at=at, details={"erasure": request.reference})
         moves.close(one, Status.WITHDRAWN, by=by, at=at, letter=None)
@@ -91,6 +103,22 @@ def _answer_erasure(request: Request, to: Status, *, by: str, at: datetime) -> N
     Request.objects.filter(subject=request.subject_id).update(
         sealed_note=None, sealed_details=None, sealed_requester=None, sealed_contact=None, locale="en"
     )
+
+
+def _check_can_forget(request: Request, *, at: datetime) -> None:
+    """Raise Conflict(`answer_not_fetched`) while the person has something to fetch; locks all that is theirs."""
+    _others(request)
+    # from here on nothing more is taken in of them; what was a moment ago is found now
+    Subject.objects.select_for_update().get(pk=base.person(request).pk)
+    packages.check_can_close(request, at=at)
+
+
+def _can_forget(request: Request, *, at: datetime) -> bool:
+    try:
+        _check_can_forget(request, at=at)
+    except Conflict:
+        return False
+    return True
 
 
 def _others(request: Request) -> list[Request]:

@@ -220,6 +220,14 @@ class TestAsking:
             list(desk.package(reference))
         assert caught.value.status == 409
 
+    def test_several_corrections_are_sent_in_one_go(self, desk: Any) -> None:
+        wrong = [("name", "Alicia", "Alice"), ("town", "Bonn", "Köln")]
+        sent = desk.correct("account", "m_alice", wrong, key="k", verified=True)
+        assert (sent["right"], sent["status"]) == ("rectification", "received")
+        with pytest.raises(client.HeedError) as caught:
+            desk.correct("account", "m_alice", [*wrong, wrong[0]], key="k2", verified=True)
+        assert caught.value.code == "correction_twice"
+
     def test_pages_are_followed(self, desk: Any) -> None:
         for number in range(27):
             desk.send("account", "m_alice", ["automated_decision"], key=str(number), verified=True)

@@ -10,8 +10,9 @@ import requests
 
 from consents.models import Subject
 from downstream.models import RemovalReceipt
-from portal import roles, sealed_files
+from portal import clock, roles, sealed_files
 from portal.demo import browsing
+from requests_app import packages
 from requests_app.models import Letter, Package, Request
 from requests_app.states import PackageStatus, Right, Status
 from tests.conftest import staff_member
@@ -41,6 +42,7 @@ def test_somebody_sees_their_data_and_then_has_it_erased(house: Stack, registere
     erasure = _ask(house, member, Right.ERASURE)
     _do(house, staff, erasure, "start")
     _do(house, staff, erasure, "carry_out")
+    _needs_the_copy_no_longer(house, member, erasure)
     _is(house, erasure, Status.FULFILLED, staff)
     assert registered.differences(without={author}) == (0, 0)
     subject = Subject.objects.get(pk=str(erasure.subject_id))
@@ -94,6 +96,15 @@ def _is(house: Stack, request: Request, status: str, staff: requests.Session) ->
         return request.status == status
 
     wait_for(closed, within=120, what=lambda: f"{request.status}\n{house.log('worker')[-3000:]}")
+
+
+def _needs_the_copy_no_longer(house: Stack, member: requests.Session, erasure: Request) -> None:
+    """It was fetched, and could be fetched again for a day; the erasure waits for that, and for nothing else."""
+    page = f"{house.base}/requests/{erasure.reference}/"
+    shown = member.get(page, timeout=30).text
+    assert 'id="unfetched"' in shown
+    browsing.post(member, f"{page}answer/delete/", shown)
+    assert not packages.wait_of(erasure, at=clock.now())
 
 
 def _rows_in(content: bytes, author: str) -> int:

@@ -1,6 +1,5 @@
 """The staff's first page and the queue that it leads to."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +12,8 @@ from portal.models import User
 from portal.roles import ADMINISTRATOR, AGENT, ALL, AUDITOR
 from requests_app.dashboard import Group, Tile
 from requests_app.models import Request
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 from tests.requests_app.asking import asked, in_review
-
-SignIn = Callable[..., Client]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 from django.utils import translation
+from django.utils.functional import Promise
 
-from requests_app import deadlines, explanations, rulebook
+from requests_app import appeals, deadlines, explanations, rulebook
 from requests_app.deadlines import Deadline, Extension, Pause
 from requests_app.explanations import Step
 from requests_app.rulebook import Wait
@@ -126,3 +127,25 @@ def test_all_steps_make_one_paragraph() -> None:
             "Received on 1 September 2026. 15 days later: 16 September 2026. "
             "The answer is due by Wednesday 16 September 2026."
         )
+
+
+def test_an_authority_without_a_name_of_its_own_is_described_in_the_readers_language() -> None:
+    book = rulebook.load()
+    stated = [entry.get("regulator") for versions in book.entries.values() for entry in versions]
+    named = {one["name"] for one in [*stated, *book.authorities.values()] if one}
+    described = {name for name in named if any(word in name for word in (" your ", ", or ", " Ihres "))}
+    # lazily: whoever reads it may speak another language than whoever loaded it
+    assert all(isinstance(explanations.AUTHORITIES[name], Promise) for name in described)
+    assert all(explanations.authority(name) == name for name in named)
+
+
+def test_what_was_frozen_in_german_is_read_in_the_readers_language_too() -> None:
+    rule = rulebook.rule_for("DE", "access", on=date(2026, 11, 25))
+    assert rule.regulator is not None
+    german = next(name for name in explanations.AUTHORITIES if name.startswith("Die Datenschutzaufsicht"))
+    then = rulebook.thaw({**rulebook.freeze(rule), "regulator": {"name": german, "url": rule.regulator.url}})
+    with translation.override("en"):
+        assert [appeals.compute(one).explanation[-1].sentence for one in (rule, then)] == [
+            "A complaint goes to: The data protection authority of your federal state, or the Federal Commissioner for "
+            "Data Protection (BfDI) (https://www.bfdi.bund.de)."
+        ] * 2

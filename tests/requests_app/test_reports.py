@@ -12,9 +12,10 @@ import openpyxl
 import pytest
 
 from requests_app import report_files, reports
-from requests_app.models import Request
+from requests_app.models import Redaction, Request, Task
 from requests_app.reports import CCPA, Cell, Period, PeriodError, Table
-from requests_app.states import ANSWERED, CLOSED, Channel, Ground, Right, Status
+from requests_app.states import ANSWERED, CLOSED, Channel, Ground, Right, Status, TaskStatus
+from tests.conftest import BY
 from tests.requests_app.legal_clock.running import unsaved
 
 YEAR = Period(date(2026, 1, 1), date(2026, 12, 31))
@@ -163,6 +164,10 @@ def metrics(asked: list[Request]) -> tuple[Cell, ...]:
         states[Status.RECEIVED],
         round(percentile(days, 0.5), 1) if days else None,
         round(sum(days) / len(days), 1) if days else None,
+        *(
+            sum(reports.DENIED.get(Ground(one.refusal_ground)) == cause for one in asked if one.refusal_ground)
+            for cause in reports.CAUSES
+        ),
     )
 
 
@@ -179,7 +184,7 @@ def test_every_figure_is_the_one_counted_by_hand(db: None, count: int, seed: int
 def test_a_report_of_nothing_is_empty_and_no_error(db: None) -> None:
     found = reports.tables(period=YEAR, at=NOW)
     assert rows_of(found, "summary") == [(0, 0, 0, None, None, None, 0, 0, 0, 0)]
-    assert rows_of(found, "ccpa-california")[0] == ("delete", 0, 0, 0, 0, 0, 0, None, None)
+    assert rows_of(found, "ccpa-california")[0] == ("delete", 0, 0, 0, 0, 0, 0, None, None, 0, 0, 0, 0)
     assert {table.slug for table in found if not table.rows} == {
         "rights",
         "places",
@@ -188,6 +193,42 @@ def test_a_report_of_nothing_is_empty_and_no_error(db: None) -> None:
         "refusals",
         "opt-outs",
     }
+
+
+def test_every_ground_is_one_of_californias_causes() -> None:
+    assert set(reports.DENIED) == set(Ground)
+    assert set(reports.DENIED.values()) == set(reports.CAUSES)
+
+
+def test_what_was_left_out_of_an_answer_counts_once_for_each_cause(db: None) -> None:
+    """Two systems and a redaction, on two causes: one request under each of them; what was put back is no cause."""
+    kept, whole, refused = (
+        unsaved("US-CA", "access", NOW - timedelta(days=9), status=status, closed_at=NOW)
+        for status in (Status.PARTIALLY_FULFILLED, Status.FULFILLED, Status.REFUSED)
+    )
+    refused.refusal_ground = Ground.NOT_IDENTIFIED
+    Request.objects.bulk_create([kept, whole, refused])
+    for number, ground in enumerate((Ground.LEGAL_OBLIGATION, Ground.LEGAL_CLAIMS)):
+        settled = {"status": TaskStatus.EXEMPTED, "settled_at": NOW, "settled_by": BY, "planned_at": NOW}
+        Task.objects.create(request=kept, kind="manual", code=f"collect{number}", ground=ground, **settled)
+    left_out = {"request": kept, "sealed_what": b"", "sealed_reason": b"", "made_at": NOW, "made_by": BY}
+    Redaction.objects.create(**left_out, ground=Ground.RIGHTS_OF_OTHERS)
+    Redaction.objects.create(**left_out, ground=Ground.EXCESSIVE)
+    Redaction.objects.create(**left_out, ground=Ground.NO_AUTHORITY, undone_at=NOW, undone_by=BY)
+    table = next(one for one in reports.tables(period=YEAR, at=NOW) if one.slug == "ccpa-california")
+    row = dict(zip(table.headers, next(one for one in table.rows if one[0] == "know"), strict=True))
+    causes = {name.partition(": ")[2]: count for name, count in row.items() if name.startswith("Denied at")}
+    assert causes == {
+        "not verifiable": 1,
+        "not made by a consumer": 0,
+        "exempt from disclosure": 1,
+        "other grounds": 1,
+    }
+    assert "1 July" in table.note
+    assert "10,000,000" in table.note
+    assert "Denied at least in part: other grounds" in report_files.as_csv(table).decode("utf-8-sig")
+    sheet = openpyxl.load_workbook(io.BytesIO(report_files.as_xlsx([table])))["ccpa-california"]
+    assert [cell.value for cell in sheet[4]][-4:] == [1, 0, 1, 1]
 
 
 def test_a_period_takes_both_of_its_ends_in(db: None) -> None:

@@ -71,6 +71,10 @@ CODES = {
     ("propose_refusal", "carried_out"): "carried_out",
     ("fulfil", "in_progress"): "not_carried_out",
     ("fulfil", "carried_out"): "not_arrived",
+    # its day has not passed yet, see tests/requests_app/workflow/test_appealing
+    **{("appeal", state): "appeal_not_yet" for state in ("received", "in_progress", "awaiting_subject", "in_review")},
+    ("appeal", "carried_out"): "appeal_not_yet",
+    ("appeal", "verifying"): "not_proven",
     # whoever was erased is known to nobody any more
     ("appeal", "fulfilled"): "erased",
     ("appeal", "partially_fulfilled"): "erased",

@@ -1,6 +1,5 @@
 """Looking people up: by exactly what names them, and each look is recorded."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +9,8 @@ from consents.models import LedgerEvent, Partner, Subject
 from consents.vocabulary import Action
 from portal.crypto import Ring
 from portal.models import AuditEntry, User
+from tests.conftest import SignIn
 from tests.consents.asking import say
-
-SignIn = Callable[..., Client]
 
 
 def found(browser: Client, term: str) -> str:

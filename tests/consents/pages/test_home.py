@@ -1,7 +1,5 @@
 """The first page: is my data used to train AI?"""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 from django.utils import translation
@@ -10,10 +8,8 @@ from consents import holds
 from consents.models import Subject
 from consents.vocabulary import Action
 from portal.models import User
-from tests.conftest import AT, BY, person
+from tests.conftest import AT, BY, SignIn, person
 from tests.consents.asking import say
-
-SignIn = Callable[..., Client]
 
 
 def text_of(browser: Client, path: str = "/", **query: str) -> str:

@@ -1,11 +1,8 @@
 """The staff's pages about bytes: what is kept, looking again, and how long old versions may be kept."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.test import Client
-from django.urls import reverse
 
 from consents.models import Subject
 from consents.vocabulary import Action
@@ -14,15 +11,12 @@ from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Purge
 from portal import clock
 from portal.models import AuditEntry, User
+from tests.conftest import SignIn
 from tests.downstream.acting import LATER, carry_out, planned, say
-from tests.downstream.test_admin import SignIn
+from tests.downstream.admin.pressing import do
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RUNS = "/admin/downstream/propagation/"
-
-
-def do(browser: Client, model: str, action: str, pk: object, **said: str) -> Any:
-    return browser.post(reverse(f"admin:{model}_{action}", args=[pk]), {"_form_submitted": "True", **said})
 
 
 @pytest.fixture

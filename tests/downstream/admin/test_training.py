@@ -1,6 +1,5 @@
 """The staff's pages of models, runs, permits and refusals: what they show, who decides, and at what cost."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from downstream.models import Dataset, ExposureDecision, Permit, PermitRefusal, 
 from portal import clock
 from portal.models import User
 from portal.roles import AUDITOR
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.downstream.acting import say
+from tests.downstream.admin.pressing import do
 from tests.downstream.training import ask, caught_up, permitted, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LISTS = ("trainedmodel", "trainingrun", "permit", "permitrefusal")
 RETRAIN = {"_form_submitted": "True", "kind": "retrain", "due_on": f"{clock.now() + timedelta(days=9):%Y-%m-%d}"}
 
@@ -60,8 +59,7 @@ def decide(browser: Client, model: TrainedModel, sent: dict[str, str]) -> Any:
 
 
 def retire(browser: Client, model: TrainedModel) -> Any:
-    address = reverse("admin:downstream_trainedmodel_retire", args=[model.pk])
-    return browser.post(address, {"_form_submitted": "True"})
+    return do(browser, "downstream_trainedmodel", "retire", model.pk)
 
 
 def test_a_model_shows_who_is_exposed_and_what_it_learned_from(

@@ -1,6 +1,5 @@
 """The queue: what each view and filter holds, how many statements a page takes, and what is done to many at once."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,14 +16,13 @@ from requests_app import workflow
 from requests_app.admin import saved_views
 from requests_app.models import Request, SavedView
 from requests_app.states import Right, Status
-from tests.conftest import BY, person, staff_member
+from tests.conftest import BY, SignIn, person, staff_member
 from tests.load.bench_queue import QUEUE, pages
 from tests.requests_app.asking import asked, received, withdrawn
 from tests.requests_app.growing import grow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 MOST_STATEMENTS = 12
 
 

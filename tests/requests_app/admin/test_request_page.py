@@ -1,27 +1,36 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from consents.models import LedgerEvent, Subject
-from portal import actors
+from portal import actors, clock
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from requests_app import attachments, messages
+from requests_app import attachments, messages, packages
 from requests_app.models import Request
 from requests_app.states import FileUse, Status
-from tests.conftest import AT, person, staff_member
-from tests.requests_app.asking import IN_STATE, SOON, carried_out, received, refusal_of, started, system, verifying
+from tests.conftest import AT, BY, SignIn, person, staff_member
+from tests.requests_app.asking import (
+    IN_STATE,
+    SOON,
+    asked,
+    carried_out,
+    received,
+    refusal_of,
+    started,
+    system,
+    verifying,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LIST = "/admin/requests_app/request/"
 BAD_IDS = ("nonsense", "0", "00000000-0000-0000-0000-000000000000", "x" * 200, "_5B_00")
 
@@ -138,6 +147,26 @@ def test_each_state_has_its_page(alice: Subject, bob: User, signed_in: SignIn, s
     assert browser.get(page_of(request)).status_code == 200
     assert browser.get(LIST).status_code == 200
     assert browser.get("/admin/").status_code == 200
+
+
+def test_staff_see_what_an_erasure_waits_for_and_until_when(
+    alice: Subject, bob: User, signed_in: SignIn, settings: Any, tmp_path: Any
+) -> None:
+    settings.FILES_DIR = tmp_path
+    access = asked(alice, "access", at=clock.now())[0]
+    packages.ask(request=access, by=BY, at=clock.now())
+    packages.build_next(holder="test", clock=clock.now)
+    package = packages.release(package=access.packages.get(), by=BY, at=clock.now())
+    erasure = asked(alice, "erasure", at=clock.now())[0]
+    browser = signed_in(bob)
+    wait = packages.wait_of(erasure, at=clock.now())
+    assert wait is not None
+    said = browser.get(page_of(erasure)).content.decode()
+    said = said[said.index('id="unfetched"') :][:1_500]
+    assert date_format(wait.ends_on, "DATE_FORMAT") in said
+    assert page_of(package.request) in said
+    packages.let_go(request=erasure, by=BY, at=clock.now())
+    assert 'id="unfetched"' not in browser.get(page_of(erasure)).content.decode()
 
 
 def test_nothing_is_deleted_by_hand(alice: Subject, petra: User, signed_in: SignIn) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consents.models import Subject
+from consents.models import Partner, Subject
 from portal import clock, references, sealed_files
 from requests_app import sealing, workflow
 from requests_app.models import Message, Package, PackageDownload, Request
@@ -131,6 +131,35 @@ class TestPackages:
         packed(request)
         assert problem(stranger.get(f"/requests/{request.reference}/package")) == (403, "not_vouching")
         assert not PackageDownload.objects.exists()
+
+    def test_it_is_deleted_once_the_person_needs_it_no_longer(self, front_end: FrontEnd) -> None:
+        request = sent(front_end)
+        package = packed(request)
+        path = f"/requests/{request.reference}/package"
+        assert front_end.delete(path).status_code == 204
+        package.refresh_from_db()
+        assert package.status == PackageStatus.DELETED
+        assert request.timeline.get(code="package_let_go").actor == "partner:acme"
+        assert problem(front_end.delete(path)) == (409, "nothing_ready")
+
+    def test_an_erasure_says_until_when_it_waits_and_waits_no_longer(self, front_end: FrontEnd) -> None:
+        packed(sent(front_end))
+        erasure = f"/requests/{front_end.sends('erasure')['reference']}"
+        told: Any = front_end.get(erasure)
+        assert told.json()["waits_until"] is not None
+        assert front_end.delete(f"{erasure}/package").status_code == 204
+        told = front_end.get(erasure)
+        assert told.json()["waits_until"] is None
+
+    def test_it_is_deleted_by_nobody_who_may_not_read_it(self, acme: Partner, stranger: FrontEnd) -> None:
+        request = sent(stranger)
+        package = packed(request)
+        path = f"/requests/{request.reference}/package"
+        assert problem(stranger.delete(path)) == (403, "not_vouching")
+        assert problem(FrontEnd(acme).delete(path)) == (404, "unknown_reference")
+        assert FrontEnd(acme, "requests:read requests:vouch").delete(path).status_code == 403
+        package.refresh_from_db()
+        assert package.status == PackageStatus.READY
 
     def test_not_of_somebody_elses(self, front_end: FrontEnd, stranger: FrontEnd) -> None:
         request = sent(stranger)

@@ -1,6 +1,5 @@
 """Fetching an answer: the person's own, as a file to keep, and clear words where there is none."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from portal.models import User
 from requests_app import packages, workflow
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.states import PackageStatus
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
+from tests.requests_app.asking import asked
 from tests.requests_app.packages.packing import access, built, file_of
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +117,63 @@ def test_who_is_doubted_is_offered_nothing(alice: Subject, signed_in: SignIn) ->
     assert "answer.zip" not in browser.get(page).content.decode()
     assert browser.get(address(package.request)).status_code == 409
     assert not PackageDownload.objects.exists()
+
+
+def erasing(subject: Subject) -> Request:
+    return asked(subject, "erasure", at=clock.now())[0]
+
+
+def delete_address(request: Request) -> str:
+    return reverse("request-answer-delete", args=[request.reference])
+
+
+def page_of(browser: Client, request: Request) -> str:
+    return browser.get(reverse("request-detail", args=[request.reference])).content.decode()
+
+
+def test_who_asked_for_both_reads_on_both_pages_until_when_the_erasure_waits(alice: Subject, signed_in: SignIn) -> None:
+    browser, package = signed_in(alice), ready(alice)
+    assert "You also asked us" not in page_of(browser, package.request)
+    erasure = erasing(alice)
+    wait = packages.wait_of(erasure, at=clock.now())
+    assert wait is not None
+    day = f'<time datetime="{wait.ends_on.isoformat()}">'
+    about_copy, about_erasure = page_of(browser, package.request), page_of(browser, erasure)
+    said = about_copy[about_copy.index("You also asked us") :]
+    assert reverse("request-detail", args=[erasure.reference]) in said
+    assert day in said[:600]
+    said = about_erasure[about_erasure.index('id="unfetched"') :]
+    assert f"{reverse('request-detail', args=[package.request.reference])}#package" in said
+    assert day in said[:1_200]
+    assert "Fetch the copy of your data first" in page_of(browser, erasure)
+    browser.get(address(package.request))
+    assert "You have the copy of your data" in page_of(browser, erasure)
+    packages.let_go(request=package.request, by=BY, at=clock.now())
+    assert 'id="unfetched"' not in page_of(browser, erasure)
+
+
+@pytest.mark.parametrize("of", ["the copy", "the erasure"])
+def test_the_person_deletes_what_they_need_no_longer(alice: Subject, signed_in: SignIn, of: str) -> None:
+    browser, package = signed_in(alice), ready(alice)
+    request = package.request if of == "the copy" else erasing(alice)
+    answer = browser.post(delete_address(request), follow=True)
+    assert "The download is deleted." in answer.content.decode()
+    package.refresh_from_db()
+    assert package.status == PackageStatus.DELETED
+    assert not file_of(package).exists()
+    again = browser.post(delete_address(request), follow=True)
+    assert "There is no download to delete any more." in again.content.decode()
+    assert browser.get(address(package.request)).status_code == 410
+
+
+def test_nobody_else_deletes_it_and_a_link_does_not(alice: Subject, charlie: Subject, signed_in: SignIn) -> None:
+    package = ready(alice)
+    assert signed_in(charlie).post(delete_address(package.request)).status_code == 404
+    assert Client().post(delete_address(package.request)).status_code == 302
+    assert signed_in(alice).get(delete_address(package.request)).status_code == 405
+    assert signed_in(alice).post("/requests/nonsense/answer/delete/").status_code == 404
+    package.refresh_from_db()
+    assert package.status == PackageStatus.READY
 
 
 def test_the_list_says_that_an_answer_waits_while_it_can_be_fetched(alice: Subject, signed_in: SignIn) -> None:

@@ -15,7 +15,7 @@ from requests_app.states import CLOSED, Right
 
 SOURCES = Path(settings.BASE_DIR) / "requests_app"
 _BY_VARIABLE = {
-    *("nothing_held", "appealed", "complained", reminders.ESCALATED),
+    *("nothing_held", "appealed", "silence_appealed", "complained", reminders.ESCALATED),
     *(str(status) for status in CLOSED),
     *(restriction.TOLD, restriction.LIFTED),
 }

@@ -55,6 +55,24 @@ def test_every_dataset_that_holds_the_person_gets_a_correction(
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 
 
+def test_whoever_keeps_a_dataset_reads_how_many_things_have_to_be_corrected(
+    alice: Subject, bob: User, tmp_path: Path
+) -> None:
+    posts(tmp_path, "alice")
+    request = set_going(alice, bob, NAME, {**NAME, "what": "town"}, {**NAME, "what": "birthday"})
+    assert looking.look(at=LATER) == 1
+    task = request.tasks.get(code="correct")
+    assert "Have Linkwell correct all 3 things that the request names, or" in task.instructions
+
+
+@pytest.mark.parametrize(
+    ("named", "place"),
+    [([], None), (["a", "b"], None), (["", ""], None), (["a", "b", "A "], 2), (["last  name", "Last name"], 1)],
+)
+def test_the_same_thing_is_known_in_any_case_and_spacing(named: list[str], place: int | None) -> None:
+    assert rectification.twice(named) == place
+
+
 def test_what_is_opened_again_is_corrected_again(alice: Subject, bob: User, tmp_path: Path) -> None:
     posts(tmp_path, "alice")
     request = set_going(alice, bob, NAME)
@@ -127,7 +145,9 @@ def test_what_is_wrong_is_sealed_and_read_again(alice: Subject, bob: User) -> No
         {"corrections": [NAME | {"right": 7}]},
         {"corrections": [NAME | {"right": " "}]},
         {"corrections": [NAME | {"right": "x" * 501}]},
-        {"corrections": [NAME] * 21},
+        {"corrections": [{**NAME, "what": str(n)} for n in range(21)]},
+        {"corrections": [NAME, {**NAME, "what": " NaMe "}]},
+        {"corrections": [NAME], **NAME},
         {"corrections": [{"what": "jurisdiction", "wrong": "US", "right": "Atlantis"}]},
         {"corrections": [{"what": "minor", "wrong": "no", "right": "perhaps"}]},
     ],

@@ -1,6 +1,7 @@
 """What follows an answer: appeals and complaints by the first request's rule, decided by somebody else."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
 
 import pytest
 
@@ -9,15 +10,16 @@ from consents.models import Subject
 from portal import actors
 from portal.errors import Conflict, DomainError, Forbidden, NotFound
 from portal.models import User
-from requests_app import intake, rulebook, steps, workflow
+from requests_app import intake, legal_clock, reminders, rulebook, steps, workflow
 from requests_app.counting import DeadlineError
-from requests_app.models import Request
+from requests_app.models import ClockNotice, Request, StaffLetter
 from requests_app.states import Status
 from tests.conftest import AT, BY, OTHER, person
-from tests.requests_app.asking import LATER, SOON, asked, refusal_of
+from tests.requests_app.asking import LATER, SOON, asked, refusal_of, verifying, withdrawn
 
 pytestmark = pytest.mark.django_db
 THIRD = "staff:00000000-0000-0000-0000-000000000003"
+LATE = AT + timedelta(days=100)
 FOURTH = "staff:00000000-0000-0000-0000-000000000004"
 
 
@@ -33,6 +35,12 @@ def refused(world: None, bob: User) -> Request:
 def appealed(request: Request, right: str = "appeal") -> Request:
     by = actors.subject(request.subject_id or "")
     return workflow.appeal(request=request, right=right, note="You are wrong.", by=by, at=LATER)
+
+
+def silent(request: Request, right: str = "appeal", *, at: datetime = LATE) -> Request:
+    """Somebody waits no longer for an answer."""
+    by = actors.subject(request.subject_id or "")
+    return workflow.appeal(request=request, right=right, note="", by=by, at=at)
 
 
 def looked_at(follow: Request, staff: User) -> Request:
@@ -132,22 +140,112 @@ def test_where_the_law_brings_it_to_the_authority_there_is_none(world: None, bob
     assert appealed(Request.objects.get(pk=request.pk), "complaint").acknowledge_by is None
 
 
-def test_an_open_request_has_nothing_to_appeal_against(world: None) -> None:
+def test_an_open_request_can_be_appealed_against_from_the_day_after_its_day(world: None) -> None:
     request = asked(person("victor", "US-VA"), "access")[0]
+    opens = request.due_on + timedelta(days=1)
+    assert legal_clock.silence_from(request, at=LATER) == opens
+    began = datetime.combine(opens, time(), tzinfo=rulebook.thaw(request.terms).zone)
     with pytest.raises(Conflict) as said:
-        appealed(request)
-    assert said.value.code == "wrong_state"
+        silent(request, at=began - timedelta(seconds=1))
+    assert said.value.code == "appeal_not_yet"
+    assert f"possible from {opens.isoformat()}" in said.value.message
+    assert silent(request, at=began).about == request
 
 
-def test_where_silence_is_a_refusal_a_missed_deadline_can_be_appealed(world: None) -> None:
-    request = asked(person("victor", "US-VA"), "access")[0]
-    rule = rulebook.thaw(request.terms)
-    Request.objects.filter(pk=request.pk).update(terms={**rulebook.freeze(rule), "silence_is_refusal": True})
+def test_an_appeal_against_silence_has_its_own_clock_and_work_on_the_first_goes_on(world: None, bob: User) -> None:
+    request = workflow.start(request=asked(person("victor", "US-VA"), "access")[0], staff=bob, by=BY, at=AT)
+    follow = silent(request)
+    assert (follow.right, follow.status, follow.assigned_to) == ("appeal", Status.RECEIVED, None)
+    assert follow.due_on == (LATE + timedelta(days=60)).date()
     request.refresh_from_db()
-    with pytest.raises(Conflict):
-        appealed(request)
-    late = AT + timedelta(days=60)
-    assert workflow.appeal(request=request, right="appeal", note="", by=BY, at=late).about == request
+    assert (request.status, request.assigned_to, request.escalated_at) == (Status.IN_PROGRESS, bob, LATE)
+    told = request.timeline.get(code="silence_appealed")
+    assert told.details == {"reference": follow.reference, "missed_by": f"staff:{bob.pk}"}
+    with pytest.raises(Conflict) as said:
+        silent(request)
+    assert said.value.code == "appeal_open"
+
+
+def test_the_managers_hear_of_silence_at_once_and_of_the_missed_day_once(world: None, petra: User) -> None:
+    request = asked(person("victor", "US-VA"), "access")[0]
+    follow = silent(request)
+    letter = StaffLetter.objects.get(to=petra)
+    assert [code for _request, code, _day in letter.lines] == ["silence", "escalated"]
+    mail = reminders.compose(letter).body
+    assert "because no answer came in time" in mail
+    assert {follow.reference, request.reference} <= set(mail.replace(",", " ").split())
+    reminders.remind(at=LATE)
+    assert ClockNotice.objects.filter(request=request, code="escalated").count() == 1
+    assert request.timeline.filter(code="escalated").count() == 1
+
+
+def test_whoever_let_the_day_pass_does_not_judge_and_who_answers_then_may(world: None, bob: User, petra: User) -> None:
+    request = workflow.start(request=asked(person("victor", "US-VA"), "access")[0], staff=bob, by=BY, at=AT)
+    follow = silent(request)
+    with pytest.raises(Forbidden, match="somebody else has to look"):
+        workflow.start(request=follow, staff=bob, by=f"staff:{bob.pk}", at=LATE)
+    follow = workflow.start(request=follow, staff=petra, by=THIRD, at=LATE)
+    assert "No answer came by the day" in follow.tasks.get().instructions
+    steps.settle_by_hand(task=follow.tasks.get(), evidence="I answer it myself.", by=THIRD, at=LATE)
+    with pytest.raises(Conflict) as said:
+        workflow.fulfil(request=follow, by=THIRD, at=LATE)
+    assert said.value.code == "not_answered_yet"
+    after = LATE + timedelta(hours=1)
+    workflow.decide(proposal=refusal_of(request, by=THIRD), approve=True, by=FOURTH, at=after)
+    workflow.fulfil(request=follow, by=THIRD, at=after)
+    request.refresh_from_db()
+    follow.refresh_from_db()
+    # the answer that came is no answer that was appealed against
+    assert (request.status, follow.status) == (Status.REFUSED, Status.FULFILLED)
+    assert silent(request, at=after).about == request
+
+
+def test_a_complaint_about_silence_goes_before_somebody_else_too(grace: Subject, bob: User, petra: User) -> None:
+    request = workflow.start(request=asked(grace, "access")[0], staff=bob, by=BY, at=AT)
+    follow = silent(request, "complaint")
+    request.refresh_from_db()
+    assert request.escalated_at == LATE
+    with pytest.raises(Forbidden):
+        workflow.start(request=follow, staff=bob, by=f"staff:{bob.pk}", at=LATE)
+    follow = workflow.start(request=follow, staff=petra, by=THIRD, at=LATE)
+    steps.settle_by_hand(task=follow.tasks.get(), evidence="Late indeed.", by=THIRD, at=LATE)
+    assert workflow.fulfil(request=follow, by=THIRD, at=LATE).status == Status.FULFILLED
+
+
+def test_a_day_that_moves_with_a_wait_is_not_missed(grace: Subject, bob: User) -> None:
+    # since June a complaint comes to us there
+    july = AT.replace(month=7, day=1)
+    request = workflow.start(request=asked(grace, "access", at=july)[0], staff=bob, by=BY, at=july)
+    workflow.await_subject(request=request, by=BY, at=july, words="Which account?")
+    request.refresh_from_db()
+    # nothing has been counted anew meanwhile
+    assert request.due_on < (july + timedelta(days=100)).date()
+    with pytest.raises(Conflict) as said:
+        silent(request, at=july + timedelta(days=100))
+    assert said.value.code == "appeal_not_yet"
+
+
+@pytest.mark.parametrize(
+    ("country", "make", "code"),
+    [
+        ("DE", lambda who: asked(who, "access")[0], "appeal_elsewhere"),
+        ("US-CA", lambda who: asked(who, "access")[0], "appeal_elsewhere"),
+        ("US-VA", verifying, "not_proven"),
+        ("US-VA", lambda who: (asked(who, "access"), asked(who, "access", at=SOON))[1][0], "duplicate"),
+        ("US-VA", lambda who: silent(asked(who, "access")[0]), "wrong_state"),
+        ("US-VA", lambda who: withdrawn(who, User()), "wrong_state"),
+    ],
+)
+def test_silence_cannot_be_appealed_against_where(
+    world: None, country: str, make: Callable[[Subject], Request], code: str
+) -> None:
+    request = make(person("victor", country))
+    much_later = LATE + timedelta(days=200)
+    with pytest.raises(DomainError) as said:
+        silent(Request.objects.get(pk=request.pk), at=much_later)
+    assert said.value.code == code
+    if code != "appeal_elsewhere":
+        assert legal_clock.silence_from(request, at=much_later) is None
 
 
 @pytest.mark.parametrize("right", ["access", "no such right"])
@@ -183,6 +281,13 @@ def test_an_authority_can_have_it_opened_again(refused: Request) -> None:
     with pytest.raises(DomainError) as said:
         workflow.reopen(request=refused, by=BY, at=LATER, words=" ")
     assert said.value.code == "reason_missing"
+
+
+def test_what_was_said_of_another_decision_keeps_none_from_being_opened_again(alice: Subject, bob: User) -> None:
+    first = workflow.start(request=asked(alice, "automated_decision", note="My loan")[0], staff=bob, by=BY, at=AT)
+    workflow.decide(proposal=refusal_of(first), approve=True, by=OTHER, at=SOON)
+    asked(alice, "automated_decision", note="My rent")
+    assert workflow.reopen(request=first, by=BY, at=LATER, words="It was wrong.").status == Status.IN_PROGRESS
 
 
 def test_what_was_asked_again_is_not_opened_again(refused: Request) -> None:

@@ -1,6 +1,5 @@
 """The staff's page of reports: who may read it, what it refuses, and its files."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +9,9 @@ from django.test import Client
 from portal import roles
 from portal.models import User
 from requests_app.models import Request
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 from tests.requests_app.legal_clock.running import unsaved
 
-SignIn = Callable[..., Client]
 PAGE = "/admin/reports/"
 MARCH = "?first=2026-03-01&last=2026-03-31"
 

@@ -1,0 +1,116 @@
+"""Answers that somebody has not fetched yet, and erasures that wait for that.
+
+Whoever is erased loses their sign-in and their key, and with both every answer that lies ready for them. So an erasure
+goes through every place at once, but is not closed while an answer of the same person lies there. It never waits
+longer than the answer is kept, nor beyond its own day: then it is closed, and the answer goes with everything else.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+
+from portal.errors import Conflict
+from requests_app import counting, rulebook
+from requests_app.models import Package, PackageDownload, Request
+from requests_app.packages import releasing
+from requests_app.states import PackageStatus, Right, Status
+
+SETTLES = timedelta(days=1)
+"""How long after the first download an erasure still waits: a large file may break off, and is fetched again."""
+_WITHOUT_ANSWER = (Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What an erasure waits for. It ends on the day `ends_on` at the latest, whatever the person does."""
+
+    packages: tuple[Package, ...]
+    ends_on: date
+    is_fetched: bool
+    """Whether all of it was fetched, and is kept for a day in case that broke off."""
+
+
+def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
+    """What this open erasure waits for, whether it was carried out yet or not; None where nothing keeps it."""
+    if erasure.right != Right.ERASURE or erasure.is_closed or erasure.subject_id is None:
+        return None
+    rule = rulebook.thaw(erasure.terms)
+    if counting.day_of(rule, at) >= erasure.due_on:
+        return None
+    found: dict[Any, datetime] = {one: _lies_until(one) for one in _lying(erasure.subject_id, at)}
+    found = {one: end for one, end in found.items() if end > at}
+    if not found:
+        return None
+    ends_on = min(counting.day_of(rule, max(found.values())), erasure.due_on)
+    return Wait(tuple(found), ends_on, is_fetched=all(one.fetched_at is not None for one in found))
+
+
+def check_can_close(erasure: Request, *, at: datetime) -> None:
+    """Raise Conflict(`answer_not_fetched`) while an answer of the same person lies there; holds them all still.
+
+    The caller has locked the person. Nobody releases, fetches or deletes an answer of theirs until its transaction
+    ends.
+    """
+    theirs = Package.objects.filter(request__subject=erasure.subject_id, deleted_at__isnull=True)
+    # locked first, then looked at: what was released a moment ago counts
+    list(theirs.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    wait = wait_of(erasure, at=at)
+    if wait is not None:
+        raise Conflict(
+            "answer_not_fetched",
+            "A copy of their data lies ready for this person, who has not fetched it yet. This closes by itself once "
+            f"they have it, or say that they need it no longer, and on {wait.ends_on.isoformat()} at the latest.",
+        )
+
+
+def waiting_erasures(*, at: datetime) -> "QuerySet[Request]":
+    """Erasures that cannot be closed yet because of that, and perhaps a few less: whose day is here or near is not
+    among them, since a day begins at another hour in each place."""
+    fetched = PackageDownload.objects.filter(package=OuterRef("pk"), at__lte=at - SETTLES)
+    lying = _ready(at).filter(~Exists(fetched), request__subject=OuterRef("subject"))
+    surely = at.date() + timedelta(days=1)
+    return Request.objects.open().filter(Exists(lying), right=Right.ERASURE, due_on__gt=surely)
+
+
+def erasure_of(request: Request, *, at: datetime) -> tuple[Request, Wait] | None:
+    """The open erasure of the same person that waits for their answers, with what it waits for."""
+    erasures = Request.objects.open().proven().filter(subject=request.subject_id, right=Right.ERASURE)
+    for one in erasures.filter(duplicate_of__isnull=True):
+        wait = wait_of(one, at=at)
+        if wait is not None:
+            return one, wait
+    return None
+
+
+@transaction.atomic
+def let_go(*, request: Request, by: str, at: datetime) -> int:
+    """The person has what they need: delete what lies ready of this request, or all that this erasure waits for.
+
+    Answers how many were deleted. Raises Conflict(`nothing_ready`).
+    """
+    wait = wait_of(request, at=at)
+    mine = wait.packages if wait is not None else _ready(at).filter(request=request)
+    gone = sum(releasing.let_go(package=one, by=by, at=at) for one in mine)
+    if not gone:
+        raise Conflict("nothing_ready", "Nothing lies ready to be deleted; look at it again.")
+    return gone
+
+
+def _ready(at: datetime) -> "QuerySet[Package]":
+    lying = Q(status=PackageStatus.READY, expires_at__gt=at)
+    return Package.objects.filter(lying).exclude(request__status__in=_WITHOUT_ANSWER)
+
+
+def _lying(subject_id: uuid.UUID, at: datetime) -> list[Any]:
+    """The person's, each with the time of its first download."""
+    rows = _ready(at).filter(request__subject=subject_id).select_related("request")
+    return list(rows.annotate(fetched_at=Min("downloads__at")).order_by("pk"))
+
+
+def _lies_until(package: Any) -> datetime:
+    end: datetime = package.expires_at
+    return end if package.fetched_at is None else min(end, package.fetched_at + SETTLES)
