@@ -19,6 +19,9 @@ class ChoiceForm(forms.Form):
 class ReceiptForm(forms.Form):
     """A receipt to be checked: a file, or its text."""
 
+    is_either = True
+    """One of the fields is filled in, so that none of them is called optional."""
+
     file = forms.FileField(
         label=_("The receipt as a file"),
         help_text=_("PDF, JSON or JWS, as you downloaded it."),

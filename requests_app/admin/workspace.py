@@ -3,7 +3,7 @@
 A fixed number of queries, whatever the request has gone through; each part is a table of plain values for its template.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from consents import subjects
 from consents.vocabulary import Scheme
@@ -34,14 +33,13 @@ from requests_app import (
     steps,
     timeline,
 )
-from requests_app.admin import happenings, wording
+from requests_app.admin import happenings, next_steps, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
-from requests_app.models import Proposal, Request, Task, TimelineEntry
-from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
+from requests_app.models import Attachment, Proposal, Request, Task, TimelineEntry
+from requests_app.states import Channel, CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
 
 _WITH_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
-_WAITS_FOR_STAFF = frozenset({PackageStatus.REVIEW, PackageStatus.FAILED})
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,9 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
     """Everything that the page shows."""
     every = offers(request, staff, EVERY)
     tasks = list(request.tasks.select_related("dataset", "system"))
-    proposals, written, answer = list(request.proposals.all()), _written(request, staff, at=at), _answer(request)
+    proposals, attached = list(request.proposals.all()), list(request.attachments.all())
+    written, answer = _written(request, staff, at=at), _answer(request)
+    parts = next_steps.Parts(proposals, tasks, [one for one, _author in written], attached, answer)
     return {
         "one": request,
         "state": wording.state(request),
@@ -78,9 +78,9 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "written": written,
         "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
-        "files": _files(request),
+        "files": _files(attached),
         **answer,
-        "next": _next(request, proposals, tasks, written, answer),
+        "next": next_steps.of(request, staff, parts),
         "unfetched": packages.wait_of(request, at=at),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
@@ -135,7 +135,8 @@ def _asks(request: Request) -> str:
 
 def _came_in(request: Request) -> str:
     through = request.agent.name if request.agent else request.partner
-    words = str(request.get_channel_display())
+    # on people's pages “these” are their own; here they would be staff's
+    words = _("on people's pages") if request.channel == Channel.PAGES else str(request.get_channel_display())
     return f"{words} ({through})" if through else words
 
 
@@ -207,31 +208,6 @@ def _answer(request: Request) -> dict[str, Any]:
     return {"package": package, "answer": address, "answer_label": words.get(status, _("See how far it is"))}
 
 
-def _next(
-    request: Request,
-    proposals: Iterable[Proposal],
-    tasks: Iterable[Task],
-    written: Iterable[tuple[messages.Shown, str]],
-    answer: Mapping[str, Any],
-) -> list[tuple[str, str]]:
-    """What waits for somebody of the staff, and where on the page it is."""
-    by_hand = sum(one.status == TaskStatus.OPEN and one.kind == TaskKind.MANUAL for one in tasks)
-    unread = sum(one.is_new and not one.is_from_staff for one, _author in written)
-    found = []
-    if any(one.is_approved is None for one in proposals):
-        found.append((_("Decide what a colleague has proposed"), "#proposals"))
-    if unread:
-        words = ngettext("Read the new message", "Read the %(count)d new messages", unread)
-        found.append((words % {"count": unread}, "#messages"))
-    # while a refusal is decided, nobody works for nothing
-    if by_hand and request.status != Status.IN_REVIEW:
-        words = ngettext("Do the task that is done by hand", "Do the %(count)d tasks that are done by hand", by_hand)
-        found.append((words % {"count": by_hand}, "#tasks"))
-    if answer["package"] and answer["package"].status in _WAITS_FOR_STAFF:
-        found.append((_("The answer package: %s") % answer["answer_label"].lower(), answer["answer"]))
-    return found
-
-
 def _tasks(request: Request, staff: User, tasks: Iterable[Task], stops: dict[Any, journeys.Stop]) -> list[Row]:
     kinds = {TaskStatus.DONE: "success", TaskStatus.EXEMPTED: "info", TaskStatus.OPEN: "warning"}
     rows = []
@@ -296,7 +272,7 @@ def _part_buttons(request: Request, staff: User, names: Iterable[str], of: Any) 
     return tuple((str(one.label), _address(request, one.name, of)) for one in deeds if staff.has_perm(one.permission))
 
 
-def _files(request: Request) -> list[Row]:
+def _files(attached: Iterable[Attachment]) -> list[Row]:
     return [
         Row(
             kind="default" if one.deleted_at else "info",
@@ -307,7 +283,7 @@ def _files(request: Request) -> list[Row]:
             if one.deleted_at
             else ((_("Download"), reverse("admin:requests_app_attachment_download", args=[one.pk])),),
         )
-        for one in request.attachments.all()
+        for one in attached
     ]
 
 

@@ -88,6 +88,15 @@ def test_each_role_sees_only_numbers_whose_lists_it_may_open(
     assert {link: browser.get(link).status_code for link in links} == dict.fromkeys(links, 200)
 
 
+@pytest.mark.parametrize(
+    ("role", "says"), [(ADMINISTRATOR, "Your role works with accounts"), (None, "You have no role yet"), (AGENT, "")]
+)
+def test_who_has_no_numbers_is_told_why(world: None, signed_in: SignIn, role: str | None, says: str) -> None:
+    page = signed_in(staff_member("nemo", role)).get("/admin/").content.decode()
+    told = {one for one in ("Your role works with accounts", "You have no role yet") if one in page}
+    assert told == ({says} if says else set())
+
+
 def test_the_last_thirty_days_are_drawn_and_said(alice: Subject, petra: User, signed_in: SignIn) -> None:
     asked(alice, "erasure", at=clock.now())
     answer = signed_in(petra).get("/admin/")

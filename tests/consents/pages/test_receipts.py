@@ -196,3 +196,7 @@ def test_the_pages_are_light_and_take_few_queries(alice: Subject, signed_in: Sig
     with CaptureQueriesContext(connection) as asked:
         assert Client().get("/verify/").status_code == 200
     assert len(asked) == 0
+
+
+def test_of_two_ways_to_bring_a_receipt_none_is_called_optional(db: None) -> None:
+    assert "(optional)" not in Client().get("/verify/").content.decode()

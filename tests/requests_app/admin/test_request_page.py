@@ -1,5 +1,7 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
+import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,21 @@ from consents.models import LedgerEvent, Subject
 from portal import actors, clock
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from requests_app import messages, packages
+from requests_app import attachments, messages, packages
 from requests_app.models import Request
-from requests_app.states import Status
+from requests_app.states import FileUse, Status
 from tests.conftest import AT, BY, SignIn, person, staff_member
-from tests.requests_app.asking import IN_STATE, SOON, asked, carried_out, received, refusal_of, started, system
+from tests.requests_app.asking import (
+    IN_STATE,
+    SOON,
+    asked,
+    carried_out,
+    received,
+    refusal_of,
+    started,
+    system,
+    verifying,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,6 +234,25 @@ def test_tasks_by_hand_are_next_but_not_while_a_refusal_is_decided(
     assert next_of(signed_in(bob), request) == ["Do the task that is done by hand"]
     proposed = refusal_of(started(person("grace"), bob)).request
     assert next_of(signed_in(petra), proposed) == ["Decide what a colleague has proposed"]
+    # an agent decides nothing
+    assert next_of(signed_in(bob), proposed) == ["A colleague has to decide what is proposed"]
+
+
+def test_nobody_is_sent_to_decide_what_they_proposed(alice: Subject, petra: User, signed_in: SignIn) -> None:
+    own = refusal_of(started(alice, petra), by=actors.staff(petra.pk)).request
+    assert next_of(signed_in(petra), own) == ["A colleague has to decide what is proposed"]
+
+
+def test_evidence_of_identity_is_next_while_it_is_waited_for(
+    alice: Subject, bob: User, signed_in: SignIn, settings: Any, tmp_path: Path
+) -> None:
+    settings.FILES_DIR = tmp_path
+    request, browser = verifying(alice), signed_in(bob)
+    assert next_of(browser, request) == []
+    passport = io.BytesIO(b"%PDF-1.4\n%%EOF\n")
+    by = actors.subject(alice.pk)
+    attachments.add(request=request, use=FileUse.IDENTITY, stream=passport, name="passport.pdf", by=by, at=SOON)
+    assert next_of(browser, request) == ["Look at the evidence of identity that came, and decide the proof"]
 
 
 def test_who_decides_sees_what_they_decide(alice: Subject, bob: User, petra: User, signed_in: SignIn) -> None:
