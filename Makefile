@@ -68,8 +68,10 @@ journeys: .venv/.installed ## run the tests with real processes, browsers and fa
 	@.ci/browser >.venv/.chromium
 	$(say) "looking for a Java for the tests of Apache Spark"
 	@.ci/java >.venv/.java
+	$(say) "looking for a ClamAV for the tests of the virus scanner"
+	@.ci/clamd >.venv/.clamd
 	$(say) "pytest: journeys, browser and faults, one at a time (several minutes)"
-	@export HEED_CHROMIUM="$$(cat .venv/.chromium)"; java="$$(cat .venv/.java)"; \
+	@export HEED_CHROMIUM="$$(cat .venv/.chromium)" HEED_CLAMD="$$(cat .venv/.clamd)"; java="$$(cat .venv/.java)"; \
 		if [ -n "$$java" ]; then export JAVA_HOME="$$java"; fi; $(BIN)/pytest -m "$(ALONE)"
 
 bench: .venv/.installed ## measure, with a floor in the same run; ONLY=name, FULL=1 for full size, RECORD=1 to keep

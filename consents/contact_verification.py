@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from uuid_utils.compat import uuid7
 
-from consents import jurisdictions, ledger, purposes, subjects
+from consents import amendments, jurisdictions, ledger, purposes, subjects
 from consents.ledger import Origin, Scope
 from consents.models import ContactVerification, LedgerEvent, Subject
 from consents.subjects import Name, Newcomer
@@ -203,7 +203,7 @@ def _carry_out(verification_id: uuid.UUID, at: datetime) -> list[LedgerEvent]:
     subject = subjects.find(wanted) or subjects.register(
         newcomer=Newcomer((wanted,), wish.jurisdiction, wish.locale, wish.is_minor), by=actors.SYSTEM, at=at
     )
-    subjects.mark_verified(subject=subject, named=wanted, at=at)
+    amendments.mark_verified(subject=subject, named=wanted, at=at)
     return _record(subject, wish, at, evidence=_evidence(wish, waiting, at))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 
 from consents import decisions, purposes, usage_statements
-from consents.decisions import Decision, Question
+from consents.evaluation import Decision, Question
 from consents.models import Purpose, Subject
 
 PURPOSES = {usage_statements.TRAIN_AI: "ai-training", usage_statements.SEARCH: "search"}

@@ -30,6 +30,7 @@ _OPEN = (Letter.State.PENDING, Letter.State.SENDING)
 State = NoticeDelivery.State
 Clock = Callable[[], datetime]
 
+# a round that was paused is given back as it is: without the last line it would be claimed again and again
 _CLAIM = """
 UPDATE consents_letter AS mine
    SET token = %(token)s, next_try_at = %(until)s
@@ -38,6 +39,7 @@ UPDATE consents_letter AS mine
          ORDER BY next_try_at LIMIT %(limit)s
            FOR UPDATE SKIP LOCKED) AS due
  WHERE mine.id = due.id
+   AND EXISTS (SELECT FROM consents_noticedelivery WHERE id = %(delivery)s AND state = 'running')
 RETURNING mine.id
 """
 # whoever took the batch over meanwhile has another token; whoever paused the round is heard between two letters

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from consents import jurisdictions, subjects
+from consents import amendments, jurisdictions, subjects
 from consents.models import Identifier
 from consents.subjects import Newcomer
 from consents.vocabulary import Scheme
@@ -66,12 +66,12 @@ def _link(batch: list[Newcomer], *, by: str, at: datetime) -> None:
     for identifier in without_account.select_related("subject"):
         newcomer = by_contact[bytes(identifier.fingerprint)]
         try:
-            subjects.link(subject=identifier.subject, names=newcomer.names, by=by, at=at)
+            amendments.link(subject=identifier.subject, names=newcomer.names, by=by, at=at)
         except Conflict:
             # the account is somebody else's, or was an erased person's: both stay as they are
             continue
         minor = True if newcomer.is_minor else None
-        subjects.amend(subject=identifier.subject, jurisdiction=newcomer.jurisdiction, is_minor=minor, by=by, at=at)
+        amendments.amend(subject=identifier.subject, jurisdiction=newcomer.jurisdiction, is_minor=minor, by=by, at=at)
 
 
 def _newcomers(rows: "csv.DictReader[str]", name: str) -> Iterator[Newcomer]:

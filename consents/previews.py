@@ -15,8 +15,8 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from consents import decisions, holds, jurisdictions, purposes, regime, rules
-from consents.decisions import Question
+from consents import decisions, evaluation, holds, jurisdictions, purposes, regime, rules
+from consents.evaluation import Question
 from consents.holds import HoldScope
 from consents.models import Hold, Preference, Purpose, Rule, Subject
 from consents.regime import Regime
@@ -140,8 +140,8 @@ def _compare(people: "QuerySet[Subject]", standing: Regime, proposed: Regime, qu
     for subject, said, size in _all(people, question, standing.at):
         country = subject.jurisdiction.partition("-")[0]
         everyone[country] += size
-        now = decisions.evaluate(subject, said, standing, question).allow
-        then = decisions.evaluate(subject, said, proposed, question).allow
+        now = evaluation.evaluate(subject, said, standing, question).allow
+        then = evaluation.evaluate(subject, said, proposed, question).allow
         if now != then:
             turned[country, then] += size
     return tuple(

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from consents import decisions
+from consents import evaluation
 
 STOPPED_BY_SIGNAL = gettext_lazy("Your browser sends an opt-out signal, which counts as a no here.")
 
@@ -24,12 +24,12 @@ _ALSO_TOLD = frozenset({"stale_consent", "hold_on_span"})
 """Steps that did not decide and still matter to a person."""
 
 
-def told(decision: decisions.Decision) -> list[str]:
+def told(decision: evaluation.Decision) -> list[str]:
     """What decided, and what else matters to the person, in the reader's language."""
     return [text(one) for one in decision.reasons if one.effect != "passed" or one.code in _ALSO_TOLD]
 
 
-def text(reason: decisions.Reason) -> str:
+def text(reason: evaluation.Reason) -> str:
     """A reason in the reader's language."""
     if reason.code == "own_choice":
         return _("You said yes.") if reason.effect == "allow" else _("You said no.")

@@ -60,11 +60,6 @@ class Regime:
             if not hold.jurisdictions or any(jurisdictions.covers(one, jurisdiction) for one in hold.jurisdictions):
                 yield hold
 
-    def hold_for(self, jurisdiction: str, recipient: str, *, created_at: datetime | None = None) -> Hold | None:
-        """The first hold that pauses data made at `created_at`; without it, the first that pauses all data."""
-        holds = self.holds_for(jurisdiction, recipient)
-        return next((hold for hold in holds if pauses(hold, created_at=created_at)), None)
-
     def notice_over(self, rule: Rule) -> bool:
         """Whether people were told, and the rule's days since then are over (or it needs no notice).
 

@@ -1,4 +1,4 @@
-"""People: registering, finding, linking to an account, forgetting."""
+"""People: registering, finding, their account, forgetting. What changes meanwhile is in `amendments`."""
 
 import re
 import unicodedata
@@ -12,10 +12,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from uuid_utils.compat import uuid7
 
-from consents import jurisdictions, ledger
-from consents.models import ContactVerification, Identifier, LedgerEvent, Subject, Suppressed
+from consents import jurisdictions, ledger, personal_keys
+from consents.models import ContactVerification, Identifier, Subject, Suppressed
 from consents.vocabulary import CONTACT_SCHEMES, Kind, Scheme
-from portal import actors, audit, crypto, sessions
+from portal import audit, crypto, sessions
 from portal.errors import Conflict, DomainError, NotFound
 from portal.models import User
 
@@ -147,7 +147,7 @@ def register(*, newcomer: Newcomer, by: str, at: datetime) -> Subject:
     """
     subjects = register_many(newcomers=[newcomer], by=by, at=at)
     if not subjects:
-        if _suppressed(newcomer.names):
+        if suppressed(newcomer.names):
             raise Conflict("suppressed", "This person asked to be forgotten and is not taken in again.")
         raise Conflict("identifier_taken", "Somebody is already registered by this identifier.")
     return subjects[0]
@@ -160,7 +160,7 @@ def register_many(*, newcomers: Sequence[Newcomer], by: str, at: datetime) -> li
     Raises UnknownJurisdiction, and Conflict when somebody else registers one of them at this very moment.
     """
     every_name = [one for newcomer in newcomers for one in newcomer.names]
-    taken = _taken(every_name) | _suppressed(every_name)
+    taken = _taken(every_name) | suppressed(every_name)
     fresh: list[tuple[Subject, Newcomer]] = []
     for newcomer in newcomers:
         if not newcomer.names or not taken.isdisjoint(newcomer.names):
@@ -200,7 +200,7 @@ def account_of(subject: Subject, *, at: datetime) -> User:
 def contact(subject: Subject, scheme: str = Scheme.EMAIL) -> str | None:
     """The person's address, opened for sending; None when there is none or they were erased."""
     identifier = subject.identifiers.select_related("subject").filter(scheme=scheme).first()
-    return _opened(identifier) if identifier else None
+    return personal_keys.opened(identifier) if identifier else None
 
 
 def values(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[uuid.UUID, str]:
@@ -216,106 +216,14 @@ def values(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[uuid.UUID, 
 def keys(subject_ids: Iterable[uuid.UUID], *, scheme: str) -> dict[str, uuid.UUID]:
     """Every name of these people in `scheme`, and whose it is, the oldest first."""
     rows = Identifier.objects.filter(subject_id__in=list(subject_ids), scheme=scheme).select_related("subject")
-    opened = ((row.value or _opened(row), row.subject_id) for row in rows.order_by("pk"))
+    opened = ((row.value or personal_keys.opened(row), row.subject_id) for row in rows.order_by("pk"))
     return {value: subject_id for value, subject_id in opened if value is not None}
-
-
-def seal(subject: Subject, text: str, *, context: str) -> bytes:
-    """Seal something about this person under their own key. Raises Conflict(`erased`)."""
-    if subject.wrapped_key is None:
-        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
-    return crypto.seal_for(subject.wrapped_key, text, subject_id=str(subject.pk), context=context.encode())
-
-
-def unseal(subject: Subject, sealed: crypto.Sealed, *, context: str) -> str | None:
-    """Open what `seal` made; None once the person was erased.
-
-    The key is read afresh: whoever loaded the person before the erasure has lost it with everybody else.
-    """
-    return unseal_all(subject, [(sealed, context)])[0]
-
-
-def unseal_all(subject: Subject, values: Sequence[tuple[crypto.Sealed, str]]) -> list[str | None]:
-    """The same for several values, each with its context: the key is read once."""
-    wrapped = Subject.objects.filter(pk=subject.pk).values_list("wrapped_key", flat=True).first()
-    if wrapped is None:
-        return [None for _ in values]
-    pk = str(subject.pk)
-    return [crypto.unseal_for(wrapped, one, subject_id=pk, context=context.encode()) for one, context in values]
 
 
 def name_of(identifier: Identifier) -> Name | None:
     """The name behind an identifier, opened; None once the person was erased. Raises CryptoError."""
-    value = _opened(identifier)
+    value = personal_keys.opened(identifier)
     return None if value is None else Name(identifier.scheme, value)
-
-
-@transaction.atomic
-def amend(
-    *, subject: Subject, jurisdiction: str | None = None, is_minor: bool | None = None, by: str, at: datetime
-) -> LedgerEvent | None:
-    """Correct where a person lives or whether they are a minor; the log keeps what was (GDPR Art. 16).
-
-    Answers None when nothing differs. Raises UnknownJurisdiction, Conflict(`erased`).
-    """
-    locked = _living(subject)
-    place = locked.jurisdiction if jurisdiction is None else jurisdictions.check(jurisdiction)
-    minor = locked.is_minor if is_minor is None else is_minor
-    was: dict[str, object] = {}
-    if place != locked.jurisdiction:
-        was["jurisdiction"] = locked.jurisdiction
-    if minor != locked.is_minor:
-        was["is_minor"] = locked.is_minor
-    if not was:
-        return None
-    for changed in (locked, subject):
-        changed.jurisdiction, changed.is_minor = place, minor
-        # never backwards: a slower clock must not hide that a faster one wrote something
-        changed.amended_at = max(at, locked.amended_at or at)
-    locked.save(update_fields=["jurisdiction", "is_minor", "amended_at"])
-    event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"was": was})
-    audit.record(at=at, by=by, action="subject.amend", of=("subject", locked.pk), details={"changed": sorted(was)})
-    return event
-
-
-@transaction.atomic
-def link(*, subject: Subject, names: Sequence[Name], by: str, at: datetime) -> LedgerEvent | None:
-    """Let a person be found by further names; those they have already are left. Answers None when none is new.
-
-    Raises Conflict(`erased` | `suppressed` | `identifier_taken`).
-    """
-    locked = _living(subject)
-    owners = {one: find(one) for one in names}
-    if any(owner is not None and owner.pk != locked.pk for owner in owners.values()):
-        raise Conflict("identifier_taken", "Somebody else is registered by this identifier.")
-    # second: of whoever is forgotten right now, the name is found or else its fingerprint
-    if _suppressed(names):
-        raise Conflict("suppressed", "This name belonged to a person who asked to be forgotten.")
-    fresh = [one for one, owner in owners.items() if owner is None]
-    if not fresh:
-        return None
-    try:
-        with transaction.atomic():
-            Identifier.objects.bulk_create([_identifier(locked, one) for one in fresh])
-    except IntegrityError as error:
-        raise Conflict("identifier_taken", "One of these names was taken just now; try again.") from error
-    schemes = sorted(one.scheme for one in fresh)
-    event = ledger.append(kind=Kind.AMENDMENT, by=by, at=at, subject=locked, details={"linked": schemes})
-    audit.record(at=at, by=by, action="subject.link", of=("subject", locked.pk), details={"schemes": schemes})
-    return event
-
-
-def mark_verified(*, subject: Subject, named: Name, at: datetime) -> None:
-    """The person has shown that this address is theirs, within the caller's transaction."""
-    mine = Identifier.objects.filter(subject=subject, scheme=named.scheme, fingerprint__in=named.fingerprints)
-    if mine.filter(verified_at__isnull=True).update(verified_at=at):
-        audit.record(
-            at=at,
-            by=actors.subject(subject.pk),
-            action="identifier.verify",
-            of=("subject", subject.pk),
-            details={"scheme": named.scheme},
-        )
 
 
 @transaction.atomic
@@ -346,12 +254,21 @@ def forget(*, subject: Subject, by: str, at: datetime) -> None:
     audit.record(at=at, by=by, action="subject.forget", of=("subject", locked.pk))
 
 
-def _living(subject: Subject) -> Subject:
-    """The person, locked. Raises Conflict(`erased`)."""
-    locked = Subject.objects.select_for_update().get(pk=subject.pk)
-    if locked.erased_at is not None:
-        raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
-    return locked
+def identifier_of(subject: Subject, one: Name) -> Identifier:
+    """What lets this person be found by the name; not stored yet. Raises Conflict(`erased`)."""
+    identifier = Identifier(
+        subject=subject, scheme=one.scheme, fingerprint=one.fingerprint, index_key=crypto.current_index_key()
+    )
+    if one.is_contact:
+        identifier.sealed = personal_keys.seal(subject, one.value, context=one.scheme)
+    else:
+        identifier.value = one.value
+    return identifier
+
+
+def suppressed(names: Sequence[Name]) -> set[Name]:
+    """Those of the names that belonged to people who were erased."""
+    return _among(names, Suppressed.objects.values_list("scheme", "fingerprint"))
 
 
 def _subject(newcomer: Newcomer, at: datetime) -> Subject:
@@ -364,17 +281,6 @@ def _subject(newcomer: Newcomer, at: datetime) -> Subject:
         wrapped_key=crypto.new_subject_key(subject_id=str(subject_id)),
         registered_at=at,
     )
-
-
-def _identifier(subject: Subject, one: Name) -> Identifier:
-    identifier = Identifier(
-        subject=subject, scheme=one.scheme, fingerprint=one.fingerprint, index_key=crypto.current_index_key()
-    )
-    if one.is_contact:
-        identifier.sealed = seal(subject, one.value, context=one.scheme)
-    else:
-        identifier.value = one.value
-    return identifier
 
 
 def _suppression(identifier: Identifier, at: datetime) -> Suppressed:
@@ -399,15 +305,8 @@ def _named(identifier: Identifier) -> Name | None:
         return None
 
 
-def _opened(identifier: Identifier) -> str | None:
-    wrapped, sealed = identifier.subject.wrapped_key, identifier.sealed
-    if wrapped is None or sealed is None:
-        return identifier.value
-    return crypto.unseal_for(wrapped, sealed, subject_id=str(identifier.subject_id), context=identifier.scheme.encode())
-
-
 def _insert(fresh: Sequence[tuple[Subject, Newcomer]]) -> None:
-    identifiers = [_identifier(subject, one) for subject, newcomer in fresh for one in newcomer.names]
+    identifiers = [identifier_of(subject, one) for subject, newcomer in fresh for one in newcomer.names]
     try:
         with transaction.atomic():
             Subject.objects.bulk_create([subject for subject, _ in fresh], batch_size=2_000)
@@ -418,10 +317,6 @@ def _insert(fresh: Sequence[tuple[Subject, Newcomer]]) -> None:
 
 def _taken(names: Sequence[Name]) -> set[Name]:
     return _among(names, Identifier.objects.values_list("scheme", "fingerprint"))
-
-
-def _suppressed(names: Sequence[Name]) -> set[Name]:
-    return _among(names, Suppressed.objects.values_list("scheme", "fingerprint"))
 
 
 def _among(names: Sequence[Name], rows: "QuerySet[Any, tuple[str, Any]]") -> set[Name]:

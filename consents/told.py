@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 from django.db import connection
@@ -97,6 +97,22 @@ SELECT coalesce(json_agg(event), '[]') FROM (
    WHERE subject_id = ANY(%(subjects)s)
      AND (kind = '{Kind.CHOICE}' AND purpose = ANY(%(purposes)s) AND recorded_at <= %(at)s
           OR kind = '{Kind.AMENDMENT}' AND recorded_at > %(at)s)) AS event)::text"""  # noqa: S608 -- constants
+
+
+class _Event(TypedDict):
+    """An entry of the ledger as `_EVENTS` tells it: ids and times as text."""
+
+    id: str
+    subject_id: str
+    kind: str
+    action: str
+    purpose: str
+    recipient: str
+    category: str
+    occurred_at: str
+    recorded_at: str
+    details: dict[str, Any]
+    transaction_id: int
 
 
 # With `now`, `at` is what the asker's clock shows. What another machine, whose clock is ahead, has committed was
@@ -191,19 +207,19 @@ def _was_otherwise(one: Person, said: Iterable[Held], at: datetime) -> bool:
 
 def _more(
     *, book: bool, people: Sequence[Person], purposes: Sequence[str], at: datetime
-) -> tuple[Book | None, dict[uuid.UUID, list[dict[str, Any]]]]:
+) -> tuple[Book | None, dict[uuid.UUID, list[_Event]]]:
     """The rulebook, the people's events, or both, in one statement."""
     wanted = f"SELECT {regime.BOOK if book else 'NULL'}, {_EVENTS if people else 'NULL'}"
     with connection.cursor() as cursor:
         cursor.execute(wanted, {"subjects": [one.pk for one in people], "purposes": list(purposes), "at": at})
         written, events = cursor.fetchone()
-    by_person: dict[uuid.UUID, list[dict[str, Any]]] = defaultdict(list)
+    by_person: dict[uuid.UUID, list[_Event]] = defaultdict(list)
     for event in orjson.loads(events or "[]"):
         by_person[uuid.UUID(event["subject_id"])].append(event)
     return regime.take_in(written) if written else None, by_person
 
 
-def _replayed(one: Person, events: Iterable[dict[str, Any]], at: datetime) -> tuple[Person, list[Held]]:
+def _replayed(one: Person, events: Iterable[_Event], at: datetime) -> tuple[Person, list[Held]]:
     """Who the person was at `at`, and what they had said, out of the ledger."""
     latest: dict[tuple[str, ...], tuple[tuple[object, ...], Held]] = {}
     corrected = []
@@ -221,7 +237,7 @@ def _replayed(one: Person, events: Iterable[dict[str, Any]], at: datetime) -> tu
     return _as_of(one, corrected), [held for _, held in latest.values()]
 
 
-def _as_of(one: Person, corrected: list[dict[str, Any]]) -> Person:
+def _as_of(one: Person, corrected: Sequence[_Event]) -> Person:
     """The person before these corrections: each tells what was."""
     for event in sorted(corrected, key=lambda event: (event["transaction_id"], event["id"]), reverse=True):
         was = event["details"].get("was", {})

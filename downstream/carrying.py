@@ -5,13 +5,14 @@ still due and a dataset that is whole; the next holder finds out from the unit's
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
 
 from downstream import arrivals, leases, leaving, naming, registry, settling
-from downstream.connectors.base import Connector, ConnectorError, Manifest, StagedUnit, Verification
+from downstream.connectors.base import Connector, ConnectorError, Manifest, Spans, StagedUnit, Verification
 from downstream.leases import Lease
 from downstream.models import Propagation, Unit
 from downstream.propagation_states import UnitStatus
@@ -35,19 +36,12 @@ def work(lease: Lease, clock: registry.Clock) -> None:
         Propagation.objects.filter(pk=propagation.pk, fencing_token=lease.token).update(
             digest_before=propagation.digest_before
         )
-    token = f"{propagation.pk.hex[-12:]}-{lease.token}"
-    for finding, staged in connector.stage_each(connector.find(keys, spans), keys, spans, token=token):
+    for finding, staged in connector.stage_each(connector.find(keys, spans), keys, spans, token=_token(lease)):
         rows: Counter[str] = Counter()
         for key, count in finding.rows_per_key.items():
             rows[str(named.get(key, Unit.ERASED))] += count
         _swap_in(lease, connector, staged, rows, clock)
-    verification = connector.verify(keys, spans)
-    if verification.rows_found:
-        raise ConnectorError(
-            "rows_came_back",
-            "Looking again found rows that were written meanwhile; trying again.",
-            permanent=False,
-        )
+    verification = _looked_again(connector, keys, spans)
     # once more, for what a holder without its lease did meanwhile
     _resume(lease, propagation, connector, clock)
     if looked and looked.failures:
@@ -63,6 +57,19 @@ def work(lease: Lease, clock: registry.Clock) -> None:
         at=clock(),
     )
     reach("settle.after")
+
+
+def _token(lease: Lease) -> str:
+    return f"{lease.propagation_id.hex[-12:]}-{lease.token}"
+
+
+def _looked_again(connector: Connector, keys: Collection[str], spans: Spans) -> Verification:
+    verification = connector.verify(keys, spans)
+    if verification.rows_found:
+        raise ConnectorError(
+            "rows_came_back", "Looking again found rows that were written meanwhile; trying again.", permanent=False
+        )
+    return verification
 
 
 def _manifest(connector: Connector, verification: Verification) -> Manifest:

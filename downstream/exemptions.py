@@ -89,11 +89,6 @@ def end(*, exemption: Exemption, reason: str, by: str, at: datetime) -> None:
     audit.record(at=at, by=by, action="exemption.end", of=("exemption", exemption.pk), details=details)
 
 
-def is_exempt(*, dataset: Dataset, subject_id: uuid.UUID) -> bool:
-    """Whether the dataset keeps this person's rows when they are erased."""
-    return _in_force(dataset, subject_id).exists()
-
-
 def _in_force(dataset: Dataset, subject_id: uuid.UUID) -> "QuerySet[Exemption]":
     return Exemption.objects.in_force().filter(dataset=dataset, subject_id=subject_id)
 

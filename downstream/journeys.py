@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet, Sum
 
 from consents import holds, jurisdictions, notice_turns, purposes, rules
-from consents.decisions import Decision
+from consents.evaluation import Decision
 from consents.models import LedgerEvent, Preference, Subject
 from consents.vocabulary import EVERY, Action, Kind, Slot
 from downstream import purging, registry

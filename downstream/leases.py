@@ -3,23 +3,20 @@
 The database's clock alone counts, so that workers' clocks may differ.
 """
 
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from downstream.models import Propagation
 from downstream.propagation_states import DUE, OPEN, PURGE_DUE, Purge, Status
-
-
-class LeaseLost(Exception):
-    """Somebody else holds a newer token; whoever sees this stops at once and writes nothing."""
+from portal import leases
+from portal.leases import LeaseLost
 
 
 @dataclass(frozen=True)
@@ -127,29 +124,6 @@ def lock(lease: Lease) -> Propagation:
         raise LeaseLost(str(lease.propagation_id)) from error
 
 
-@contextmanager
-def heartbeat(lease: Lease) -> Iterator[None]:
+def heartbeat(lease: Lease) -> AbstractContextManager[None]:
     """Keep the lease alive from a thread of its own while long work goes on."""
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(lease, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=5)
-
-
-def _beat(lease: Lease, done: threading.Event) -> None:
-    try:
-        while not done.wait(settings.LEASE.total_seconds() / 3):
-            try:
-                extend(lease)
-            except LeaseLost:
-                # the worker learns of it at its next fence
-                return
-            except DatabaseError:
-                # a connection that broke: the next beat takes a new one
-                connection.close()
-    finally:
-        connection.close()
+    return leases.heartbeat(partial(extend, lease))

@@ -7,7 +7,7 @@ from itertools import islice
 
 from django.db.models import Max, Q, QuerySet
 
-from consents import decisions, holds, log
+from consents import decisions, evaluation, holds, log
 from consents.models import LedgerEvent, Position, Subject
 from consents.vocabulary import ANYWHERE, Kind
 from downstream.connectors.base import Part, Span, Spans
@@ -59,7 +59,7 @@ def being_erased() -> "QuerySet[LedgerEvent, uuid.UUID]":
 def _going(dataset: Dataset, candidates: "QuerySet[Subject]", *, erased: set[uuid.UUID], at: datetime) -> Going:
     denied = set(erased)
     for purpose in dataset.purposes:
-        question = decisions.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
+        question = evaluation.Question(purpose, recipient=dataset.owner_id, category=dataset.category)
         each = candidates.iterator(chunk_size=5_000)
         # now: what somebody said in the meantime is in the stretch that comes next, and may as well count here
         answers = decisions.decide_each(subjects=each, question=question, at=at, now=True)

@@ -31,11 +31,12 @@ from downstream import (
     versions,
 )
 from downstream.connectors.base import ConnectorError
-from downstream.leases import Lease, LeaseLost
+from downstream.leases import Lease
 from downstream.models import Dataset, Exemption, Propagation, Target
 from downstream.propagation_states import DUE, Status
 from portal import actors, audit
 from portal.errors import Conflict
+from portal.leases import LeaseLost
 
 logger = structlog.get_logger(__name__)
 

@@ -19,12 +19,13 @@ from django.db.models.expressions import Combinable
 from downstream import leases, naming, registry, retry
 from downstream.connectors.base import WHOLE, Connector, ConnectorError, Residue, Trace
 from downstream.failures import of_unexpected
-from downstream.leases import Lease, LeaseLost
+from downstream.leases import Lease
 from downstream.models import Dataset, Exemption, Propagation, PurgeReceipt, Target, Unit
 from downstream.propagation_states import PURGE_DUE, Purge, UnitStatus
 from portal import actors, audit
 from portal.errors import Conflict, DomainError
 from portal.fault_points import reach
+from portal.leases import LeaseLost
 
 logger = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from consents import bulk_names, subjects
 from consents.bulk_decisions import denying
 from consents.bulk_decisions.denying import Denying
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Hold, Subject
 from consents.told import is_within
 from consents.vocabulary import CONTACT_SCHEMES

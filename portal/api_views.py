@@ -1,11 +1,17 @@
 """Bases of the API's views and messages."""
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from portal import idempotency
 
 
 class OneFormat(DefaultContentNegotiation):
@@ -34,6 +40,23 @@ class PartnerView(APIView):
             for name, value in throttle.fields().items():
                 final[name] = value
         return final
+
+
+def answered_once(
+    request: Request, *, client: str, asked: Any = None, at: datetime, act: Callable[[], idempotency.Answer]
+) -> Response:
+    """What `act` answers, or the first answer where `client` sent this Idempotency-Key before; a header says which.
+
+    `asked` is what must be the same in a repetition, where that is more than the body. Raises IdempotencyError.
+    """
+    (status, body), repeated = idempotency.once(
+        client=client,
+        key=request.headers.get("Idempotency-Key"),
+        request=request.data if asked is None else asked,
+        at=at,
+        act=act,
+    )
+    return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 
 @cache

@@ -4,6 +4,11 @@ Domain modules raise subclasses beside the function that raises them; `portal.pr
 them into RFC 9457 answers, pages into form errors, commands into `CommandError`.
 """
 
+from collections.abc import Callable
+from typing import ParamSpec
+
+P = ParamSpec("P")
+
 
 class DomainError(Exception):
     """Something was asked that cannot be done.
@@ -33,3 +38,16 @@ class Conflict(DomainError):
 
 class TooLarge(DomainError):
     """More than is looked at."""
+
+
+def twin(check: Callable[P, None]) -> Callable[P, bool]:
+    """The boolean twin `can_x` of a `check_can_x`, for whoever only shows what is possible."""
+
+    def can(*args: P.args, **kwargs: P.kwargs) -> bool:
+        try:
+            check(*args, **kwargs)
+        except DomainError:
+            return False
+        return True
+
+    return can

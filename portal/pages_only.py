@@ -1,7 +1,7 @@
 """Middleware that people's and staff's pages need and the API does not: sessions, languages, forms, page headers.
 
-A call of a partner or an agent carries a token and wants JSON, so below `/api/` and `/drp/` these step aside. They are
-subclasses, because Django and the admin look for the originals by class.
+A call of a partner, an agent or a controller carries a token and wants JSON, so below `/api/`, `/drp/` and `/opendsr/`
+these step aside. They are subclasses, because Django and the admin look for the originals by class.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 PREFIX = "/api/v1/"
-_CALLS = (PREFIX, "/drp/v1/")
+_CALLS = (PREFIX, "/drp/v1/", "/opendsr/")
 _BROWSED = ("/api/v1/docs/", "/api/v1/schema/")
 
 

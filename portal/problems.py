@@ -92,4 +92,6 @@ def _flatten(detail: Any, prefix: str = "") -> list[dict[str, str]]:
         ]
     if isinstance(detail, list):
         return [row for inner in detail for row in _flatten(inner, prefix)]
-    return [{"field": prefix or "body", "code": str(getattr(detail, "code", "invalid")), "detail": str(detail)}]
+    # what was sent is quoted, and may hold half of a surrogate pair, which no answer can
+    field, told = (text.encode(errors="replace").decode() for text in (prefix or "body", str(detail)))
+    return [{"field": field, "code": str(getattr(detail, "code", "invalid")), "detail": told}]

@@ -40,11 +40,12 @@ class _Window:
 
 
 _windows: dict[str, _Window] = {}
+_now = time.time
 
 
-def count(key: str, *, limit: int, window: int, now: float | None = None) -> Count:
-    """Count one call against `limit` calls in `window` seconds. `now` is in seconds since the epoch."""
-    now = time.time() if now is None else now
+def count(key: str, *, limit: int, window: int) -> Count:
+    """Count one call against `limit` calls in `window` seconds."""
+    now = _now()
     number, into = divmod(now, window)
     mine = _window(key, int(number))
     with mine.lock:

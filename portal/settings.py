@@ -9,15 +9,14 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
-import structlog
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from portal import crypto, embedded, local_secrets, signing
+from portal import beat_schedule, crypto, embedded, local_secrets, logs, signing, staff_theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -89,7 +88,14 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "max_size": env.int("HEED_POOL", 8),
     "timeout": 10,
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "portal.cache.Cache",
+        "LOCATION": REDIS_URL,
+        # one that hangs is as good as away
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- applications --------------------------------------------------------------------------------
@@ -210,34 +216,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": f"Heed – {SITE_NAME}",
-    "SITE_HEADER": "Heed",
-    "SITE_SUBHEADER": SITE_NAME,
-    "SITE_SYMBOL": "hearing",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("heed/favicon.svg")}],
-    "STYLES": [lambda request: static("heed/staff.css")],
-    # the blue of people's pages
-    "COLORS": {
-        "primary": {
-            "50": "#f3f6fc",
-            "100": "#e8eef9",
-            "200": "#cddbf4",
-            "300": "#9dbdf5",
-            "400": "#86a9ea",
-            "500": "#5f8ee0",
-            "600": "#1f4fa3",
-            "700": "#1a428a",
-            "800": "#18386f",
-            "900": "#152d57",
-            "950": "#10203c",
-        },
-    },
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "requests_app.dashboard.callback",
-    "SIDEBAR": {"show_search": False, "navigation": "portal.staff_navigation.sections"},
-}
+UNFOLD = staff_theme.settings(site=SITE_NAME)
 
 # --- REST ----------------------------------------------------------------------------------------
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
@@ -260,6 +239,7 @@ OAUTH2_PROVIDER = {
         "requests:read": "Follow data subject requests that you sent",
         "requests:write": "Send data subject requests, messages about them, and take them back",
         "requests:vouch": "Say that who asks was verified, and hand them what we answer",
+        "opendsr": "Instruct us as the controller whose processor we are (OpenDSR)",
     },
     "DEFAULT_SCOPES": [],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -304,6 +284,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "RightEnum": "requests_app.states.Right",
+        "CapacityEnum": "requests_app.states.Capacity",
+        "AsksAsEnum": "requests_app.states.BY_WHOM",
         "RequestStatusEnum": "requests_app.states.Status",
         "TaskStatusEnum": "requests_app.states.TaskStatus",
     },
@@ -317,7 +299,21 @@ TDM_POLICY = env.str("HEED_TDM_POLICY", "")
 if TDM_POLICY and not TDM_POLICY.startswith("https://"):
     raise ImproperlyConfigured("HEED_TDM_POLICY is the address of a policy and begins with https://, or is empty.")
 
-# --- training ------------------------------------------------------------------------------------
+# --- datasets and training -----------------------------------------------------------------------
+# Below which folders or addresses partners may register which recipient's datasets over the API; empty: nowhere.
+DATASET_ROOTS: dict[str, list[str]] = {}
+for _entry in env.list("HEED_DATASET_ROOTS", default=[]):
+    _recipient, _equals, _root = _entry.partition("=")
+    if not re.fullmatch(r"[-\w]+", _recipient.strip()) or not _root.strip():
+        raise ImproperlyConfigured(
+            "HEED_DATASET_ROOTS says whose datasets may lie where, as in northlight=/data/theirs,linkwell=/data/own:"
+            " write the recipient's slug before each folder."
+        )
+    DATASET_ROOTS.setdefault(_recipient.strip(), []).append(_root.strip())
+# What says which files may hold whom: made by reading, safe to delete, one on each worker's machine.
+SUBJECT_INDEX_DIR = Path(env.str("HEED_INDEX", str(DATA_DIR / "index")))
+# How often a dataset is read whole when it is verified, whatever its index knows.
+FULL_LOOK_EVERY = timedelta(days=env.int("HEED_FULL_LOOK_DAYS", 7))
 # How long a training permit lasts; a run that takes longer asks again.
 PERMIT_LASTS = timedelta(hours=env.int("HEED_PERMIT_HOURS", 24))
 if not timedelta(hours=1) <= PERMIT_LASTS <= timedelta(days=30):
@@ -335,52 +331,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
-# Beat turns the crank; every task finds its own work in tables, so a lost message costs one turn.
-# Turns expire, so that a worker that was away does not find a heap of them.
-# Below which folders or addresses partners may register which recipient's datasets over the API; empty: nowhere.
-DATASET_ROOTS: dict[str, list[str]] = {}
-for _entry in env.list("HEED_DATASET_ROOTS", default=[]):
-    _recipient, _equals, _root = _entry.partition("=")
-    if not re.fullmatch(r"[-\w]+", _recipient.strip()) or not _root.strip():
-        raise ImproperlyConfigured(
-            "HEED_DATASET_ROOTS says whose datasets may lie where, as in northlight=/data/theirs,linkwell=/data/own:"
-            " write the recipient's slug before each folder."
-        )
-    DATASET_ROOTS.setdefault(_recipient.strip(), []).append(_root.strip())
 # How often datasets are looked at for files that others have brought in or changed.
 LOOK_AROUND_SECONDS = env.float("HEED_LOOK_AROUND_SECONDS", 300.0)
-CELERY_BEAT_SCHEDULE = {
-    name: {"task": task, "schedule": timedelta(seconds=every), "options": {"expires": max(every * 3, 5)}}
-    for name, task, every in [
-        ("sequence", "consents.tasks.sequence", 1.0),
-        ("seal", "consents.tasks.seal", 2.0),
-        ("tell of rules and notices that turn", "consents.tasks.tell_turns", 5.0),
-        ("propagate", "downstream.tasks.turn", 1.0),
-        ("notice new files in datasets", "downstream.tasks.look_around", LOOK_AROUND_SECONDS),
-        ("mark void permits", "downstream.tasks.mark_void_permits", 2.0),
-        ("send webhooks", "downstream.tasks.send_webhooks", 2.0),
-        ("expire agreements", "consents.tasks.expire", 60.0),
-        ("deliver notices", "consents.tasks.deliver", 5.0),
-        ("close verified erasures", "requests_app.tasks.close_verified", 3.0),
-        ("send letters about requests", "requests_app.tasks.send_letters", 2.0),
-        ("sweep files of requests", "requests_app.tasks.sweep_files", 6 * 3600.0),
-        ("take in files of requests", "requests_app.tasks.take_in_imports", 30.0),
-        ("expire requests that nobody proved", "requests_app.tasks.expire_unproven", 60.0),
-        ("build answer packages", "requests_app.tasks.build_packages", 5.0),
-        ("delete expired answer packages", "requests_app.tasks.delete_expired_packages", 300.0),
-        ("tell agents", "requests_app.tasks.tell_agents", 3.0),
-        # once a day is enough; hourly, because a day begins at another hour in each country, and a beat that is
-        # started anew every day would never come to a daily turn
-        ("recompute deadlines", "requests_app.tasks.recompute_deadlines", 3600.0),
-        ("remind of deadlines", "requests_app.tasks.remind_of_deadlines", 300.0),
-        ("send reminders to staff", "requests_app.tasks.send_reminders", 60.0),
-        ("acknowledge what came by letter", "requests_app.tasks.acknowledge_receipts", 300.0),
-        ("forget contacts that were not confirmed", "consents.tasks.forget_expired_contacts", 60.0),
-        ("forget old answers", "portal.tasks.forget_old_answers", 3600.0),
-        ("forget ended sessions", "portal.tasks.forget_ended_sessions", 3600.0),
-        ("make partitions", "portal.tasks.make_partitions", 86_400.0),
-    ]
-}
+CELERY_BEAT_SCHEDULE = beat_schedule.turns(look_around=LOOK_AROUND_SECONDS)
 # How long work that was handed to the broker may stay unclaimed before it is handed over again.
 REQUEUE_AFTER = timedelta(seconds=env.int("HEED_REQUEUE_SECONDS", 15))
 LEASE = timedelta(seconds=env.int("HEED_LEASE_SECONDS", 30))
@@ -389,10 +342,6 @@ LEASE = timedelta(seconds=env.int("HEED_LEASE_SECONDS", 30))
 # A PEM file of the authorities that are trusted instead of the usual ones: for TLS to webhooks and holders, and for
 # what OpenDSR processors sign with.
 OUTBOUND_TRUST = env.str("HEED_OUTBOUND_TRUST", "")
-# What says which files may hold whom: made by reading, safe to delete, one on each worker's machine.
-SUBJECT_INDEX_DIR = Path(env.str("HEED_INDEX", str(DATA_DIR / "index")))
-# How often a dataset is read whole when it is verified, whatever its index knows.
-FULL_LOOK_EVERY = timedelta(days=env.int("HEED_FULL_LOOK_DAYS", 7))
 
 # --- mail, language, files -----------------------------------------------------------------------
 MAIL_DIR = DATA_DIR / "log" / "mail"
@@ -405,39 +354,6 @@ else:
 # A mail server that says nothing must not hold a letter longer than its lease.
 EMAIL_TIMEOUT = LEASE.total_seconds() / 2
 DEFAULT_FROM_EMAIL = env.str("HEED_MAIL_FROM", "privacy@linkwell.example")
-
-# --- requests ------------------------------------------------------------------------------------
-# Encrypted files of requests: attachments and answer packages. Web and worker processes must reach the same folder.
-FILES_DIR = Path(env.str("HEED_FILES", str(DATA_DIR / "files")))
-# How large one uploaded file may be, and how many megabytes all files of one request together.
-LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
-LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
-# clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
-CLAMAV = env.str("HEED_CLAMAV", "")
-if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
-    raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
-# How long an answer package can be downloaded before it is deleted.
-PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
-# How many packages are built at once, by all workers together: a no must never wait for a free worker.
-PACKAGE_BUILDERS = env.int("HEED_PACKAGE_BUILDERS", 1)
-# How long somebody has to show who they are before a request expires.
-PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
-# What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.
-DRP_BUSINESS_ID = env.str("HEED_DRP_BUSINESS_ID", "linkwell" if LOCAL else "")
-
-# Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
-CONTROLLER = {
-    "contact": env.str("HEED_CONTROLLER_CONTACT", "Privacy team"),
-    "address": env.str("HEED_CONTROLLER_ADDRESS", "1 Link Way, Springfield" if LOCAL else ""),
-    "email": env.str("HEED_CONTROLLER_EMAIL", DEFAULT_FROM_EMAIL),
-    "phone": env.str("HEED_CONTROLLER_PHONE", "+1 555 0100" if LOCAL else ""),
-    # ISO 3166 code of the country where the data is stored, and until when
-    "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
-    "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
-    # sentences for answers to access requests: decisions made by machines elsewhere, safeguards of transfers
-    "automated": env.str("HEED_AUTOMATED_DECISIONS", ""),
-    "safeguards": env.str("HEED_SAFEGUARDS", ""),
-}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French"))]
@@ -464,46 +380,49 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = LOCAL
 WHITENOISE_AUTOREFRESH = False
 
-# --- logs: one line an event, JSON, no addresses and no names of people ------------------------------
+# --- requests ------------------------------------------------------------------------------------
+# Encrypted files of requests: attachments and answer packages. Web and worker processes must reach the same folder.
+FILES_DIR = Path(env.str("HEED_FILES", str(DATA_DIR / "files")))
+# How large one uploaded file may be, and how many megabytes all files of one request together.
+LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
+LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
+# clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
+CLAMAV = env.str("HEED_CLAMAV", "")
+if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
+    raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
+# How long an answer package can be downloaded before it is deleted.
+PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
+# How many packages are built at once, by all workers together: a no must never wait for a free worker.
+PACKAGE_BUILDERS = env.int("HEED_PACKAGE_BUILDERS", 1)
+# How long somebody has to show who they are before a request expires.
+PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
+# What agents of the Data Rights Protocol call this business; empty: the protocol is not spoken.
+DRP_BUSINESS_ID = env.str("HEED_DRP_BUSINESS_ID", "linkwell" if LOCAL else "")
+# Under which domain controllers send us OpenDSR requests, and what they get back is signed; empty: it is not spoken.
+OPENDSR_DOMAIN = env.str("HEED_OPENDSR_DOMAIN", (urlsplit(SITE_URL).hostname or "") if LOCAL else "").lower()
+# PEM files: the certificate for that domain, its chain behind it, and its key. Without them we sign our own
+# certificate, which the protocol allows nobody to trust.
+OPENDSR_CERTIFICATE = env.str("HEED_OPENDSR_CERTIFICATE", "")
+OPENDSR_KEY = env.str("HEED_OPENDSR_KEY", "")
+if bool(OPENDSR_CERTIFICATE) != bool(OPENDSR_KEY):
+    raise ImproperlyConfigured("HEED_OPENDSR_CERTIFICATE and HEED_OPENDSR_KEY name two PEM files: give both, or none.")
+
+# Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
+CONTROLLER = {
+    "contact": env.str("HEED_CONTROLLER_CONTACT", "Privacy team"),
+    "address": env.str("HEED_CONTROLLER_ADDRESS", "1 Link Way, Springfield" if LOCAL else ""),
+    "email": env.str("HEED_CONTROLLER_EMAIL", DEFAULT_FROM_EMAIL),
+    "phone": env.str("HEED_CONTROLLER_PHONE", "+1 555 0100" if LOCAL else ""),
+    # ISO 3166 code of the country where the data is stored, and until when
+    "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
+    "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
+    # sentences for answers to access requests: decisions made by machines elsewhere, safeguards of transfers
+    "automated": env.str("HEED_AUTOMATED_DECISIONS", ""),
+    "safeguards": env.str("HEED_SAFEGUARDS", ""),
+}
+
+# --- logs ----------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-_PROCESSORS: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
-]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"personal": {"()": "portal.logs.WithoutAddresses"}},
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-            "foreign_pre_chain": _PROCESSORS,
-        }
-    },
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["personal"]},
-    },
-    "root": {"handlers": ["console"], "level": env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING")},
-    "loggers": {
-        # at DEBUG it quotes a page's variables, and those are somebody's
-        "django.template": {"level": "INFO"},
-        "django_structlog": {"level": env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING")},
-    },
-}
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_PROCESSORS,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+LOGGING = logs.settings(level=env.str("HEED_LOG_LEVEL", "INFO" if not LOCAL else "WARNING"))
+logs.configure_structlog()

@@ -2,7 +2,7 @@
 
 Keys come from the environment with ids (HEED_SIGNING_KEYS); the first of the ring signs. A key that no longer
 signs stays published, so that what it signed keeps verifying: whole in the ring, or its public half alone in
-HEED_RETIRED_SIGNING_KEYS.
+HEED_RETIRED_SIGNING_KEYS. Protocols that know no Ed25519 get a key that is derived from the first one.
 """
 
 import base64
@@ -13,7 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from joserfc import errors, jws
@@ -22,6 +25,7 @@ from joserfc.jwk import KeySet, OKPKey
 from portal import crypto
 from portal.errors import DomainError
 
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ALGORITHM = "Ed25519"
 """The fully specified name of RFC 9864, which deprecates `EdDSA` in JWS headers."""
 
@@ -75,6 +79,16 @@ def verify(message: bytes, *, key_id: str, signature: bytes) -> None:
         key.verify(signature, message)
     except InvalidSignature as error:
         raise SignatureError("altered", "The signature does not fit: altered, or signed by somebody else.") from error
+
+
+def elliptic_key(purpose: bytes) -> ec.EllipticCurvePrivateKey:
+    """A P-256 key of this purpose alone, the same as long as the current key is (HKDF, RFC 5869).
+
+    48 bytes are reduced, so that no key is likelier than another (FIPS 186-5, A.2.1).
+    """
+    _, key = settings.SIGNING_KEYS.current
+    derived = HKDF(algorithm=hashes.SHA256(), length=48, salt=None, info=purpose).derive(key.private_bytes_raw())
+    return ec.derive_private_key(int.from_bytes(derived) % (_P256_ORDER - 1) + 1, ec.SECP256R1())
 
 
 def raw_public_key(key_id: str) -> bytes:

@@ -64,6 +64,7 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item(_("Partners"), "handshake", "consents", "partner"),
                 _item(_("Authorised agents"), "support_agent", "requests_app", "agent"),
+                _item(_("Controllers' requests"), "domain", "requests_app", "controllerrequest"),
                 _item(_("Systems"), "dns", "requests_app", "system"),
                 _item(_("Staff"), "badge", "portal", "user"),
             ],

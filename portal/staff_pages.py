@@ -57,6 +57,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """None for what is no id at all: the database refuses NUL even in a question."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Titled by what is listed, not by what Django would have the reader select."""
         title = capfirst(str(self.opts.verbose_name_plural))
@@ -66,6 +70,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
 def found(rows: "QuerySet[M]", object_id: str) -> M | None:
     """The row with this id, as it came in an address; None for one that is no id at all."""
+    if "\0" in object_id:
+        return None
     try:
         return rows.filter(pk=object_id).first()
     except (ValidationError, ValueError):

@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/v1/", include("downstream.api.urls")),
     path("api/v1/", include("requests_app.api.urls")),
     path("drp/v1/", include("requests_app.api.drp_urls")),
+    path("opendsr/v2/", include("requests_app.api.opendsr_urls")),
     path("opendsr/callbacks", opendsr.Callbacks.as_view(), name="opendsr-callbacks"),
     path("", include("requests_app.pages.urls")),
     path("", include("downstream.pages.urls")),

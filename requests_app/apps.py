@@ -14,3 +14,4 @@ class RequestsConfig(AppConfig):
         # by name: their tables are not there yet while apps are loaded
         rotated_stores.add("requests_app.key_rotation.LETTERS")
         rotated_stores.add("requests_app.key_rotation.UNKNOWN")
+        from requests_app import checks  # noqa: F401 -- registering the system checks

@@ -92,10 +92,6 @@ def check_can_add(request: Request) -> None:
         raise Conflict("request_closed", "This request is closed; no more files are added to it.")
 
 
-def can_add(request: Request) -> bool:
-    return not request.is_closed
-
-
 @contextmanager
 def taken(
     *, request: Request, use: str, files: Sequence[tuple[str, Stream]], by: str, at: datetime

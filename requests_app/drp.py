@@ -7,7 +7,7 @@ what is answered is the same for the known, the unknown and the erased. See deci
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from consents.subjects import IdentifierError, Name, Newcomer
 from consents.vocabulary import Scheme
 from portal import actors, audit
 from portal.errors import Conflict, NotFound
-from requests_app import front_ends, identity, intake, legal_clock, rulebook, workflow
+from requests_app import front_ends, identity, intake, legal_clock, workflow
 from requests_app.drp_messages import Exercise, Refused
 from requests_app.models import Agent, AgentNotice, AgentRequest, Request
 from requests_app.states import RISKY, Capacity, Channel, Ground, Right, Status
@@ -202,8 +202,7 @@ def _anybodys(sent: AgentRequest) -> Request:
 
 
 def _expected(request: Request) -> dict[str, Any]:
-    zone = rulebook.thaw(request.terms).zone
-    return {"expected_by": datetime.combine(request.due_on, time(23, 59, 59), tzinfo=zone).isoformat()}
+    return {"expected_by": legal_clock.end_of_due_day(request).isoformat()}
 
 
 def _sent(agent: Agent) -> QuerySet[AgentRequest]:

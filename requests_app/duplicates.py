@@ -1,29 +1,37 @@
 """The same asked again while it is open: recognised, linked to the first, and answered with it.
 
-A no that counts at once is asked anew, not again, where the person said yes in between: it has to be their last word.
+Where only words say what is asked, such as what is to be corrected, they have to be the same too. A no that counts at
+once is asked anew, not again, where the person said yes in between: it has to be their last word.
 """
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import PROTECTIVE, Kind
+from requests_app import sealing
 from requests_app.models import Request
-from requests_app.states import AT_ONCE, FOLLOW_UPS
+from requests_app.states import AT_ONCE, FOLLOW_UPS, IN_WORDS
+
+_Key = tuple[str | None, ...]
 
 
 def find(requests: Sequence[Request], subject: Subject) -> dict[uuid.UUID, Request]:
-    """The open request of this person that asks for the same as each of these, by the id of the latter."""
+    """The open request of this person that asks for the same as each of these, by the id of the latter.
+
+    What was typed is sealed by the person's key already.
+    """
     standing = Request.objects.open().proven().filter(subject=subject, duplicate_of__isnull=True, about__isnull=True)
     wanted = {one.right for one in requests if one.right not in FOLLOW_UPS}
-    earlier: dict[tuple[str, str], Request] = {}
+    earlier: dict[_Key, Request] = {}
     for one in standing.filter(right__in=wanted).order_by("received_at", "pk"):
+        one.subject = subject
+        key = _key(one)
         # of what was said anew, the newest
-        if one.right in AT_ONCE or (one.right, _key(one.scope)) not in earlier:
-            earlier[one.right, _key(one.scope)] = one
-    found = {one.pk: earlier.get((one.right, _key(one.scope))) for one in requests if one.right in wanted}
+        if one.right in AT_ONCE or key not in earlier:
+            earlier[key] = one
+    found = {one.pk: earlier.get(_key(one)) for one in requests if one.right in wanted}
     firsts = {pk: first for pk, first in found.items() if first is not None and first.pk != pk}
     overtaken = _overtaken(firsts.values(), subject)
     return {pk: first for pk, first in firsts.items() if first.pk not in overtaken}
@@ -42,5 +50,13 @@ def _overtaken(firsts: Iterable[Request], subject: Subject) -> set[uuid.UUID]:
     return {pk for pk, carried_out_at in done.items() if last is not None and last > carried_out_at}
 
 
-def _key(scope: Mapping[str, Any]) -> str:
-    return json.dumps(scope, sort_keys=True)
+def is_same(one: Request, other: Request) -> bool:
+    """Whether both of one person ask for the same."""
+    return _key(one) == _key(other)
+
+
+def _key(one: Request) -> _Key:
+    words: list[str | None] = []
+    if one.right in IN_WORDS:
+        words = sealing.unseal_all(one, [(one.sealed_note, sealing.NOTE), (one.sealed_details, sealing.DETAILS)])
+    return one.right, json.dumps(one.scope, sort_keys=True), *words

@@ -21,9 +21,11 @@ _SNIFFED = 1024
 """So much of a file do readers look through for a PDF's beginning, and browsers for markup."""
 _ZIP_END, _ZIP_TAIL = b"PK\x05\x06", 22 + 65_535
 _MARKUP = re.compile(rb"<(!doctype|!--|\?xml|\?php|html|head|body|script|svg|iframe|style|object|embed|meta)", re.I)
+_PAGE = re.compile(rb"<(html|head|body|script|svg|iframe)\b", re.I)
 _PROGRAM = re.compile(rb"^(#!|%!PS|\{\\rtf|@echo off)", re.I)
 # names may be written with #xx for a letter (ISO 32000-2, 7.3.5), so those are read first
-_ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile|EmbeddedFiles|RichMedia|XFA|SubmitForm)\b")
+_ACTIVE_PDF = re.compile(rb"/(JavaScript|Launch|EmbeddedFile|EmbeddedFiles|RichMedia|SubmitForm)\b")
+_SHORT_NAMES = re.compile(rb"/(JS|XFA|Encrypt)\b")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM, _STREAM_END = re.compile(rb"\bstream\r?\n"), b"endstream"
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -107,12 +109,19 @@ def _known_as(content: bytes) -> frozenset[str]:
 def _check_pdf(content: bytes) -> None:
     if b"%%EOF" not in content[-_SNIFFED:]:
         raise _unsafe("The PDF is cut off, or something follows it.")
-    names = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), _outside_streams(content))
-    if re.search(rb"/Encrypt\b", names):
+    short = {found[1] for found in _SHORT_NAMES.finditer(_spelled(_outside_streams(content)))}
+    if b"Encrypt" in short:
         raise FileRefused("file_locked", "The PDF is protected by a password. Save it without one.", field="files")
-    if _ACTIVE_PDF.search(names):
+    # what looks like a stream may be a remark or a text, with live objects between two of them
+    if short or _ACTIVE_PDF.search(_spelled(content)):
         raise _unsafe("The PDF holds a script, a form that sends something, or another file. Print it as a PDF anew.")
+    if _PAGE.search(content[:_SNIFFED]):
+        raise _unsafe("The PDF is a page for browsers as well.")
     _check_alone(content)
+
+
+def _spelled(content: bytes) -> bytes:
+    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), content)
 
 
 def _outside_streams(content: bytes) -> bytes:

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.models import Subject
 from consents.subjects import Name, Newcomer
 from portal import actors
-from portal.errors import Conflict
+from portal.errors import Conflict, twin
 from requests_app import codes, letters, proofs, sealing, timeline, workflow
 from requests_app.codes import MOST_TRIES, CodeRefused, IdentityError, Sent, TooMany
 from requests_app.models import IdentityCheck, Request, TimelineEntry
@@ -105,12 +105,7 @@ def check_can_require(request: Request) -> None:
         raise Conflict("too_many_failed", f"{MOST_FAILED} proofs failed; propose to refuse the request.")
 
 
-def can_require(request: Request) -> bool:
-    try:
-        check_can_require(request)
-    except Conflict:
-        return False
-    return True
+can_require = twin(check_can_require)
 
 
 @transaction.atomic
@@ -259,7 +254,7 @@ def _pass(check_id: uuid.UUID, code: str, at: datetime) -> list[Request]:
     _settle(mine, True, by, at)
     if subject is not None:
         shown = Name(*sealing.unseal_json(group[0], mine.sealed_target, context=sealing.TARGET))
-        subjects.mark_verified(subject=subject, named=shown, at=at)
+        amendments.mark_verified(subject=subject, named=shown, at=at)
         timeline.tell(group[0], "address_confirmed", by=by, at=at, details={"method": mine.method})
     _name(group, subject, by=by, at=at)
     _advance(group, by=by, at=at)

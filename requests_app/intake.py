@@ -92,9 +92,7 @@ def receive_of_locked(
     if subject.erased_at is not None:
         raise Conflict("erased", "This person was erased; nothing more is recorded about them.")
     group = uuid7()
-    requests = _requests(asked, subject.jurisdiction, group, at)
-    for request in requests:
-        request.subject = subject
+    requests = _requests(asked, subject.jurisdiction, group, at, subject)
     _link_duplicates(requests, subject)
     _insert(requests, asked, is_proven=is_proven, by=by, at=at)
     if is_proven:
@@ -145,7 +143,7 @@ def check(asked: Asked, *, at: datetime) -> None:
 
 def repeats(asked: Asked, subject: Subject, *, at: datetime) -> dict[str, Request]:
     """Which open requests of this person asking this would repeat, by right."""
-    requests = _requests(asked, subject.jurisdiction, uuid7(), at)
+    requests = _requests(asked, subject.jurisdiction, uuid7(), at, subject)
     found = duplicates.find(requests, subject)
     return {one.right: found[one.pk] for one in requests if one.pk in found}
 
@@ -156,9 +154,16 @@ def _link_duplicates(requests: Sequence[Request], subject: Subject) -> None:
         request.duplicate_of = found.get(request.pk)
 
 
-def _requests(asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime) -> list[Request]:
-    scopes = _taken(asked, "scope")
-    return [_request(asked, right, jurisdiction, group, at, scopes[right]) for right in asked.rights]
+def _requests(
+    asked: Asked, jurisdiction: str, group: uuid.UUID, at: datetime, subject: Subject | None = None
+) -> list[Request]:
+    """Sealed by the person's own key, or by the ring as long as nobody is known."""
+    scopes, details = _taken(asked, "scope"), _taken(asked, "details")
+    requests = [_request(asked, right, jurisdiction, group, at, scopes[right]) for right in asked.rights]
+    for request in requests:
+        request.subject = subject
+        _seal(request, asked, details[request.right])
+    return requests
 
 
 def _taken(asked: Asked, part: str) -> dict[str, dict[str, Any]]:
@@ -199,15 +204,13 @@ def _request(
 
 
 def _insert(requests: Sequence[Request], asked: Asked, *, is_proven: bool, by: str, at: datetime) -> None:
-    """The rows, sealed, with their clocks: one statement a table, however many rights were asked."""
+    """The rows with their clocks: one statement a table, however many rights were asked."""
     pauses = []
-    details = _taken(asked, "details")
     for request in requests:
         if not is_proven:
             request.status = Status.VERIFYING
             pauses.append(Pause(request=request, reason=Wait.IDENTITY, began_at=request.received_at))
         legal_clock.set_at_receipt(request, is_proven=is_proven)
-        _seal(request, asked, details[request.right])
     Request.objects.bulk_create(requests)
     if pauses:
         Pause.objects.bulk_create(pauses)
@@ -242,6 +245,8 @@ def _check(asked: Asked, at: datetime) -> None:
 def _check_who(asked: Asked) -> None:
     if asked.capacity not in Capacity.values:
         raise IntakeError("unknown_capacity", "One asks for oneself, a child, a client or the dead.", field="capacity")
+    if (asked.capacity == Capacity.CONTROLLER) != (asked.channel == Channel.OPENDSR):
+        raise IntakeError("unknown_capacity", "A controller instructs us over OpenDSR, and nobody else does.")
     if asked.capacity == Capacity.SELF and asked.requester is not None:
         raise IntakeError("requester_of_oneself", "Who asks for themselves is nobody else.", field="requester")
     if asked.capacity != Capacity.SELF and asked.requester is None and asked.agent is None:

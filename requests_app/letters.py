@@ -64,7 +64,9 @@ RETURNING mine.id
 
 @transaction.atomic
 def write(*, request: Request, code: str, at: datetime, extra: Mapping[str, str] | None = None) -> Letter | None:
-    """Have a letter sent to whoever asks; None where we have no mail address of theirs.
+    """Have a letter sent to whoever asks; None where we have no mail address of theirs, or a controller asks.
+
+    The person asked the controller, and is answered by them (GDPR Art. 28(3)(e)); the controller is told by callbacks.
 
     `code` is one of CODES. `extra` may hold what the letter brings (a `code`, or the `laws` by which something is kept)
     and an `address` that it goes to instead (a second one that we know); all of it is sealed, by the ring of keys,
@@ -72,6 +74,8 @@ def write(*, request: Request, code: str, at: datetime, extra: Mapping[str, str]
     """
     if code not in CODES:
         raise ValueError(f"there is no letter {code}")
+    if request.capacity == Capacity.CONTROLLER:
+        return None
     brought = dict(extra or {})
     address = brought.pop("address", None) or _address_of(request)
     if address is None:
@@ -161,6 +165,7 @@ def compose(
         said["laws"] = brought.get("laws", "")
         text = render_to_string(f"requests/email/{code}.txt", said).strip()
         said |= {
+            "text": text,
             "paragraphs": [part.strip() for part in text.split("\n\n")],
             "kind": code,
             "secret": brought.get("code"),

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from consents import subjects
+from consents import personal_keys
 from consents.models import Subject
 from portal import crypto
 from requests_app.models import Attachment, IdentityCheck, Message, Proposal, Request
@@ -37,7 +37,7 @@ def seal(request: Request, text: str, *, context: str) -> bytes:
     """Seal something about a request. Raises Conflict(`erased`)."""
     if request.subject_id is None:
         return crypto.seal(text.encode(), context=_bound(request.pk, context))
-    return subjects.seal(_person(request), text, context=context)
+    return personal_keys.seal(_person(request), text, context=context)
 
 
 def unseal(request: Request, sealed: crypto.Sealed | None, *, context: str) -> str | None:
@@ -46,13 +46,13 @@ def unseal(request: Request, sealed: crypto.Sealed | None, *, context: str) -> s
         return None
     if crypto.key_id_of(sealed):
         return crypto.unseal(sealed, context=_bound(request.pk, context)).decode()
-    return subjects.unseal(_person(request), sealed, context=context)
+    return personal_keys.unseal(_person(request), sealed, context=context)
 
 
 def unseal_all(request: Request, values: Sequence[tuple[crypto.Sealed | None, str]]) -> list[str | None]:
     """`unseal` for several values, each with its context, with one look at the person's key."""
     persons = [(one, context) for one, context in values if one is not None and not crypto.key_id_of(one)]
-    opened = iter(subjects.unseal_all(_person(request), persons) if persons else [])
+    opened = iter(personal_keys.unseal_all(_person(request), persons) if persons else [])
     return [
         next(opened) if one is not None and not crypto.key_id_of(one) else unseal(request, one, context=context)
         for one, context in values
@@ -96,7 +96,7 @@ def reseal(pk: uuid.UUID, sealed: crypto.Sealed, *, context: str) -> bytes:
 
 
 def _moved(pk: uuid.UUID, subject: Subject, sealed: crypto.Sealed, context: str) -> bytes:
-    return subjects.seal(subject, crypto.unseal(sealed, context=_bound(pk, context)).decode(), context=context)
+    return personal_keys.seal(subject, crypto.unseal(sealed, context=_bound(pk, context)).decode(), context=context)
 
 
 def _person(request: Request) -> Subject:

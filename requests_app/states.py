@@ -24,6 +24,8 @@ AT_ONCE = frozenset({Right.OBJECTION, Right.WITHDRAW_CONSENT, Right.OPT_OUT_SALE
 """What is carried out as soon as the person is known, without staff: each says no to something."""
 RISKY = frozenset({Right.ACCESS, Right.PORTABILITY, Right.ERASURE, Right.RECTIFICATION})
 """What harms the person if somebody else gets it: who does not sign in needs a second proof."""
+IN_WORDS = frozenset({Right.RECTIFICATION, Right.AUTOMATED_DECISION})
+"""What is asked stands in the person's words alone: two of these may be about two things."""
 FOLLOW_UPS = frozenset({Right.COMPLAINT, Right.APPEAL})
 """What is asked about an earlier request."""
 
@@ -76,6 +78,7 @@ class Channel(models.TextChoices):
     PAGES = "pages", _("on these pages")
     API = "api", _("through a partner service")
     AGENT = "agent", _("through an authorised agent (DRP)")
+    OPENDSR = "opendsr", _("from a controller whose processor we are (OpenDSR)")
     PHONE = "phone", _("by telephone")
     LETTER = "letter", _("by letter")
     MAIL = "mail", _("by mail")
@@ -94,6 +97,11 @@ class Capacity(models.TextChoices):
     PARENT = "parent", _("as parent or guardian")
     AGENT = "agent", _("as an authorised agent")
     HEIR = "heir", _("as heir")
+    CONTROLLER = "controller", _("as the controller of the data, for whom we process it")
+
+
+BY_WHOM = [(one.value, one.label) for one in Capacity if one != Capacity.CONTROLLER]
+"""As who somebody may say that they ask; a controller instructs us over OpenDSR alone."""
 
 
 class Ground(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
@@ -40,15 +41,8 @@ def register(
         raise RegisterError("invalid_slug", "A slug is letters, digits and hyphens.", field="slug") from error
     if System.objects.filter(slug=slug).exists():
         raise Conflict("system_exists", "There is a system of this name.", field="slug")
-    _check(name, public_name, rights, instructions)
-    system = System.objects.create(
-        slug=slug,
-        name=name.strip(),
-        public_name=public_name.strip(),
-        rights=_tidy(rights),
-        instructions=instructions.strip(),
-        keeper=keeper,
-    )
+    fields = _fields(name, public_name, rights, instructions, keeper)
+    system = System.objects.create(slug=slug, **fields)
     audit.record(at=at, by=by, action="system.register", of=("system", slug), details={"rights": system.rights})
     return system
 
@@ -69,15 +63,8 @@ def describe(
 
     Raises RegisterError, Conflict(`retired`).
     """
-    _check(name, public_name, rights, instructions)
+    fresh = _fields(name, public_name, rights, instructions, keeper)
     locked = _living(system)
-    fresh = {
-        "name": name.strip(),
-        "public_name": public_name.strip(),
-        "rights": _tidy(rights),
-        "instructions": instructions.strip(),
-        "keeper": keeper,
-    }
     changed = sorted(field for field, value in fresh.items() if getattr(locked, field) != value)
     for field in changed:
         setattr(locked, field, fresh[field])
@@ -104,7 +91,10 @@ def _living(system: System) -> System:
     return locked
 
 
-def _check(name: str, public_name: str, rights: Sequence[str], instructions: str) -> None:
+def _fields(
+    name: str, public_name: str, rights: Sequence[str], instructions: str, keeper: User | None
+) -> dict[str, Any]:
+    """What the row says, in tidy form. Raises RegisterError."""
     if not name.strip() or not public_name.strip():
         raise RegisterError("name_missing", "Name it, also as people see it.", field="name")
     if not rights or any(one not in Right.values for one in rights):
@@ -113,7 +103,10 @@ def _check(name: str, public_name: str, rights: Sequence[str], instructions: str
         raise RegisterError(
             "instructions_missing", "Say what has to be done there, and what proves it.", field="instructions"
         )
-
-
-def _tidy(rights: Sequence[str]) -> list[str]:
-    return sorted({str(one) for one in rights})
+    return {
+        "name": name.strip(),
+        "public_name": public_name.strip(),
+        "rights": sorted({str(one) for one in rights}),
+        "instructions": instructions.strip(),
+        "keeper": keeper,
+    }

@@ -21,6 +21,8 @@ from requests_app.states import CheckMethod, CheckStatus
 
 SHOWN = (CheckMethod.DOCUMENT, CheckMethod.CALLBACK)
 """How identity may have been shown to whoever writes it down."""
+_ANYWHERE = time(10, 30)
+"""In UTC: half past midnight in Honolulu and, in summer, half past eleven at night in Auckland, of the same day."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,13 @@ class Outlook:
 
 
 def received(day: date, *, at: datetime) -> datetime:
-    """When something came in of which the day alone is known: its noon in UTC, which is that day nearly everywhere.
+    """When something came in of which the day alone is known: that day in every zone of the rulebook.
 
     Raises IntakeError(`time_in_future`).
     """
     if day > at.date():
         raise IntakeError("time_in_future", "A request cannot come in tomorrow.", field="received_at")
-    return min(datetime.combine(day, time(12), tzinfo=UTC), at)
+    return min(datetime.combine(day, _ANYWHERE, tzinfo=UTC), at)
 
 
 def outlook(*, taken: TakenDown, by: str, at: datetime) -> Outlook:

@@ -17,6 +17,7 @@ from requests_app import (
     legal_clock,
     letters,
     looking,
+    opendsr_callbacks,
     packages,
     reminders,
     steps,
@@ -88,6 +89,12 @@ def delete_expired_packages(**_: Any) -> None:
 def tell_agents(**_: Any) -> None:
     """Tell authorised agents of what changed about their requests."""
     drp_callbacks.deliver(clock=clock.now, seconds=20.0)
+
+
+@shared_task(name="requests_app.tasks.tell_controllers")
+def tell_controllers(**_: Any) -> None:
+    """Tell controllers whose processor we are of what changed about their requests."""
+    opendsr_callbacks.deliver(clock=clock.now, seconds=20.0)
 
 
 @shared_task(name="requests_app.tasks.recompute_deadlines")

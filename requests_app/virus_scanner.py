@@ -18,6 +18,8 @@ from requests_app.states import Scan
 _SECONDS = 30.0
 _LONGEST_ANSWER = 4_096
 _FOUND = re.compile(r"stream: (.{1,200}) FOUND")
+_UNREAD = "Heuristics.Limits.Exceeded"
+"""What clamd finds in a file that it did not read to its end, if told to find that (clamd.conf, AlertExceedsMax)."""
 
 
 class Infected(DomainError):
@@ -42,9 +44,10 @@ def scan(chunks: Iterable[bytes]) -> str:
     answer = _answer(chunks)
     if answer == "stream: OK":
         return Scan.CLEAN
-    if found := _FOUND.fullmatch(answer):
+    found = _FOUND.fullmatch(answer)
+    if found and not found[1].startswith(_UNREAD):
         raise Infected(found[1])
-    if "size limit exceeded" in answer:
+    if found or "size limit exceeded" in answer:
         raise ScannerAway("scanner_limit", "The file is larger than our virus scanner takes.", field="files")
     raise _away()
 

@@ -28,8 +28,38 @@ WRITE, PUBLISH, SEND = "consents.write_notice", "consents.publish_notice", "cons
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ("title", "slug", "version", "locale", "is_material", "published_at", "effective_at")
+    empty_title = gettext_lazy("No notice is published")
+    empty_text = gettext_lazy("Write one under notice drafts; what is published stays as it is.")
+    list_display = ("title", "slug", "version", "language", "in_substance", "published", "in_force_from")
     list_filter = ("slug", "locale")
+    fields = (
+        "title",
+        "body",
+        "slug",
+        "version",
+        "language",
+        "in_substance",
+        "published",
+        "in_force_from",
+        "recorded_at",
+    )
+    readonly_fields = ("language", "in_substance", "published", "in_force_from")
+
+    @admin.display(description=gettext_lazy("language"), ordering="locale")
+    def language(self, notice: Notice) -> str:
+        return _(str(dict(settings.LANGUAGES).get(notice.locale, notice.locale)))
+
+    @admin.display(description=gettext_lazy("changes in substance"), boolean=True, ordering="is_material")
+    def in_substance(self, notice: Notice) -> bool:
+        return notice.is_material
+
+    @admin.display(description=gettext_lazy("published"), ordering="published_at")
+    def published(self, notice: Notice) -> datetime:
+        return notice.published_at
+
+    @admin.display(description=gettext_lazy("in force from"), ordering="effective_at")
+    def in_force_from(self, notice: Notice) -> datetime:
+        return notice.effective_at
 
 
 @admin.register(NoticeDraft)

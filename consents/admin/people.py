@@ -4,10 +4,13 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,18 +19,23 @@ from consents.models import Identifier, Partner, Preference, Purpose, Subject
 from consents.vocabulary import Scheme
 from portal import audit, clock
 from portal.countries import name_of
-from portal.staff_pages import ReadOnlyAdmin, badge, by, found, lines
+from portal.staff_pages import ReadOnlyAdmin, badge, by, found, lines, unbroken
 
 _SCHEMES = {str(scheme.value): scheme.label for scheme in Scheme}
 
 
 @admin.register(Subject)
 class SubjectAdmin(ReadOnlyAdmin):
+    empty_title = _("Look somebody up")
+    empty_text = _(
+        "By an account reference, a mail address or an id, exactly as it is. People are never leafed through, and each "
+        "look is recorded."
+    )
     list_display = ("reference", "lives_in", "registered_at", "erased_at")
     search_fields = ("identifiers__value",)
     search_help_text = _("An account reference, a mail address, or an id – exactly as it is; each look is recorded")
-    fields = ("known_as", "lives_in", "locale", "is_minor", "says", "registered_at", "erased_at", "id")
-    readonly_fields = ("known_as", "lives_in", "says")
+    fields = ("known_as", "lives_in", "locale", "is_minor", "says", "more", "registered_at", "erased_at", "id")
+    readonly_fields = ("known_as", "lives_in", "says", "more")
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subject]:
@@ -84,6 +92,17 @@ class SubjectAdmin(ReadOnlyAdmin):
             otherwise=gettext("nothing: the defaults of where they live count"),
         )
 
+    @admin.display(description=_("more of them"))
+    def more(self, subject: Subject) -> str:
+        """Where else this person is, each on a list of its own, which says itself who may read it."""
+        lists = (
+            (gettext("requests"), "requests_app_request"),
+            (gettext("removal receipts"), "downstream_removalreceipt"),
+            (gettext("corrections"), "downstream_correction"),
+        )
+        links = ((f"{reverse(f'admin:{name}_changelist')}?q={subject.pk}", words) for words, name in lists)
+        return format_html_join(" · ", '<a class="text-link" href="{}">{}</a>', links)
+
 
 def _fingerprints(scheme: str, term: str) -> list[bytes]:
     """Under every index key, so that people are found also while a rotation goes on."""
@@ -109,7 +128,9 @@ class PartnerAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("may"))
     def may(self, partner: Partner) -> str:
-        return ", ".join(partner.scopes) or "–"
+        """Each scope as partners write it, and what it lets them do."""
+        words: Any = settings.OAUTH2_PROVIDER["SCOPES"]
+        return lines([(unbroken(one), words.get(one, "")) for one in partner.scopes])
 
     @admin.display(description=_("names people by"))
     def names_by(self, partner: Partner) -> str:

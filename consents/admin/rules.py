@@ -169,12 +169,10 @@ def place_of(code: str) -> str:
     return _("everywhere else") if code == ANYWHERE else name_of(code)
 
 
-def changes_table(changes: Iterable[previews.Change], *, with_allow: bool = True) -> dict[str, Any]:
+def changes_table(changes: Iterable[previews.Change]) -> dict[str, Any]:
     """Changes by country, as the table component takes them; countries where nothing changes are told too."""
     headers = [_("Country"), _("People"), _("Turn to deny"), _("Turn to allow")]
     rows = [[name_of(one.country), one.people, one.to_deny, one.to_allow] for one in changes]
-    if not with_allow:
-        headers, rows = headers[:-1], [row[:-1] for row in rows]
     return {"headers": headers, "rows": rows}
 
 

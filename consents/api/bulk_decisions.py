@@ -26,7 +26,7 @@ from consents import arrow_streams, bulk_decisions, purposes
 from consents.api import partners
 from consents.api.serializers import PausedSpan, Problem, ZonedTime
 from consents.bulk_decisions import Asking
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Partner
 from consents.vocabulary import EVERY, Category
 from portal import clock, problems

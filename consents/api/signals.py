@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -14,8 +15,8 @@ from consents.api import partners
 from consents.api.serializers import NamedSubject, Problem, ZonedTime
 from consents.models import LedgerEvent, Partner, Subject
 from consents.vocabulary import EVERY, Action
-from portal import actors, clock, idempotency, nudge, problems
-from portal.api_views import PartnerView, StrictSerializer
+from portal import actors, clock, nudge, problems
+from portal.api_views import PartnerView, StrictSerializer, answered_once
 
 _PROBLEMS: dict[Any, Any] = {(status, problems.MEDIA_TYPE): Problem for status in (400, 401, 403, 404, 409, 413, 429)}
 
@@ -75,18 +76,14 @@ class Signals(PartnerView):
     def post(self, request: Request) -> Response:
         partner = partners.of(request)
         asked = SignalIn.parse(request.data)
-        (status, body), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=request.data,
-            at=clock.now(),
-            act=lambda: _record(partner, asked),
-        )
+        answer = answered_once(request, client=partner.slug, at=clock.now(), act=lambda: _record(partner, asked))
         nudge.after_commit(ledger.SEQUENCE_TASK)
-        return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answer
 
 
-def note(request: Request, *, subject: Subject, partner: Partner, occurred_at: Any, at: Any) -> LedgerEvent | None:
+def note(
+    request: Request, *, subject: Subject, partner: Partner, occurred_at: datetime, at: datetime
+) -> LedgerEvent | None:
     """Record the signal that the caller passed on in its own header; anything but `Sec-GPC: 1` is none."""
     if not browser_signals.is_sent(request.headers.get(browser_signals.HEADER)):
         return None

@@ -1,5 +1,6 @@
 """The API of consents: each view parses, makes one domain call, renders."""
 
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -7,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consents import change_feed, decisions, jurisdictions, ledger, subjects
+from consents import change_feed, decisions, evaluation, jurisdictions, ledger, subjects
 from consents.api import partners, signals
 from consents.api.serializers import (
     ChangesOut,
@@ -20,8 +21,8 @@ from consents.api.serializers import (
 )
 from consents.models import LedgerEvent, Partner
 from consents.vocabulary import Action, Source
-from portal import actors, clock, idempotency, nudge, problems
-from portal.api_views import PartnerView
+from portal import actors, clock, nudge, problems
+from portal.api_views import PartnerView, answered_once
 from portal.errors import DomainError
 
 # the type is drf-spectacular's: (status, media type) or status
@@ -41,18 +42,14 @@ class Choices(PartnerView):
         partner = partners.of(request)
         sent = ChoiceIn.parse(request.data)
         at = clock.now()
-        (status, body), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=request.data,
-            at=at,
-            act=lambda: (201, _record(request, partner, sent, at)),
+        answer = answered_once(
+            request, client=partner.slug, at=at, act=lambda: (201, _record(request, partner, sent, at))
         )
         nudge.after_commit(ledger.SEQUENCE_TASK)
-        return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answer
 
 
-def _record(request: Request, partner: Partner, sent: dict[str, Any], at: Any) -> dict[str, Any]:
+def _record(request: Request, partner: Partner, sent: dict[str, Any], at: datetime) -> dict[str, Any]:
     subject = partners.get_locked(partner, subjects.name(**sent["subject"]))
     recipient = partners.check_recipient(partner, sent["recipient"])
     event = ledger.record_of_locked(
@@ -98,7 +95,7 @@ class Decisions(PartnerView):
         at = asked.get("at", now)
         if at > now + clock.TOLERANCE:
             raise DomainError("time_in_future", "Nobody can decide as of the future.", field="at")
-        question = decisions.Question(
+        question = evaluation.Question(
             asked["purpose"],
             partners.check_recipient(partner, asked["recipient"]),
             asked["category"],

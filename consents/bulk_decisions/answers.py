@@ -1,4 +1,4 @@
-"""The answer to one question for every row of a snapshot, derived by `decisions.evaluate` itself.
+"""The answer to one question for every row of a snapshot, derived by `evaluation.evaluate` itself.
 
 People who live in the same place, are of the same age group and said the same things get the same answer. So the
 function that decides for one is asked once for each such combination, and numpy spreads what it says. Rules, notices,
@@ -15,9 +15,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from consents import decisions, purposes
+from consents import evaluation, purposes
 from consents.bulk_decisions.snapshots import ACTIONS, EPOCH, NOBODY, Sayings, Snapshot, microseconds
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.regime import Book, Regime
 from consents.told import Held, Person, is_within
 from consents.vocabulary import EVERY, Action, Slot
@@ -73,12 +73,12 @@ class _Judge:
         if not jurisdiction or not is_within(jurisdiction, self.asked.within):
             return False
         someone = Person(_NOBODY_ID, jurisdiction, is_minor, registered_at=EPOCH)
-        return decisions.evaluate(someone, said, self.standing, self.asked.question).allow
+        return evaluation.evaluate(someone, said, self.standing, self.asked.question).allow
 
     def lifetime(self, profile: tuple[str, bool]) -> tuple[int, int]:
         """From when on a yes counts, and for how many microseconds."""
         rule = self.standing.rule_for(profile[0], self.asked.question.recipient) if profile[0] else None
-        counts = decisions.lifetime(self.standing, rule)
+        counts = evaluation.lifetime(self.standing, rule)
         since = microseconds(counts.since) if counts.since else -_NEVER
         return since, _NEVER if counts.days is None else counts.days * _DAY
 
@@ -130,7 +130,7 @@ def let_lapse(snapshot: Snapshot, answers: Answers, *, at: datetime) -> None:
 def _bearing(snapshot: Snapshot, question: Question) -> Sayings:
     """Those sayings that `evaluate` could look at: of the purpose and what it is part of, for such a recipient."""
     wanted = {*purposes.lineage(question.purpose), EVERY}
-    scopes = set(decisions.scopes(question))
+    scopes = set(evaluation.scopes(question))
     bears = [purpose in wanted and (who, what) in scopes for _, purpose, who, what in snapshot.scopes]
     if not bears:
         return Sayings.none()

@@ -16,7 +16,7 @@ from consents.bulk_decisions import exact, keeping
 from consents.bulk_decisions.answers import Answers, Asked
 from consents.bulk_decisions.hashed_names import NameTable, Seeds, hashed
 from consents.bulk_decisions.snapshots import NOBODY, Snapshot, find
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Hold
 from consents.regime import Book
 from consents.vocabulary import CONTACT_SCHEMES

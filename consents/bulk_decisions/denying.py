@@ -19,7 +19,7 @@ from consents.bulk_decisions.answers import Asked
 from consents.bulk_decisions.asking import spans_of
 from consents.bulk_decisions.hashed_names import NameTable, Seeds, hashed
 from consents.bulk_decisions.snapshots import NOBODY, Snapshot, find
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Hold, Subject
 from consents.told import is_within
 

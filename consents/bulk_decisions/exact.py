@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from consents import decisions, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, Subject
 from consents.subjects import IdentifierError, Name
 from consents.told import is_within

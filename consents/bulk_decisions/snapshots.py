@@ -117,7 +117,7 @@ class Snapshot:
         return [self.held(int(scope), int(action), int(time)) for scope, action, time in every]
 
     def held(self, scope: int, action: int, time: int) -> Held:
-        """One entry in the words of `decisions.evaluate`, which needs no id of it to say yes or no."""
+        """One entry in the words of `evaluation.evaluate`, which needs no id of it to say yes or no."""
         return Held(*self.scopes[scope], ACTIONS[action], uuid.UUID(int=0), moment(time))
 
     def profile_code(self, jurisdiction: str, is_minor: bool) -> int:

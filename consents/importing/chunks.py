@@ -16,6 +16,7 @@ class Tally(Protocol):
     """A running digest."""
 
     def update(self, data: bytes, /) -> object: ...
+    def hexdigest(self) -> str: ...
 
 
 @dataclass

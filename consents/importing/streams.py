@@ -9,6 +9,7 @@ from typing import Any
 
 from consents.bulk_ledger import Sender
 from consents.importing import chunks, journal, vetting
+from consents.importing.chunks import Tally
 from consents.importing.files import Clock
 from consents.importing.rows import InputRefused, Rows
 from consents.importing.vetting import Terms
@@ -86,7 +87,7 @@ def _carry_on(one: ChoiceImport, rows: Rows, partner: Partner, clock: Clock, siz
     return one
 
 
-def _pass_over(one: ChoiceImport, rows: Rows, tally: Any) -> None:
+def _pass_over(one: ChoiceImport, rows: Rows, tally: Tally) -> None:
     """Read what is durable already, which must be the same as it was."""
     if not one.rows_done:
         return
@@ -120,7 +121,7 @@ def _reused() -> IdempotencyError:
     )
 
 
-def _fingerprints(tally: Any) -> list[str]:
+def _fingerprints(tally: Tally) -> list[str]:
     return [one.hex() for one in crypto.blind_indexes("import-stream", tally.hexdigest())]
 
 

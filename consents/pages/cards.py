@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from consents import decisions, expiry, ledger, reasons
+from consents import decisions, evaluation, expiry, ledger, reasons
 from consents.models import Purpose, Rule, Subject
 from consents.told import Held
 from consents.vocabulary import Action, Category, Default
@@ -38,7 +38,7 @@ def of(subject: Subject, wanted: Iterable[Purpose], *, at: datetime) -> list[Car
     """The cards of these purposes for one person now (at most two statements for what decides all of them)."""
     every = list(wanted)
     answers = decisions.decide_all(
-        subject=subject, questions=[decisions.Question(purpose.slug) for purpose in every], at=at, now=True
+        subject=subject, questions=[evaluation.Question(purpose.slug) for purpose in every], at=at, now=True
     )
     return [_card(purpose, answer, at=at) for purpose, answer in zip(every, answers, strict=True)]
 

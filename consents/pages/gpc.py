@@ -19,7 +19,7 @@ from consents import browser_signals, ledger
 from consents.models import LedgerEvent, Subject
 from consents.pages.access import for_subject, subject_of
 from consents.vocabulary import Action
-from portal import actors, clock, nudge
+from portal import actors, clock, nudge, pages_only
 from portal.countries import country_names
 from portal.errors import Conflict, DomainError
 
@@ -50,7 +50,7 @@ class RecordsSignal:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_sent(request) or request.path_info.startswith("/api/"):
+        if not is_sent(request) or pages_only.is_call(request):
             return self.get_response(request)
         # before the page, so that it shows the effect, and after, for who signed in with it
         _note(request)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from consents import decisions, ledger, purposes, reasons
+from consents import decisions, evaluation, ledger, purposes, reasons
 from consents.models import LedgerEvent, Purpose, Subject
 from consents.pages import cards, gpc, notices
 from consents.pages.access import for_subject, subject_of
@@ -31,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "consents/not_set_up.html")
     country = _country(request)
     decision = decisions.decide(
-        subject=subject, question=decisions.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country, now=True
+        subject=subject, question=evaluation.Question(MAIN_PURPOSE), at=clock.now(), jurisdiction=country, now=True
     )
     signal = gpc.shown(request)
     # of whoever is signed in, the decision itself looks at the signal

@@ -51,7 +51,7 @@ class HoldAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("scope"))
     def scope(self, hold: Hold) -> str:
-        return _scope_in_words(holds.scope_of(hold))
+        return scope_in_words(holds.scope_of(hold))
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, hold: Hold) -> str:
@@ -168,7 +168,8 @@ def _may_lift(request: HttpRequest) -> bool:
     return bool(request.user.has_perm("consents.lift_hold"))
 
 
-def _scope_in_words(scope: holds.HoldScope) -> str:
+def scope_in_words(scope: holds.HoldScope) -> str:
+    """Whom and what a hold pauses, as staff read it."""
     names = dict(Purpose.objects.values_list("slug", "name"))
     purposes = ", ".join(names.get(slug, slug) for slug in scope.purposes) or _("every purpose")
     places = ", ".join(name_of(code) for code in scope.jurisdictions) or _("everywhere")
@@ -206,7 +207,7 @@ def _effect(form: HoldForm) -> dict[str, Any]:
     paused = previews.preview_hold(scope, at=clock.now())
     return {
         "people": holds.people_in(scope),
-        "scope": _scope_in_words(scope),
+        "scope": scope_in_words(scope),
         "has_window": scope.data_from is not None or scope.data_until is not None,
         "paused": [(names.get(one.purpose, one.purpose), one.recipient, one.to_deny) for one in paused],
         "table": _by_country(paused, names),

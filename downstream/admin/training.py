@@ -15,7 +15,9 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.views import ChangeList
 
+from consents import holds
 from downstream import exposures, permits, training_runs
+from downstream.admin.holds import scope_in_words
 from downstream.admin.training_forms import DecisionForm
 from downstream.models import ExposureDecision, Permit, PermitRefusal, TrainedModel, TrainingRun
 from portal import clock
@@ -120,7 +122,7 @@ class TrainedModelAdmin(ReadOnlyAdmin):
         )
 
     @action(
-        description=gettext_lazy("Retired"),
+        description=gettext_lazy("Record that it is retired"),
         permissions=["retire"],
         variant=ActionVariant.DANGER,
         dialog=asking(
@@ -215,7 +217,8 @@ class PermitAdmin(ReadOnlyAdmin):
         told: list[tuple[Any, ...]] = [(_permit_badge(standing), date_format(standing.since, "DATETIME_FORMAT"))]
         if standing.hold is not None:
             address = reverse("admin:consents_hold_change", args=[standing.hold.pk])
-            told.append((format_html('<a class="text-link" href="{}">{}</a>', address, standing.hold),))
+            words = scope_in_words(holds.scope_of(standing.hold))
+            told.append((format_html('<a class="text-link" href="{}">{}</a>', address, words),))
         told += [(badge("warning", _("would be refused now")), one.dataset, one.text) for one in standing.stale]
         return lines(told)
 

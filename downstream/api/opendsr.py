@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from downstream import callbacks, propagation
-from downstream.holders.opendsr import DOMAIN_HEADER, SIGNATURE_HEADER
+from downstream.opendsr_wire import DOMAIN_HEADER, SIGNATURE_HEADER
 from portal import clock, nudge
 from portal.api_access import AddressThrottle
 

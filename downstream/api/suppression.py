@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from consents import purposes
 from consents.api import partners
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Partner
 from consents.vocabulary import EVERY, Category, Scheme
 from downstream import suppression, suppression_formats

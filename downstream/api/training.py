@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -16,7 +17,7 @@ from downstream import permits, training_runs
 from downstream.models import Permit, TrainingRun
 from downstream.permits import PermitRefused
 from portal import actors, clock, idempotency, problems
-from portal.api_views import PartnerView, StrictSerializer
+from portal.api_views import PartnerView, StrictSerializer, answered_once
 from portal.errors import DomainError, NotFound
 
 _MOST_DATASETS = 200
@@ -150,14 +151,7 @@ class CompletedRun(PartnerView):
             )
             return 200, _finished_out(run, at)
 
-        (status, body), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=[id, request.data],
-            at=at,
-            act=act,
-        )
-        return Response(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answered_once(request, client=partner.slug, asked=[id, request.data], at=at, act=act)
 
 
 class OnePermit(PartnerView):
@@ -223,7 +217,7 @@ def _permit_out(permit: Permit, standing: permits.Standing) -> dict[str, Any]:
     }
 
 
-def _finished_out(run: TrainingRun, at: Any) -> dict[str, Any]:
+def _finished_out(run: TrainingRun, at: datetime) -> dict[str, Any]:
     permit = Permit.objects.select_related("run__model").filter(run=run).first()
     return {
         "run": {"id": str(run.pk), "name": run.name},

@@ -5,7 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from downstream.connectors import file_folder, folder_partitions
-from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.data_files import FileKind
+from downstream.connectors.file_folder import FileFolder
 from downstream.engines.options import suffixes
 from downstream.engines.packing import bare
 from downstream.stores.base import Store, Stored

@@ -13,7 +13,8 @@ from downstream.connectors import delta_log, delta_purging
 from downstream.connectors.base import WHOLE, ConnectorError, Residue, Trace
 from downstream.connectors.delta_log import LOG, Action, DeltaLog
 from downstream.connectors.residue_search import Search
-from downstream.connectors.table_rows import TableFile, TableRows
+from downstream.connectors.table_files import TableFile
+from downstream.connectors.table_rows import TableRows
 from downstream.engines.errors import reading
 from downstream.engines.parquet_files import is_parquet
 

@@ -8,12 +8,12 @@ number is a link, which fails where another writer took the number first. docs/d
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from downstream.connectors import delta_log, delta_purging, delta_residue, delta_statistics, table_rows
+from downstream.connectors import delta_log, delta_purging, delta_residue, delta_statistics, table_files, table_rows
 from downstream.connectors.base import (
     WHOLE,
     ConnectorError,
@@ -30,9 +30,10 @@ from downstream.connectors.base import (
     stage_one_by_one,
 )
 from downstream.connectors.delta_log import LOG, Action, DeltaLog
-from downstream.connectors.table_rows import TableFile, TableRows
+from downstream.connectors.table_files import TableFile
+from downstream.connectors.table_rows import TableRows
 from downstream.engines.base import Comparison
-from downstream.engines.errors import reading, writing
+from downstream.engines.errors import changed, reading, swept, writing
 from downstream.engines.options import check_known
 from downstream.stores import folders
 from portal.fault_points import reach
@@ -73,7 +74,7 @@ class DeltaTable:
         return Description(format="delta", files=len(files), rows=rows, size=size, schema="\n".join(log.columns))
 
     def manifest(self) -> Manifest:
-        return table_rows.manifest_of(self._files(self._log()))
+        return table_files.manifest_of(self._files(self._log()))
 
     def sweep(self) -> list[str]:
         root = self._root()
@@ -86,12 +87,7 @@ class DeltaTable:
     def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
         log = self._log()
         delta_log.agree(log)
-        paths = self._paths(log)
-
-        def fingerprint(group: Sequence[TableFile]) -> str:
-            return table_rows.prints(paths[file.name] for file in group)
-
-        yield from self._rows.find(self._files(log), keys, spans, fingerprint)
+        yield from self._rows.find(self._files(log), keys, spans, self._paths(log))
 
     def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
         log = self._log()
@@ -99,9 +95,9 @@ class DeltaTable:
         yield from self._rows.rows(self._files(log), keys, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
-        spans = self._rows.by_column(spans)
+        spans = spans.by(self._rows.created_column)
         log = self._log()
-        files = table_rows.files_of(finding, self._files(log))
+        files = table_files.files_of(finding, self._files(log))
         reach("stage.before_write")
         entry = folders.make_temporary(log.root / LOG / "entry", token=token)
         try:
@@ -112,14 +108,14 @@ class DeltaTable:
                 for path in {entry, *written, *folders_touched, entry.parent}:
                     folders.sync(path)
             reach("stage.after_fsync")
-            return table_rows.staged(
+            return table_files.staged(
                 finding,
                 files,
                 written,
                 compared,
                 temporary=folders.name_of(entry, log.root),
                 before=f"version {log.version}",
-                after=table_rows.mark_of(entry),
+                after=table_files.mark_of(entry),
             )
         except BaseException:
             _discard(entry, log.root)
@@ -139,8 +135,8 @@ class DeltaTable:
             fence()
             for _ in range(_TRIES):
                 log = self._log()
-                if not table_rows.all_active(staged, log.adds):
-                    raise table_rows.changed(staged.unit)
+                if not table_files.all_active(staged, log.adds):
+                    raise changed(staged.unit)
                 reach("commit.before_rename")
                 if self._link(entry, root / LOG / f"{log.version + 1:020}.json", staged.unit):
                     break
@@ -168,26 +164,16 @@ class DeltaTable:
             actions = list(delta_log.actions(path))
             if any((one.get("commitInfo") or {}).get("heedCommit") == staged.after for one in actions):
                 return _settled(log)
-            if any(table_rows.short(one["remove"]["path"]) in wanted for one in actions if one.get("remove")):
+            if any(table_files.short(one["remove"]["path"]) in wanted for one in actions if one.get("remove")):
                 removed_only = not any(one.get("add") for one in actions)
-        if table_rows.all_active(staged, log.adds):
+        if table_files.all_active(staged, log.adds):
             return "old"
         return "missing" if removed_only else "changed"
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        spans = self._rows.by_column(spans)
         log = self._log()
         delta_log.agree(log)
-        failures: list[ConnectorError] = []
-        located = self._rows.locate(self._files(log), keys, spans, failures)
-        if failures:
-            raise failures[0]
-        manifest = table_rows.manifest_of(self._files(log))
-        if self._log().version != log.version:
-            raise table_rows.changed("The table")
-        return Verification(
-            rows_found=sum(located.values()), rows=manifest.rows, files=manifest.files, digest=manifest.digest
-        )
+        return self._rows.verify(self._files(log), keys, spans, is_unchanged=lambda: self._log().version == log.version)
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
         return self._rows.saying(self._files(self._log()), keys)
@@ -240,7 +226,7 @@ class DeltaTable:
         lines: list[Action] = []
         for number, file in enumerate(files):
             add = log.adds[paths[file.name]]
-            new = folders.renewed(add["path"], f"{table_rows.mark_of(entry)}-{number}")
+            new = folders.renewed(add["path"], f"{table_files.mark_of(entry)}-{number}")
             target = log.path_of(new)
             compared.append(self._rows.rewrite(file, str(target), keys, spans))
             lines.append({"remove": _remove(add, at)})
@@ -265,14 +251,14 @@ class DeltaTable:
             except FileExistsError:
                 return False
             except FileNotFoundError:
-                raise table_rows.swept(unit) from None
+                raise swept(unit) from None
         return True
 
 
 def _name(log: DeltaLog, path: str, key_column: str) -> str:
     """What people see of a file: not its folder where that is named after a person."""
     if key_column in log.partition_columns:
-        return f"file {table_rows.short(path)}"
+        return f"file {table_files.short(path)}"
     return str(log.path_of(path).relative_to(log.root))
 
 
@@ -284,7 +270,7 @@ def _commit_info(log: DeltaLog, entry: Path, at: int) -> Action:
             "operationParameters": {},
             "readVersion": log.version,
             "engineInfo": "Heed",
-            "heedCommit": table_rows.mark_of(entry),
+            "heedCommit": table_files.mark_of(entry),
         }
     }
 
@@ -319,7 +305,7 @@ def _fill(entry: Path, lines: list[Action]) -> None:
             os.fsync(stream.fileno())
         entry.chmod(0o644)
     except FileNotFoundError:
-        raise table_rows.swept("the table") from None
+        raise swept("the table") from None
 
 
 def _discard(entry: Path, root: Path) -> None:
@@ -334,7 +320,7 @@ def _discard(entry: Path, root: Path) -> None:
             linked = os.fstat(handle).st_nlink > 0
         finally:
             os.close(handle)
-    mine = f".heed-{table_rows.mark_of(entry)}-"
+    mine = f".heed-{table_files.mark_of(entry)}-"
     # from here on nobody can commit it any more; one whose entry was cleaned up since is known by its files
     if not linked and not any(mine in path for path in delta_log.read(root).adds):
         with writing(LOG):

@@ -8,13 +8,10 @@ keep working, and the dataset does not turn into a missing one.
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from downstream.connectors import statement_columns
+from downstream.connectors import data_files, statement_columns
 from downstream.connectors.base import (
     WHOLE,
     Column,
@@ -34,46 +31,26 @@ from downstream.connectors.base import (
     collecting,
     report,
 )
+from downstream.connectors.data_files import FileKind
 from downstream.connectors.file_looks import Located, Looks
+from downstream.connectors.file_swaps import Swaps
 from downstream.connectors.side_by_side import staged_side_by_side
 from downstream.connectors.statement_columns import StatementColumns
 from downstream.engines import ENGINE_OPTIONS, byte_search, open_engine
 from downstream.engines.base import DataFile, Engine, Grouped
-from downstream.engines.errors import reading
+from downstream.engines.errors import changed
 from downstream.engines.options import check_known
 from downstream.stores import OPTIONS as STORE_OPTIONS
-from downstream.stores import folders, open_store
+from downstream.stores import open_store
 from downstream.stores.base import Store, Stored
-from downstream.stores.local import changed
 from downstream.subject_index import Holdings, Index, Place
 from downstream.subject_index.headers import Headers
-from portal.fault_points import reach
 
 # said of a damaged file too, which must not keep the others from being cleaned
 _UNREADABLE = "dataset_unreadable"
 # of Parquet's writers: a schema alone
 _WITHOUT_ROWS = {"_common_metadata"}
 _OPTIONS = ENGINE_OPTIONS | STORE_OPTIONS | statement_columns.OPTIONS | {"created_column"}
-
-
-@dataclass(frozen=True)
-class FileKind:
-    """What tells the files of one kind of dataset from others that lie beside them."""
-
-    format: str
-    """Names the engines' format."""
-    words: str
-    """How people call such files: "Parquet"."""
-    is_data: Callable[[Store, Stored], bool]
-    """Whether a file is data. Raises ConnectorError for one that forbids to go on."""
-    check_place: Callable[[Collection[str]], None] = lambda names: None
-    """Raises ConnectorError where the names of all files tell that this is something else."""
-    unreachable: tuple[str, ...] = ()
-    """What may hold copies and cannot be searched from here; see `Residue`."""
-    options: frozenset[str] = frozenset()
-    """What it knows of options besides those of every kind."""
-    partitions: Callable[[str], dict[str, str | None]] = lambda name: {}
-    """The columns that readers take from the names of a file's folders."""
 
 
 def connect(
@@ -120,6 +97,7 @@ class FileFolder:
         self.read_as = f"{kind.format}\0{key_column}"
         """What stands for how files are read: the same file says the same where it is the same."""
         self._looks = Looks(store, engine, key_column)
+        self._swaps = Swaps(store, engine, key_column)
 
     def use_index(self, place: Place) -> None:
         """See `base.Indexed`."""
@@ -209,7 +187,7 @@ class FileFolder:
         return self._store.sweep()
 
     def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
-        spans = self._by_column(spans)
+        spans = spans.by(self._created_column)
         files = self._files()
         failures: list[ConnectorError] = []
         located = self._looks.find(files, keys, spans, failures)
@@ -221,29 +199,10 @@ class FileFolder:
                     failures.append(failure)
                 else:
                     yield finding
-        if failures:
-            # one that a person has to act on comes first
-            raise min(failures, key=lambda failure: not failure.permanent)
+        report(failures, None)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
-        spans = self._by_column(spans)
-        with self._store.at_hand([finding.unit]) as (source,):
-            reach("stage.before_write")
-            draft, temporary = self._store.draft(finding.unit, token=token), ""
-            try:
-                self._engine.rewrite(
-                    source, str(draft), key_column=self._key_column, keys=keys, spans=spans, groups=finding.groups
-                )
-                reach("stage.after_write")
-                temporary = self._store.settle(draft, like=finding.unit)
-                reach("stage.after_fsync")
-                return self._verified(source, draft, temporary, finding, keys, spans)
-            except BaseException:
-                with suppress(OSError):
-                    draft.unlink(missing_ok=True)
-                if temporary:
-                    self._give_up(temporary)
-                raise
+        return self._swaps.stage(finding, keys, spans.by(self._created_column), token=token)
 
     def stage_each(
         self, findings: Iterable[UnitFinding], keys: Collection[str], spans: Spans = WHOLE, *, token: str
@@ -251,33 +210,17 @@ class FileFolder:
         return staged_side_by_side(
             lambda finding: self.stage(finding, keys, spans, token=token),
             findings,
-            discard=lambda staged: self._give_up(staged.temporary),
+            discard=self._swaps.give_up,
         )
 
     def commit(self, staged: StagedUnit, *, fence: Callable[[], object]) -> None:
-        try:
-            if not self._is_in_place(staged):
-                self._store.replace(
-                    staged.unit, by=staged.temporary, fingerprint=staged.fingerprint, digest=staged.after, fence=fence
-                )
-        except BaseException:
-            self._give_up(staged.temporary)
-            raise
-        self._store.discard(staged.temporary)
+        self._swaps.commit(staged, fence=fence)
 
     def unit_state(self, staged: StagedUnit) -> UnitState:
-        size = self._store.size(staged.unit)
-        if size is None:
-            return "missing"
-        if size not in (staged.size_before, staged.size_after):
-            return "changed"
-        digest = self._store.digest(staged.unit)
-        if digest == staged.after:
-            return "new"
-        return "old" if digest == staged.before else "changed"
+        return self._swaps.state(staged)
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        spans = self._by_column(spans)
+        spans = spans.by(self._created_column)
         before = self._files()
         failures: list[ConnectorError] = []
         located, by_index = self._looks.again(before, keys, spans, failures)
@@ -325,11 +268,6 @@ class FileFolder:
             not_searched=len(keys) - len(byte_search.searchable(keys)) if beside else 0,
         )
 
-    def _give_up(self, temporary: str) -> None:
-        """Throw away what an error made useless. Where that fails too, the first error counts, and a sweep follows."""
-        with suppress(ConnectorError):
-            self._store.discard(temporary)
-
     def _trace(self, name: str, keys: Collection[str]) -> Trace | None:
         with self._store.stream(name) as stream:
             if name.rpartition("/")[2] not in _WITHOUT_ROWS and byte_search.is_closed(stream):
@@ -337,50 +275,12 @@ class FileFolder:
             return Trace(name, "beside") if byte_search.holds_any(name, stream, keys) else None
 
     def _files(self) -> list[Stored]:
-        every = self._store.walk()
-        self._refuse_people_as_folders(every)
-        self._kind.check_place([one.name for one in every])
-        files = [one for one in every if self._kind.is_data(self._store, one)]
-        if not files and every:
-            raise ConnectorError(
-                f"not_{self._kind.format}",
-                f"{self._store.location} holds {len(every)} files, none of which is {self._kind.words}; "
-                "name another folder or kind.",
-                permanent=True,
-            )
-        if not files:
-            raise ConnectorError(
-                "dataset_empty",
-                f"{self._store.location} holds no files; name the folder with the data.",
-                permanent=True,
-            )
-        return files
-
-    def _refuse_people_as_folders(self, files: Iterable[Stored]) -> None:
-        # the message names no file, because its name tells of somebody
-        part = f"{self._key_column}="
-        if any(folder.startswith(part) for one in files for folder in one.name.split("/")[:-1]):
-            raise ConnectorError(
-                "key_in_path",
-                f"Folders here are named after people ({part}…): their names would stay when the rows are gone, and "
-                "stand in every listing and record of files. Have the dataset divided by something else, with "
-                f"{self._key_column} as a column.",
-                permanent=True,
-            )
+        return data_files.listed(self._kind, self._store, self._key_column)
 
     def _each(self, files: Iterable[Stored]) -> Iterator[DataFile]:
         for stored in files:
             with self._store.at_hand([stored.name]) as (file,):
                 yield file
-
-    def _by_column(self, spans: Spans) -> Spans:
-        if spans and not self._created_column:
-            raise ConnectorError(
-                "created_column_missing",
-                "Nobody has said which column tells when a row was made; name it, and try again.",
-                permanent=True,
-            )
-        return replace(spans, column=self._created_column) if spans else WHOLE
 
     def _look_into(self, stored: Stored, located: Located, keys: Collection[str], spans: Spans) -> UnitFinding:
         with self._store.at_hand([stored.name]) as (file,):
@@ -396,50 +296,3 @@ class FileFolder:
                 rows_per_key=rows_per_key,
                 groups=located.groups,
             )
-
-    def _verified(
-        self,
-        source: DataFile,
-        draft: Path,
-        temporary: str,
-        finding: UnitFinding,
-        keys: Collection[str],
-        spans: Spans,
-    ) -> StagedUnit:
-        try:
-            compared = self._engine.compare(
-                source, str(draft), key_column=self._key_column, keys=keys, spans=spans, groups=finding.groups
-            )
-        except ConnectorError:
-            # two versions differ also where somebody replaced the old one meanwhile: then try again
-            self._check_unchanged(finding)
-            raise
-        with reading(source.name):
-            staged = StagedUnit(
-                unit=source.name,
-                temporary=temporary,
-                fingerprint=finding.fingerprint,
-                before=folders.sha256(Path(source.path)),
-                after=folders.sha256(draft),
-                size_before=Path(source.path).stat().st_size,
-                size_after=draft.stat().st_size,
-                rows_before=compared.rows_before,
-                rows_after=compared.rows_after,
-                rows_removed=compared.rows_before - compared.rows_after,
-                digest=compared.digest,
-                links=self._store.links(source.name),
-            )
-        # last, so that everything above was read from the file that was found
-        self._check_unchanged(finding)
-        if staged.rows_removed != finding.matching:
-            raise changed(source.name)
-        return staged
-
-    def _check_unchanged(self, finding: UnitFinding) -> None:
-        if self._store.fingerprint(finding.unit) != finding.fingerprint:
-            raise changed(finding.unit)
-
-    def _is_in_place(self, staged: StagedUnit) -> bool:
-        exists = self._store.size(staged.unit) is not None
-        untouched = exists and self._store.fingerprint(staged.unit) == staged.fingerprint
-        return not untouched and self.unit_state(staged) == "new"

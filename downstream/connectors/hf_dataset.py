@@ -20,7 +20,8 @@ from typing import Any
 
 from downstream.connectors import file_folder
 from downstream.connectors.base import ConnectorError, StagedUnit
-from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.data_files import FileKind
+from downstream.connectors.file_folder import FileFolder
 from downstream.engines import arrow_streams
 from downstream.engines.errors import reading, writing
 from downstream.stores import folders

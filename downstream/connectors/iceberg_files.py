@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from downstream.connectors.base import ConnectorError
 from downstream.connectors.iceberg_catalogs import catalog_errors, path_of, root
-from downstream.connectors.table_rows import TableFile, short
+from downstream.connectors.table_files import TableFile, short
 from downstream.engines.errors import reading
 
 _NAMED_PARTITIONS = "write.summary.partition-limit"

@@ -10,7 +10,8 @@ from downstream.connectors import iceberg_files, iceberg_purging
 from downstream.connectors.base import WHOLE, ConnectorError, Residue, Trace
 from downstream.connectors.iceberg_catalogs import path_of, root
 from downstream.connectors.residue_search import SHORTENED, Search
-from downstream.connectors.table_rows import TableFile, TableRows
+from downstream.connectors.table_files import TableFile
+from downstream.connectors.table_rows import TableRows
 from downstream.engines.errors import reading
 from downstream.engines.parquet_files import is_parquet
 

@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from downstream.connectors import iceberg_catalogs, iceberg_files, iceberg_purging, iceberg_residue, table_rows
+from downstream.connectors import (
+    iceberg_catalogs,
+    iceberg_files,
+    iceberg_purging,
+    iceberg_residue,
+    table_files,
+    table_rows,
+)
 from downstream.connectors.base import (
     WHOLE,
     ConnectorError,
@@ -30,9 +37,10 @@ from downstream.connectors.base import (
     stage_one_by_one,
 )
 from downstream.connectors.iceberg_catalogs import catalog_errors, resolve, root
-from downstream.connectors.table_rows import TableFile, TableRows
+from downstream.connectors.table_files import TableFile
+from downstream.connectors.table_rows import TableRows
 from downstream.engines.base import Comparison
-from downstream.engines.errors import reading, writing
+from downstream.engines.errors import changed, reading, swept, writing
 from downstream.engines.options import check_known
 from downstream.stores import folders
 from portal.fault_points import reach
@@ -76,7 +84,7 @@ class IcebergTable:
         return Description(format="iceberg", files=len(files), rows=rows, size=size, schema="\n".join(columns))
 
     def manifest(self) -> Manifest:
-        return table_rows.manifest_of(list(self._files(self._table()).values()))
+        return table_files.manifest_of(list(self._files(self._table()).values()))
 
     def sweep(self) -> list[str]:
         table = self._table()
@@ -95,11 +103,7 @@ class IcebergTable:
         table = self._table()
         files = self._files(table)
         addresses = {file.name: uri for uri, file in files.items()}
-
-        def fingerprint(group: Sequence[TableFile]) -> str:
-            return table_rows.prints(addresses[file.name] for file in group)
-
-        yield from self._rows.find(list(files.values()), keys, spans, fingerprint)
+        yield from self._rows.find(list(files.values()), keys, spans, addresses)
 
     def rows(self, keys: Collection[str], failures: list[ConnectorError] | None = None) -> Iterator[Row]:
         table = self._table()
@@ -107,10 +111,10 @@ class IcebergTable:
         yield from self._rows.rows(files, keys, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
-        spans = self._rows.by_column(spans)
+        spans = spans.by(self._rows.created_column)
         table = self._table()
         files = self._files(table)
-        chosen = table_rows.files_of(finding, files.values())
+        chosen = table_files.files_of(finding, files.values())
         reach("stage.before_write")
         folder = root(table) / "metadata"
         note = folders.make_temporary(folder / "note", token=token)
@@ -121,14 +125,14 @@ class IcebergTable:
                 for path in {note, folder, *written, *(one.parent for one in written)}:
                     folders.sync(path)
             reach("stage.after_fsync")
-            return table_rows.staged(
+            return table_files.staged(
                 finding,
                 chosen,
                 written,
                 compared,
                 temporary=folders.name_of(note, root(table)),
                 before=f"snapshot {table.current_snapshot().snapshot_id}",
-                after=table_rows.mark_of(note),
+                after=table_files.mark_of(note),
             )
         except BaseException:
             _discard(note, table)
@@ -147,8 +151,8 @@ class IcebergTable:
             if self.unit_state(staged) == "new":
                 return
             fence()
-            if not table_rows.all_active(staged, iceberg_files.data_files(table)):
-                raise table_rows.changed(staged.unit)
+            if not table_files.all_active(staged, iceberg_files.data_files(table)):
+                raise changed(staged.unit)
             reach("commit.before_rename")
             replaced = _take(note, taken, staged.unit)
             self._replace(staged, replaced)
@@ -164,7 +168,7 @@ class IcebergTable:
         if _is_committed(table, staged.after):
             _settle(table)
             return "new"
-        if table_rows.all_active(staged, iceberg_files.data_files(table)):
+        if table_files.all_active(staged, iceberg_files.data_files(table)):
             return "old"
         before = int(staged.before.removeprefix("snapshot "))
         since = [one for one in iceberg_files.lineage(table) if one.snapshot_id != before]
@@ -172,18 +176,12 @@ class IcebergTable:
         return "changed" if newest is None or newest["added-data-files"] else "missing"
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        spans = self._rows.by_column(spans)
         table = self._table()
-        files = list(self._files(table).values())
-        failures: list[ConnectorError] = []
-        located = self._rows.locate(files, keys, spans, failures)
-        if failures:
-            raise failures[0]
-        manifest = table_rows.manifest_of(files)
-        if self._table().metadata_location != table.metadata_location:
-            raise table_rows.changed("The table")
-        return Verification(
-            rows_found=sum(located.values()), rows=manifest.rows, files=manifest.files, digest=manifest.digest
+        return self._rows.verify(
+            list(self._files(table).values()),
+            keys,
+            spans,
+            is_unchanged=lambda: bool(self._table().metadata_location == table.metadata_location),
         )
 
     def statements(self, keys: Collection[str]) -> Iterator[RowsSaying]:
@@ -222,7 +220,7 @@ class IcebergTable:
         for number, file in enumerate(chosen):
             old = addresses[file.name]
             iceberg_files.check_layout(table, held[old])
-            new = folders.renewed(old, f"{table_rows.mark_of(note)}-{number}")
+            new = folders.renewed(old, f"{table_files.mark_of(note)}-{number}")
             target = iceberg_catalogs.path_of(new)
             compared.append(self._rows.rewrite(file, str(target), keys, spans))
             replaced[old] = new if compared[-1].rows_after else None
@@ -242,7 +240,7 @@ class IcebergTable:
             table = self._table()
             held = iceberg_files.data_files(table)
             if not replaced.keys() <= held.keys():
-                raise table_rows.changed(staged.unit)
+                raise changed(staged.unit)
             try:
                 with catalog_errors(self._location), table.transaction() as transaction:
                     update = transaction.update_snapshot(snapshot_properties={COMMIT: staged.after})
@@ -269,7 +267,7 @@ def _fill(note: Path, text: str) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
         except FileNotFoundError:
-            raise table_rows.swept("the table") from None
+            raise swept("the table") from None
 
 
 def _take(note: Path, taken: Path, unit: str) -> dict[str, str | None]:
@@ -278,7 +276,7 @@ def _take(note: Path, taken: Path, unit: str) -> dict[str, str | None]:
         try:
             os.rename(note, taken)
         except FileNotFoundError:
-            raise table_rows.swept(unit) from None
+            raise swept(unit) from None
         replaced: dict[str, str | None] = json.loads(taken.read_text())
     return replaced
 
@@ -289,7 +287,7 @@ def _discard(note: Path, table: Any) -> None:
         note.unlink()
     except FileNotFoundError:
         return
-    mark = table_rows.mark_of(note)
+    mark = table_files.mark_of(note)
     if not _is_committed(table, mark):
         for path in [*root(table).rglob(f"*.heed-{mark}-*")]:
             path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from downstream.connectors.base import (
 )
 from downstream.connectors.lance_leaving import Going
 from downstream.connectors.statement_columns import NO_COLUMNS, StatementColumns
-from downstream.engines.errors import reading, writing
+from downstream.engines.errors import changed, reading, writing
 from downstream.engines.key_columns import form_of
 from downstream.engines.options import check_known
 from downstream.engines.parquet_statements import kind_of
@@ -123,7 +123,7 @@ class LanceTable:
         reach("stage.before_write")
         table, found = self._look(keys, spans)
         if len(found.addresses) != finding.matching:
-            raise lance_tables.changed(self.name)
+            raise changed(self.name)
         plan, staying, digest = self._plan(table, found)
         file = self.path / f".heed-{token}-{secrets.token_hex(8)}.tmp"
         reach("stage.after_write")
@@ -160,7 +160,7 @@ class LanceTable:
             if self.unit_state(staged) == "new":
                 return
             if not self.path.exists():
-                raise lance_tables.changed(self.name)
+                raise changed(self.name)
             plan = lance_tables.read_plan(file)
             if plan is None:
                 raise self._swept()
@@ -216,13 +216,7 @@ class LanceTable:
         return lance_tables.opened(self.path)
 
     def _look(self, keys: Collection[str], spans: Spans) -> tuple[Any, Going]:
-        if spans and not self.created_column:
-            raise ConnectorError(
-                "created_column_missing",
-                "Nobody has said which column tells when a row was made; name it, and try again.",
-                permanent=True,
-            )
-        spans = replace(spans, column=self.created_column) if spans else WHOLE
+        spans = spans.by(self.created_column)
         table = self._open()
         wanted = lance_leaving.looking(table, self.path, self.key_column, keys, spans)
         return table, lance_leaving.going(table, self.path, wanted)
@@ -271,7 +265,7 @@ class LanceTable:
             except ConnectorError as error:
                 if error.permanent:
                     raise
-        raise lance_tables.changed(self.name)
+        raise changed(self.name)
 
     def _swept(self) -> ConnectorError:
         return ConnectorError(

@@ -15,7 +15,7 @@ from lance.commit import CommitConflictError
 from lance.fragment import FragmentMetadata
 
 from downstream.connectors.base import ConnectorError
-from downstream.engines.errors import reading, writing
+from downstream.engines.errors import changed, reading, writing
 from downstream.stores import folders
 
 OURS = "heed"
@@ -81,12 +81,6 @@ def asking(path: Path) -> Iterator[None]:
 
 def name_of(path: Path) -> str:
     return path.name.removesuffix(".lance")
-
-
-def changed(name: str) -> ConnectorError:
-    return ConnectorError(
-        "source_changed", f"{name} was changed by somebody else meanwhile; it will be tried again.", permanent=False
-    )
 
 
 def is_committed(table: Any, path: Path, *, uuid: str, after: int) -> bool:

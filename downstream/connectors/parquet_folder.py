@@ -6,7 +6,8 @@ from typing import Any
 
 from downstream.connectors import file_folder, folder_partitions
 from downstream.connectors.base import ConnectorError
-from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.data_files import FileKind
+from downstream.connectors.file_folder import FileFolder
 from downstream.engines.parquet_files import looks_like_parquet
 from downstream.stores.base import Store, Stored
 

@@ -7,7 +7,7 @@ the same time is bounded in `downstream.engines.room`.
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from downstream.connectors.base import ConnectorError, StagedUnit, UnitFinding
+from downstream.connectors.base import ConnectorError, StagedUnit, UnitFinding, report
 
 WORKERS = 2
 Pending = dict["Future[StagedUnit]", UnitFinding]
@@ -18,11 +18,10 @@ def staged_side_by_side(
     findings: Iterable[UnitFinding],
     *,
     discard: Callable[[StagedUnit], object],
-    workers: int = WORKERS,
 ) -> Iterator[tuple[UnitFinding, StagedUnit]]:
-    """Stage every finding, `workers` at once; yields them as they are done, in any order.
+    """Stage every finding, WORKERS at once; yields them as they are done, in any order.
 
-    Findings are taken as there is room for them, so that no more than `workers` lie staged and not taken. A unit that
+    Findings are taken as there is room for them, so that no more than WORKERS lie staged and not taken. A unit that
     cannot be staged does not keep the others from being: one ConnectorError is raised at the end, a permanent one
     before others. So is the one of `findings`. Any other error ends it at once. Whatever was staged when the caller
     stops, or an error ends it, is given to `discard`.
@@ -30,9 +29,9 @@ def staged_side_by_side(
     failures: list[ConnectorError] = []
     waiting = _until_refused(iter(findings), failures)
     pending: Pending = {}
-    with ThreadPoolExecutor(workers, thread_name_prefix="heed-stage") as pool:
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="heed-stage") as pool:
         try:
-            _fill(pool, stage, waiting, pending, workers)
+            _fill(pool, stage, waiting, pending, WORKERS)
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 first = done.pop()
@@ -43,14 +42,13 @@ def staged_side_by_side(
                     failures.append(failure)
                     staged = None
                 # until it is taken it counts as pending, so that nothing that happens meanwhile leaves it behind
-                _fill(pool, stage, waiting, pending, workers + 1)
+                _fill(pool, stage, waiting, pending, WORKERS + 1)
                 del pending[first]
                 if staged is not None:
                     yield finding, staged
         finally:
             _throw_away(pending, discard)
-    if failures:
-        raise min(failures, key=lambda failure: not failure.permanent)
+    report(failures, None)
 
 
 def _until_refused(findings: Iterator[UnitFinding], failures: list[ConnectorError]) -> Iterator[UnitFinding]:

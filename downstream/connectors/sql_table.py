@@ -7,7 +7,6 @@ wait in a table beside it. Rows of other people may be written at any time meanw
 import hashlib
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +42,7 @@ from downstream.connectors.base import (
 from downstream.connectors.sql_columns import Columns
 from downstream.connectors.sql_leaving import Going
 from downstream.connectors.sql_places import Place, place, resolve
+from downstream.engines.errors import changed
 from portal.fault_points import reach
 
 __all__ = ["SqlTable", "connect", "resolve"]
@@ -90,7 +90,7 @@ class SqlTable:
         return leftovers
 
     def find(self, keys: Collection[str], spans: Spans = WHOLE) -> Iterator[UnitFinding]:
-        spans = self._by_column(spans)
+        spans = spans.by(self._place.created_column)
         with self._place.session() as connection:
             columns = self._columns(connection, with_times=bool(spans))
             found = sql_leaving.going(connection, self._place, columns, keys, spans)
@@ -108,13 +108,13 @@ class SqlTable:
         report(found, failures)
 
     def stage(self, finding: UnitFinding, keys: Collection[str], spans: Spans = WHOLE, *, token: str) -> StagedUnit:
-        spans = self._by_column(spans)
+        spans = spans.by(self._place.created_column)
         reach("stage.before_write")
         with self._place.session() as connection:
             columns = self._columns(connection, with_times=bool(spans))
             found = sql_leaving.going(connection, self._place, columns, keys, spans)
             if found.rows != finding.matching:
-                raise _changed(self._place.table)
+                raise changed(self._place.table)
             name = f"{self._staged_prefix}{token.replace('-', '_')[-24:]}_{secrets.token_hex(4)}"
             staged = self._staged(connection, columns, found, name)
             sql_removals.make(connection, self._place)
@@ -152,7 +152,7 @@ class SqlTable:
         return "old" if digest == staged.before else "changed"
 
     def verify(self, keys: Collection[str], spans: Spans = WHOLE) -> Verification:
-        spans = self._by_column(spans)
+        spans = spans.by(self._place.created_column)
         with self._place.session() as connection:
             columns = self._columns(connection, with_times=bool(spans))
             found = sql_leaving.going(connection, self._place, columns, keys, spans)
@@ -181,15 +181,6 @@ class SqlTable:
 
     def _columns(self, connection: sa.Connection, *, with_times: bool = False) -> Columns:
         return sql_columns.look(connection, self._place, self._key_column, with_times=with_times)
-
-    def _by_column(self, spans: Spans) -> Spans:
-        if spans and not self._place.created_column:
-            raise ConnectorError(
-                "created_column_missing",
-                "Nobody has said which column tells when a row was made; name it, and try again.",
-                permanent=True,
-            )
-        return replace(spans, column=self._place.created_column) if spans else WHOLE
 
     def _manifest(self, connection: sa.Connection, columns: Columns) -> Manifest:
         rows, digest = sql_digests.of_rows(connection, self._place, columns.table)
@@ -234,7 +225,7 @@ class SqlTable:
         """Delete the staged rows and nothing else, in the open transaction."""
         self._lock(connection, staged.temporary)
         if not sa.inspect(connection).has_table(self._place.table, schema=self._place.schema):
-            raise _changed(self._place.table)
+            raise changed(self._place.table)
         kept = sa.inspect(connection).get_columns(staged.temporary, self._place.work_schema)
         columns = self._columns(connection, with_times=any(one["name"] == "created" for one in kept))
         staging = sql_leaving.staging_table(self._place, columns, staged.temporary)
@@ -245,7 +236,7 @@ class SqlTable:
         if rows == staying + staged.rows_removed and removed == 0:
             raise _failed(self._place.table, "a trigger or rule keeps the rows")
         if removed != staged.rows_removed:
-            raise _changed(self._place.table)
+            raise changed(self._place.table)
         if before != after:
             raise _failed(self._place.table, "rows that have to stay would differ")
         sql_removals.record(connection, self._place, run=staged.after, rows=removed)
@@ -271,12 +262,6 @@ class SqlTable:
                 connection.commit()
         except ConnectorError:
             return
-
-
-def _changed(table: str) -> ConnectorError:
-    return ConnectorError(
-        "source_changed", f"{table} was changed by somebody else meanwhile; it will be tried again.", permanent=False
-    )
 
 
 def _failed(table: str, why: str) -> ConnectorError:

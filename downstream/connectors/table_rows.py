@@ -4,64 +4,24 @@ A table format knows which files a version has and how another version is commit
 at and rewritten here, file by file, by the same engine as a plain folder's. So nothing is sorted, merged or cast.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from downstream.connectors import statement_columns
-from downstream.connectors.base import (
-    ConnectorError,
-    Manifest,
-    Row,
-    RowsSaying,
-    Spans,
-    StagedUnit,
-    UnitFinding,
-    collecting,
-    report,
-)
+from downstream.connectors.base import ConnectorError, Row, RowsSaying, Spans, Verification, collecting, report
 from downstream.connectors.statement_columns import StatementColumns
+from downstream.connectors.table_files import TableFile, TableFinding, manifest_of, prints, rows_of, size_of
 from downstream.engines import open_engine, parquet_rows
 from downstream.engines.base import Comparison, DataFile, Engine
-from downstream.engines.errors import reading
-from downstream.engines.parquet_files import opened
+from downstream.engines.errors import changed
 from downstream.engines.spans import WHOLE
 
 OPTIONS = {"engine", "memory_mb", "threads", "created_column", "files_per_commit"} | statement_columns.OPTIONS
 """Of every kind of table."""
 _FILES_PER_COMMIT = 32
 _BYTES_PER_COMMIT = 1 << 30
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """A data file of one version: `name` is shown to people and tells nobody's key."""
-
-    name: str
-    path: str
-    key_column: str | None
-    """What the key column is called in this file; None where it has none, so that all its keys are null."""
-    key: str | None = None
-    """The one key of all its rows, where the table is partitioned by it and the file does not repeat it."""
-
-    folder: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the table says of all its rows: the values of its partition, by column."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """What columns are called in the table now, where that is not as in the file."""
-
-    @property
-    def data(self) -> DataFile:
-        return DataFile(self.name, self.path)
-
-
-@dataclass(frozen=True)
-class TableFinding(UnitFinding):
-    """A unit of several files that go in one commit."""
-
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,10 +79,13 @@ class TableRows:
         files: Sequence[TableFile],
         keys: Collection[str],
         spans: Spans,
-        fingerprint: Callable[[Sequence[TableFile]], str],
+        addresses: Mapping[str, str],
     ) -> Iterator[TableFinding]:
-        """Units of files that go in one commit each; raises at the end for files that could not be looked at."""
-        spans = self.by_column(spans)
+        """Units of files that go in one commit each; raises at the end for files that could not be looked at.
+
+        `addresses` are what the table itself calls the files, by the names that people see.
+        """
+        spans = spans.by(self.created_column)
         failures: list[ConnectorError] = []
         located = self.locate(files, keys, spans, failures)
         good = []
@@ -135,10 +98,8 @@ class TableRows:
                 else:
                     good.append(file)
         for group in _grouped(good, self.files_per_commit):
-            yield self._finding(group, located, keys, spans, fingerprint(group))
-        if failures:
-            # one that a person has to act on comes first
-            raise min(failures, key=lambda failure: not failure.permanent)
+            yield self._finding(group, located, keys, spans, prints(addresses[file.name] for file in group))
+        report(failures, None)
 
     def rows(
         self, files: Sequence[TableFile], keys: Collection[str], failures: list[ConnectorError] | None
@@ -177,15 +138,20 @@ class TableRows:
             found = self.engine.tally(alike, columns=columns, key_column=column, keys=keys)
             yield from map(self.statements.saying, found)
 
-    def by_column(self, spans: Spans) -> Spans:
-        """The spans, told which column they are about."""
-        if spans and not self.created_column:
-            raise ConnectorError(
-                "created_column_missing",
-                "Nobody has said which column tells when a row was made; name it, and try again.",
-                permanent=True,
-            )
-        return replace(spans, column=self.created_column) if spans else WHOLE
+    def verify(
+        self, files: Sequence[TableFile], keys: Collection[str], spans: Spans, *, is_unchanged: Callable[[], bool]
+    ) -> Verification:
+        """Look again at every file. Raises `source_changed` where the table has gone on meanwhile."""
+        failures: list[ConnectorError] = []
+        located = self.locate(files, keys, spans.by(self.created_column), failures)
+        if failures:
+            raise failures[0]
+        manifest = manifest_of(files)
+        if not is_unchanged():
+            raise changed("The table")
+        return Verification(
+            rows_found=sum(located.values()), rows=manifest.rows, files=manifest.files, digest=manifest.digest
+        )
 
     def _locate(self, files: Sequence[TableFile], keys: Collection[str], spans: Spans) -> Mapping[str, int]:
         """Of files that hold the key alike."""
@@ -235,113 +201,6 @@ def from_options(key_column: str, options: Mapping[str, Any]) -> TableRows:
         statements=statement_columns.from_options(options),
         files_per_commit=files,
     )
-
-
-def rows_of(file: TableFile) -> int:
-    """By the file's own footer."""
-    with opened(file.data) as parquet:
-        return int(parquet.metadata.num_rows)
-
-
-def size_of(file: TableFile) -> int:
-    """Bytes."""
-    with reading(file.name):
-        return Path(file.path).stat().st_size
-
-
-def manifest_of(files: Sequence[TableFile]) -> Manifest:
-    """Names the version by its files, their rows and sizes; a file that cannot be read is named with its trouble."""
-    rows, digest = 0, hashlib.sha256()
-    for file in files:
-        try:
-            counted = rows_of(file)
-            digest.update(f"{file.name}\0{counted}\0{size_of(file)}\n".encode())
-        except ConnectorError as error:
-            digest.update(f"{file.name}\0{error.code}\n".encode())
-            continue
-        rows += counted
-    return Manifest(files=len(files), rows=rows, digest=digest.hexdigest())
-
-
-def files_of(finding: UnitFinding, files: Iterable[TableFile]) -> list[TableFile]:
-    """The files that a finding is about. Raises `source_changed` where one is no longer in the table."""
-    names = finding.files if isinstance(finding, TableFinding) else (finding.unit,)
-    known = {file.name: file for file in files}
-    if not set(names) <= known.keys():
-        raise changed(finding.unit)
-    return [known[name] for name in names]
-
-
-def staged(
-    finding: UnitFinding,
-    files: Sequence[TableFile],
-    written: Sequence[Path],
-    compared: Sequence[Comparison],
-    *,
-    temporary: str,
-    before: str,
-    after: str,
-) -> StagedUnit:
-    """The record of a unit. Raises `source_changed` where other rows went than were found."""
-    rows_before = sum(one.rows_before for one in compared)
-    rows_after = sum(one.rows_after for one in compared)
-    if rows_before - rows_after != finding.matching:
-        raise changed(finding.unit)
-    with reading(finding.unit):
-        return StagedUnit(
-            unit=finding.unit,
-            temporary=temporary,
-            fingerprint=finding.fingerprint,
-            before=before,
-            after=after,
-            size_before=sum(size_of(file) for file in files),
-            size_after=sum(path.stat().st_size for path in written),
-            rows_before=rows_before,
-            rows_after=rows_after,
-            rows_removed=rows_before - rows_after,
-            digest=_digest_of(compared),
-            links=max(Path(file.path).stat().st_nlink for file in files),
-        )
-
-
-def prints(paths: Iterable[str]) -> str:
-    """The fingerprint of a unit: what stands for the paths of its files."""
-    return ",".join(sorted(map(short, paths)))
-
-
-def all_active(unit: StagedUnit, paths: Iterable[str]) -> bool:
-    """Whether the unit's old files are all among the table's."""
-    return set(unit.fingerprint.split(",")) <= set(map(short, paths))
-
-
-def mark_of(entry: Path) -> str:
-    """What the names of a staged entry's new files have in them."""
-    return entry.name.split(".tmp")[0].rsplit("-", 1)[-1]
-
-
-def changed(unit: str) -> ConnectorError:
-    """For everything that somebody else did meanwhile."""
-    return ConnectorError(
-        "source_changed", f"{unit} was changed by somebody else meanwhile; it will be tried again.", permanent=False
-    )
-
-
-def swept(unit: str) -> ConnectorError:
-    """For a holder that lost its lease and comes back."""
-    return ConnectorError(
-        "fence_lost", f"Another worker took over and swept the new version of {unit}.", permanent=False
-    )
-
-
-def _digest_of(compared: Sequence[Comparison]) -> str:
-    """Of the rows that stay in several files; of one it is its own."""
-    digests = sorted(one.digest for one in compared)
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def short(path: str) -> str:
-    """What stands for a path in records: it may hold a key."""
-    return hashlib.sha256(path.encode()).hexdigest()[:16]
 
 
 def _whole(file: TableFile, keys: Collection[str], spans: Spans) -> dict[str, int]:

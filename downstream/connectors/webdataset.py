@@ -6,7 +6,8 @@ from typing import Any
 
 from downstream.connectors import file_folder
 from downstream.connectors.base import ConnectorError
-from downstream.connectors.file_folder import FileFolder, FileKind
+from downstream.connectors.data_files import FileKind
+from downstream.connectors.file_folder import FileFolder
 from downstream.connectors.record_folder import RecordFolder
 from downstream.engines.options import suffixes
 from downstream.engines.packing import bare

@@ -30,6 +30,20 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 
 
+def changed(name: str) -> ConnectorError:
+    """`source_changed`: what was found is no longer what is there."""
+    return ConnectorError(
+        "source_changed", f"{name} was changed by somebody else meanwhile; it will be tried again.", permanent=False
+    )
+
+
+def swept(name: str) -> ConnectorError:
+    """`fence_lost`, for a holder that lost its lease and comes back."""
+    return ConnectorError(
+        "fence_lost", f"Another worker took over and swept the new version of {name}.", permanent=False
+    )
+
+
 @contextmanager
 def reading(name: str) -> Iterator[None]:
     """Turn whatever goes wrong while `name` is read into a ConnectorError."""

@@ -7,7 +7,7 @@ the row may stay cannot be told, so it goes.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,6 +66,18 @@ class Spans:
     @property
     def keys(self) -> frozenset[str]:
         return frozenset().union(*(part.keys for part in self.parts))
+
+    def by(self, column: str) -> "Spans":
+        """The same, about this column. Raises ConnectorError(`created_column_missing`) where nobody has named one."""
+        if not self:
+            return WHOLE
+        if not column:
+            raise ConnectorError(
+                "created_column_missing",
+                "Nobody has said which column tells when a row was made; name it, and try again.",
+                permanent=True,
+            )
+        return replace(self, column=column)
 
 
 WHOLE = Spans()

@@ -19,20 +19,20 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from django.core.cache import cache
 
-from downstream import outbound
+from downstream import opendsr_wire, outbound
 from downstream.holders import opendsr_signatures
 from downstream.holders.base import ConnectorError, Description, Place, Question, Told, TryLater
+from downstream.opendsr_wire import CANCELLED, COMPLETED, DOMAIN_HEADER, IN_PROGRESS, PENDING, SIGNATURE_HEADER
 from downstream.outbound import OutboundError, Reply
 from portal import clock
 
-DOMAIN_HEADER, SIGNATURE_HEADER = "X-OpenDSR-Processor-Domain", "X-OpenDSR-Signature"
 _OPTIONS = {"identity_type", "identity_format", "regulation", "domain", "token_variable"}
 _FORMATS = ("raw", "sha256")
 _STATES: dict[str, Literal["waiting", "done", "refused"]] = {
-    "pending": "waiting",
-    "in_progress": "waiting",
-    "completed": "done",
-    "cancelled": "refused",
+    PENDING: "waiting",
+    IN_PROGRESS: "waiting",
+    COMPLETED: "done",
+    CANCELLED: "refused",
 }
 _CACHED_SECONDS = 3_600
 _UNASKED_SECONDS = 60
@@ -53,7 +53,7 @@ class OpenDSR:
         _check_options(self.place)
         offered = self._discovery()
         wanted = (self._identity_type, self._identity_format)
-        if "erasure" not in _listed(offered, "supported_subject_request_types"):
+        if opendsr_wire.ERASURE not in _listed(offered, "supported_subject_request_types"):
             raise _wrong("no_erasure", f"{self.name} does not take erasure requests.")
         pairs = {(one.get("identity_type"), one.get("identity_format")) for one in _objects(offered)}
         if wanted not in pairs:
@@ -64,22 +64,24 @@ class OpenDSR:
 
     def ask(self, question: Question) -> Told:
         """POST /requests. Raises ConnectorError, TryLater."""
-        told = {
-            "regulation": self.place.options.get("regulation", "gdpr"),
-            "subject_request_id": str(question.id),
-            "subject_request_type": "erasure",
-            "submitted_time": _text(question.submitted_at),
-            "subject_identities": [self._identity(key) for key in question.keys],
-            "status_callback_urls": [question.callback],
-            "api_version": "2.0",
-        }
-        reply = self._call("POST", f"{self.base}/requests", json.dumps(told).encode())
+        reply = self._call("POST", f"{self.base}/requests", json.dumps(self.message(question)).encode())
         if reply.status not in (200, 201, 202):
             raise self._refused(reply)
         answer = self._signed(reply)
         self._check_id(answer, question.id)
         # its evidence is the status that follows: this answer repeats whom we asked about, and is not to be kept
-        return Told("waiting", expected_at=_time(answer.get("expected_completion_time")))
+        return Told("waiting", expected_at=opendsr_wire.time_in(answer.get("expected_completion_time")))
+
+    def message(self, question: Question) -> dict[str, Any]:
+        """What is asked, as the protocol writes it: personal data."""
+        return opendsr_wire.asking(
+            request_id=question.id,
+            request_type=opendsr_wire.ERASURE,
+            regulation=str(self.place.options.get("regulation", "gdpr")),
+            identities=[self._identity(key) for key in question.keys],
+            submitted_at=question.submitted_at,
+            callbacks=[question.callback],
+        )
 
     def look(self, request_id: uuid.UUID) -> Told | None:
         """GET /requests/{id}. Raises ConnectorError, TryLater."""
@@ -95,12 +97,12 @@ class OpenDSR:
             raise _wrong("status_unknown", f"{self.name} answered with a status that OpenDSR does not know.")
         return Told(
             state,
-            expected_at=_time(answer.get("expected_completion_time")),
+            expected_at=opendsr_wire.time_in(answer.get("expected_completion_time")),
             rows=_count(answer.get("results_count")),
             evidence={
                 "answer_sha256": hashlib.sha256(reply.body).hexdigest(),
                 "signature": reply.headers.get(SIGNATURE_HEADER.lower(), "")[:2_000],
-                "certificate_sha256": opendsr_signatures.fingerprint(self._certificate()),
+                "certificate_sha256": opendsr_wire.fingerprint(self._certificate()),
             },
         )
 
@@ -110,7 +112,7 @@ class OpenDSR:
             return False
         # a second look at what it publishes: it may have changed its key within the hour
         return any(
-            opendsr_signatures.is_signed(body, signature, by=self._certificate(fresh=fresh)) for fresh in (False, True)
+            opendsr_wire.is_signed(body, signature, by=self._certificate(fresh=fresh)) for fresh in (False, True)
         )
 
     def may_have_called(self, body: bytes, *, domain: str, signature: str) -> bool:
@@ -120,11 +122,11 @@ class OpenDSR:
         """
         if domain.lower() != self.name:
             return False
-        if cache.get(self._kept) and opendsr_signatures.is_signed(body, signature, by=self._certificate()):
+        if cache.get(self._kept) and opendsr_wire.is_signed(body, signature, by=self._certificate()):
             return True
         if not cache.add(f"{self._kept}:called", True, _UNASKED_SECONDS):
             return False
-        return opendsr_signatures.is_signed(body, signature, by=self._certificate(fresh=True))
+        return opendsr_wire.is_signed(body, signature, by=self._certificate(fresh=True))
 
     @property
     def _kept(self) -> str:
@@ -133,15 +135,15 @@ class OpenDSR:
 
     @property
     def _identity_type(self) -> str:
-        return str(self.place.options.get("identity_type", "controller_customer_id"))
+        return str(self.place.options.get("identity_type", opendsr_wire.CUSTOMER))
 
     @property
     def _identity_format(self) -> str:
-        return str(self.place.options.get("identity_format", "raw"))
+        return str(self.place.options.get("identity_format", opendsr_wire.RAW))
 
     def _identity(self, key: str) -> dict[str, str]:
         value = hashlib.sha256(key.encode()).hexdigest() if self._identity_format == "sha256" else key
-        return {"identity_type": self._identity_type, "identity_value": value, "identity_format": self._identity_format}
+        return opendsr_wire.identity(self._identity_type, value, self._identity_format)
 
     def _discovery(self) -> dict[str, Any]:
         reply = self._call("GET", f"{self.base}/discovery")
@@ -250,18 +252,15 @@ def _check_options(place: Place) -> None:
         raise _wrong("no_spans", "OpenDSR erases a person as a whole: leave the column of creation time out.")
     if place.options.get("identity_format", "raw") not in _FORMATS:
         raise _wrong("unknown_format", "identity_format is raw or sha256.")
-    if place.options.get("regulation", "gdpr") not in ("gdpr", "ccpa"):
+    if place.options.get("regulation", "gdpr") not in opendsr_wire.REGULATIONS:
         raise _wrong("unknown_regulation", "regulation is gdpr or ccpa.")
     if not _VARIABLE.fullmatch(str(place.options.get("token_variable", "HEED_HOLDER_X"))):
         raise _wrong("invalid_variable", "token_variable names a variable that begins with HEED_HOLDER_.")
 
 
 def _parsed(reply: Reply, name: str) -> dict[str, Any]:
-    try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
+    answer = opendsr_wire.object_in(reply.body)
+    if answer is None:
         raise _wrong("answer_unreadable", f"{name} answered with something else than a JSON object.")
     return answer
 
@@ -275,20 +274,8 @@ def _objects(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in _listed(answer, "supported_identities") if isinstance(one, dict)]
 
 
-def _time(given: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(given))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
-
-
 def _count(given: Any) -> int | None:
     return given if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 2**63 else None
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _wrong(code: str, message: str) -> ConnectorError:

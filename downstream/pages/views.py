@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from consents import decisions, ledger, purposes, reasons, sequencer
-from consents.decisions import Decision
+from consents import decisions, evaluation, ledger, purposes, reasons, sequencer
+from consents.evaluation import Decision
 from consents.models import Purpose, Subject
 from consents.pages.access import for_subject
 from consents.pages.cards import action_label
@@ -62,7 +62,7 @@ def journey(request: HttpRequest, subject: Subject, purpose: str) -> HttpRespons
 
 
 def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]:
-    decision = decisions.decide(subject=subject, question=decisions.Question(purpose.slug), at=at, now=True)
+    decision = decisions.decide(subject=subject, question=evaluation.Question(purpose.slug), at=at, now=True)
     stops: list[Stop] = []
     if not decision.allow:
         position = journeys.origin(subject=subject, decision=decision, purpose=purpose.slug, at=at)
@@ -70,6 +70,7 @@ def _context(subject: Subject, purpose: Purpose, at: datetime) -> dict[str, Any]
     moving = any(stop.state in journeys.MOVING for stop in stops)
     return {
         "purpose": purpose,
+        "purpose_name": _(purpose.name),
         "allow": decision.allow,
         "choice": _choice(decision),
         "reason": reasons.text(decision.decisive),
@@ -125,7 +126,7 @@ def _choice(decision: Decision) -> dict[str, Any] | None:
 
 def _shown(stop: Stop) -> dict[str, Any]:
     return {
-        "name": stop.dataset.public_name,
+        "name": _(stop.dataset.public_name),
         "owner": stop.dataset.owner.name,
         "state": stop.state,
         "state_text": _STATES[stop.state],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from downstream.engines.base import DataFile
-from downstream.engines.errors import ConnectorError, reading, writing
+from downstream.engines.errors import changed, reading, swept, writing
 from downstream.stores import folders
 from downstream.stores.base import Kept, Stored
 from portal.fault_points import reach
@@ -85,9 +85,7 @@ class LocalStore:
             try:
                 folders.swap(self._path(by), into=source)
             except FileNotFoundError:
-                raise ConnectorError(
-                    "fence_lost", f"Another worker took over and swept the new version of {name}.", permanent=False
-                ) from None
+                raise swept(name) from None
         reach("commit.after_rename")
         with writing(name):
             folders.sync(source.parent)
@@ -119,10 +117,3 @@ class LocalStore:
 def _stored(path: Path, place: Path) -> Stored:
     stat = path.stat()
     return Stored(folders.name_of(path, place), stat.st_size, folders.fingerprint_of(stat), stat.st_ctime_ns)
-
-
-def changed(name: str) -> ConnectorError:
-    """What is said of a file that is not the one that was found."""
-    return ConnectorError(
-        "source_changed", f"{name} was changed by somebody else meanwhile; it will be tried again.", permanent=False
-    )

@@ -23,10 +23,9 @@ import s3fs
 
 from downstream.engines import scratch
 from downstream.engines.base import DataFile
-from downstream.engines.errors import ConnectorError, writing
+from downstream.engines.errors import ConnectorError, changed, swept, writing
 from downstream.stores import folders
 from downstream.stores.base import Kept, Stored
-from downstream.stores.local import changed
 from downstream.stores.object_errors import code_of, reaching
 from downstream.stores.object_versions import Versions
 from portal.fault_points import reach
@@ -169,9 +168,7 @@ class ObjectStore:
         if str(head["ETag"]) != fingerprint:
             raise changed(name)
         if self._head_or_none(by) is None:
-            raise ConnectorError(
-                "fence_lost", f"Another worker took over and swept the new version of {name}.", permanent=False
-            )
+            raise swept(name)
         reach("commit.before_rename")
         self._put(by, name, fingerprint, manner, digest)
         reach("commit.after_rename")

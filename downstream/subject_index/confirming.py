@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from downstream.engines.base import DataFile, Grouped
+from downstream.engines.errors import changed
 from downstream.engines.key_columns import KeyForm, form_of
 from downstream.engines.spans import Part, Spans, TimeForm, time_form
-from downstream.stores.local import changed
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ def running(*, port: int, log: Path | None) -> Iterator["subprocess.Popen[bytes]
     environment = {
         **os.environ,
         "PORT": str(port),
+        # honcho gives each process a port of its own, and the worker's would be in the links of its mail
+        "HEED_URL": os.environ.get("HEED_URL") or f"http://127.0.0.1:{port}",
         "DATABASE_URL": settings.DATABASE_URL,
         "REDIS_URL": settings.REDIS_URL,
         "HEED_DEMO": "1",

@@ -2,6 +2,7 @@
 
 from requests_app.admin import (
     agents,
+    controllers,
     files,
     imports,
     intake,
@@ -15,6 +16,7 @@ from requests_app.admin import (
 
 __all__ = [
     "agents",
+    "controllers",
     "files",
     "imports",
     "intake",

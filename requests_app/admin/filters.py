@@ -39,6 +39,12 @@ _VIEWS: dict[str, tuple[Any, Callable[[User, date], Q]]] = {
 """By name: what staff read, and which requests it holds."""
 
 
+def views(shown: str) -> list[tuple[Any, str, bool]]:
+    """Each view as (words, its address on the list, whether it is the one that is shown)."""
+    every = [("", gettext_lazy("open")), *((name, words) for name, (words, _) in _VIEWS.items())]
+    return [(words, f"?view={name}" if name else "?", name == shown) for name, words in every]
+
+
 class ViewFilter(admin.SimpleListFilter):
     """By what has to be done; without a choice, all that is open and proven."""
 

@@ -24,6 +24,7 @@ from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, 
 from requests_app import import_rows, importing
 from requests_app.admin.intake_forms import ImportForm
 from requests_app.models import ImportState, RequestImport
+from requests_app.states import FOLLOW_UPS, Right
 
 CARRY_OUT = "requests_app.carry_out"
 _KINDS = {
@@ -143,6 +144,7 @@ class RequestImportAdmin(ReadOnlyAdmin):
             "title": _("Imports of requests"),
             "required": import_rows.REQUIRED,
             "optional": import_rows.OPTIONAL,
+            "rights": [one.value for one in Right if one not in FOLLOW_UPS],
         }
         status = 400 if form.errors else 200
         return TemplateResponse(request, "admin/requests_app/requestimport/upload.html", context, status=status)

@@ -22,7 +22,7 @@ from portal.errors import NotFound
 from requests_app import intake, taking_down
 from requests_app.intake import Asked, Requester
 from requests_app.models import Request
-from requests_app.states import BY_STAFF, FOLLOW_UPS, Capacity, Channel, CheckMethod, Right
+from requests_app.states import BY_STAFF, BY_WHOM, FOLLOW_UPS, Channel, CheckMethod, Right
 from requests_app.taking_down import TakenDown
 
 FIELDS = {
@@ -104,7 +104,7 @@ class IntakeForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("The reference (Q-…) of what an appeal or a complaint is about."),
     )
-    capacity = forms.ChoiceField(label=_("Asks"), choices=Capacity.choices, widget=UnfoldAdminSelectWidget)
+    capacity = forms.ChoiceField(label=_("Asks"), choices=BY_WHOM, widget=UnfoldAdminSelectWidget)
     requester_name = forms.CharField(
         label=_("Name of who asks for the person"),
         required=False,

@@ -70,7 +70,7 @@ class MessageTemplateAdmin(ReadOnlyAdmin):
     add_label = gettext_lazy("Write a text")
     empty_title = gettext_lazy("No text yet")
     empty_text = gettext_lazy("manage.py load_message_templates brings those that Heed is shipped with.")
-    list_display = ("title", "slug", "language", "version", "state", "only_for", "written_at", "who")
+    list_display = ("title", "slug", "language", "version", "state", "only_for", "written_at")
     list_filter = ("language", "right")
     search_fields = ("slug", "title")
 

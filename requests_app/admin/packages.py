@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -40,14 +41,14 @@ _BOX = "row"
 class PackageAdmin(ReadOnlyAdmin):
     empty_title = gettext_lazy("No answer package yet")
     empty_text = gettext_lazy("They are built on the pages of access and portability requests.")
-    list_display = ("answer_to", "state", "size", "asked_at", "released_at", "expires_at")
+    list_display = ("answer_to", "state", "large", "asked_at", "released_at", "expires_at")
     list_filter = ("status",)
     list_select_related = ("request",)
     fields = (
-        *("answer_to", "state", "size", "sha256", "asked_at", "asked_who", "attempts", "progress", "last_reason"),
+        *("answer_to", "state", "large", "sha256", "asked_at", "asked_who", "attempts", "progress", "last_reason"),
         *("built_at", "released_at", "expires_at", "deleted_at", "fetched"),
     )
-    readonly_fields = ("answer_to", "state", "asked_who", "fetched")
+    readonly_fields = ("answer_to", "state", "large", "asked_who", "fetched")
 
     @admin.display(description=gettext_lazy("answer to"))
     def answer_to(self, package: Package) -> str:
@@ -57,6 +58,10 @@ class PackageAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, package: Package) -> str:
         return badge(KINDS[PackageStatus(package.status)], str(package.get_status_display()))
+
+    @admin.display(description=gettext_lazy("size"), ordering="size")
+    def large(self, package: Package) -> str:
+        return filesizeformat(package.size) if package.size else "–"
 
     @admin.display(description=gettext_lazy("asked by"))
     def asked_who(self, package: Package) -> str:
@@ -133,6 +138,8 @@ def _need(request: HttpRequest) -> None:
 def _acted(request: HttpRequest, one: Request, form: RedactionForm) -> HttpResponse | None:
     """Do what a button asks for and show the page anew; None where the form has to be looked at first."""
     act = request.POST.get("act", "")
+    if act == "find":
+        return None
     if act == "redact":
         if not form.is_valid():
             return None
@@ -205,17 +212,20 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "why_no_release": _why_not(lambda: packages.check_can_release(package)) if package else "",
         "parts": [(name, title, _counts(package, name)) for name, title in names],
         "part": part,
-        "find": request.GET.get("find", ""),
+        "find": _find(request),
         "preview": _preview(request, one, part) if any(name == part for name, _title in names) else None,
         "redactions": [_redaction(each) for each in one.redactions.select_related("request__subject")],
     }
 
 
+def _find(request: HttpRequest) -> str:
+    """What rows have to hold. It is sent, and in no address, because it names people."""
+    return request.POST.get("find", "")[:200]
+
+
 def _preview(request: HttpRequest, one: Request, part: str) -> dict[str, Any] | None:
     try:
-        seen = previews.look(
-            request=one, part=part, find=request.GET.get("find", "")[:200], by=by(request), at=clock.now()
-        )
+        seen = previews.look(request=one, part=part, find=_find(request), by=by(request), at=clock.now())
     except DomainError as error:
         messages.error(request, error.message)
         return None

@@ -1,5 +1,7 @@
 """The request queue: what is due first, narrowed by what has to be done, worked on one by one or many at once."""
 
+import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -24,7 +26,15 @@ from requests_app import remaining
 from requests_app.admin import bulk, saved_views, wording, workspace
 from requests_app.admin.deeds import BY_NAME
 from requests_app.admin.deeds.base import CARRY_OUT, Deed, Doing, why_not
-from requests_app.admin.filters import ChannelFilter, PlaceFilter, RightFilter, StaffFilter, StatusFilter, ViewFilter
+from requests_app.admin.filters import (
+    ChannelFilter,
+    PlaceFilter,
+    RightFilter,
+    StaffFilter,
+    StatusFilter,
+    ViewFilter,
+    views,
+)
 from requests_app.admin.intake import IntakePages
 from requests_app.models import Request
 from requests_app.states import Channel
@@ -60,6 +70,9 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
     ) -> "tuple[QuerySet[Request], bool]":
         if not search_term.strip():
             return queryset, False
+        with suppress(ValueError):
+            # a person's id, by which their page leads here
+            return self.get_queryset(request).filter(subject_id=uuid.UUID(search_term)), False
         try:
             # whatever is filtered: who has a reference in hand means that request
             return self.get_queryset(request).filter(pk=references.decode("Q", search_term)), False
@@ -112,6 +125,8 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         at = clock.now()
         audit.record(at=at, by=by(request), action="request.look_at", of=("request", one.pk))
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": one.reference}
+        # the list that they came from, as it was narrowed
+        context["queue"] = request.GET.get("_changelist_filters", "")
         return TemplateResponse(
             request,
             "admin/requests_app/request/workspace.html",
@@ -138,6 +153,8 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": deed.label}
         context |= {"deed": deed, "form": form, "one": one, "back": back, "against": against}
         context |= {"says": deed.says_of(one), "is_final": deed.is_final(one)}
+        context |= {"state": wording.state(one), "due": remaining.in_words(one, today=clock.now().date())}
+        context["part"] = workspace.part(one, _staff(request), of) if deed.takes_part else None
         status = 400 if form.errors else 200
         return TemplateResponse(request, "admin/requests_app/request/deed.html", context, status=status)
 
@@ -183,7 +200,8 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         mine = saved_views.of(_staff(request))
-        return super().changelist_view(request, {"saved_views": mine, **(extra_context or {})})
+        shown = {"saved_views": mine, "views": views(request.GET.get("view", ""))}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def save_view(self, request: HttpRequest) -> HttpResponse:
         """Keep the filters that are set under a name."""

@@ -35,6 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "title": _("Reports"),
         "form": form,
         "tables": tables,
+        "laid_out": [_laid_out(table) for table in tables],
         "asked": {"first": form["first"].value(), "last": form["last"].value()},
     }
     return TemplateResponse(request, "admin/requests_app/reports.html", context, status=status)
@@ -66,6 +67,17 @@ def _asked(request: HttpRequest, at: datetime) -> tuple[PeriodForm, list[Table],
         except DomainError as error:
             form.add_error(error.field, error.message)
     return form, [], 400
+
+
+def _laid_out(table: Table) -> dict[str, Any]:
+    """The table with, beside each header and cell, whether it is a column of figures: these are put flush right."""
+    first = table.rows[0] if table.rows else ()
+    are_figures = [bool(first) and not isinstance(cell, str) for cell in first]
+    return {
+        "table": table,
+        "headers": list(zip(table.headers, are_figures, strict=False)),
+        "rows": [list(zip(row, are_figures, strict=True)) for row in table.rows],
+    }
 
 
 def _problems(form: PeriodForm) -> list[str]:

@@ -35,10 +35,23 @@ KEEP = "requests_app.change_system"
 class SystemForm(forms.Form):
     """What a system is, and what staff do there."""
 
-    slug = forms.SlugField(label=gettext_lazy("Slug"), max_length=50, widget=UnfoldAdminTextInputWidget)
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120, widget=UnfoldAdminTextInputWidget)
+    slug = forms.SlugField(
+        label=gettext_lazy("Slug"),
+        max_length=50,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("A short name for programs, such as sales-crm; it stays as it is."),
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("As colleagues call it."),
+    )
     public_name = forms.CharField(
-        label=gettext_lazy("Name for people"), max_length=120, widget=UnfoldAdminTextInputWidget
+        label=gettext_lazy("Name for people"),
+        max_length=120,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("They read it on the page of their request, such as “Our customer files”."),
     )
     rights = forms.MultipleChoiceField(
         label=gettext_lazy("Requests that mean work there"),
@@ -56,6 +69,7 @@ class SystemForm(forms.Form):
         label=gettext_lazy("Who keeps it"),
         required=False,
         widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("Whom colleagues ask about it."),
     )
 
 

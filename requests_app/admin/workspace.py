@@ -3,15 +3,17 @@
 A fixed number of queries, whatever the request has gone through; each part is a table of plain values for its template.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from consents import subjects
 from consents.vocabulary import Scheme
@@ -35,10 +37,11 @@ from requests_app import (
 from requests_app.admin import happenings, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
-from requests_app.models import Request, TimelineEntry
+from requests_app.models import Proposal, Request, Task, TimelineEntry
 from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
 
 _WITH_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
+_WAITS_FOR_STAFF = frozenset({PackageStatus.REVIEW, PackageStatus.FAILED})
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Row:
 def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
     """Everything that the page shows."""
     every = offers(request, staff, EVERY)
+    tasks = list(request.tasks.select_related("dataset", "system"))
+    proposals, written, answer = list(request.proposals.all()), _written(request, staff, at=at), _answer(request)
     return {
         "one": request,
         "state": wording.state(request),
@@ -68,13 +73,14 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "is_shown": proofs.is_proven(request),
         "lacking": [need.label for need in proofs.missing(request)] if request.status == Status.VERIFYING else [],
         "checks": _checks(request),
-        "tasks": _tasks(request, staff, {stop.dataset.pk: stop for stop in steps.stops(request, at=at)}),
-        "proposals": _proposals(request, staff),
-        "written": _written(request, staff, at=at),
+        "tasks": _tasks(request, staff, tasks, {stop.dataset.pk: stop for stop in steps.stops(request, at=at)}),
+        "proposals": _proposals(request, staff, proposals),
+        "written": written,
         "templates": _templates(request),
         "write": _address(request, "write") if staff.has_perm(BY_NAME["write"].permission) else "",
         "files": _files(request),
-        **_answer(request),
+        **answer,
+        "next": _next(request, proposals, tasks, written, answer),
         "unfetched": packages.wait_of(request, at=at),
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
@@ -190,7 +196,7 @@ def _answer(request: Request) -> dict[str, Any]:
     """The answer package, of the requests that have one, and what there is to do about it."""
     package = packages.newest(request)
     if package is None and request.right not in _WITH_PACKAGE:
-        return {"answer": ""}
+        return {"answer": "", "package": None}
     words = {
         None: _("Build it"),
         PackageStatus.REVIEW: _("Look through it and release it"),
@@ -201,10 +207,35 @@ def _answer(request: Request) -> dict[str, Any]:
     return {"package": package, "answer": address, "answer_label": words.get(status, _("See how far it is"))}
 
 
-def _tasks(request: Request, staff: User, stops: dict[Any, journeys.Stop]) -> list[Row]:
+def _next(
+    request: Request,
+    proposals: Iterable[Proposal],
+    tasks: Iterable[Task],
+    written: Iterable[tuple[messages.Shown, str]],
+    answer: Mapping[str, Any],
+) -> list[tuple[str, str]]:
+    """What waits for somebody of the staff, and where on the page it is."""
+    by_hand = sum(one.status == TaskStatus.OPEN and one.kind == TaskKind.MANUAL for one in tasks)
+    unread = sum(one.is_new and not one.is_from_staff for one, _author in written)
+    found = []
+    if any(one.is_approved is None for one in proposals):
+        found.append((_("Decide what a colleague has proposed"), "#proposals"))
+    if unread:
+        words = ngettext("Read the new message", "Read the %(count)d new messages", unread)
+        found.append((words % {"count": unread}, "#messages"))
+    # while a refusal is decided, nobody works for nothing
+    if by_hand and request.status != Status.IN_REVIEW:
+        words = ngettext("Do the task that is done by hand", "Do the %(count)d tasks that are done by hand", by_hand)
+        found.append((words % {"count": by_hand}, "#tasks"))
+    if answer["package"] and answer["package"].status in _WAITS_FOR_STAFF:
+        found.append((_("The answer package: %s") % answer["answer_label"].lower(), answer["answer"]))
+    return found
+
+
+def _tasks(request: Request, staff: User, tasks: Iterable[Task], stops: dict[Any, journeys.Stop]) -> list[Row]:
     kinds = {TaskStatus.DONE: "success", TaskStatus.EXEMPTED: "info", TaskStatus.OPEN: "warning"}
     rows = []
-    for one in request.tasks.select_related("dataset", "system"):
+    for one in tasks:
         place = one.dataset or one.system
         evidence = sealing.unseal(request, one.sealed_evidence, context=sealing.EVIDENCE)
         deeds = ["exempt"] if one.kind == TaskKind.AUTOMATIC else ["settle", "exempt"]
@@ -229,7 +260,7 @@ def _tasks(request: Request, staff: User, stops: dict[Any, journeys.Stop]) -> li
     return rows
 
 
-def _proposals(request: Request, staff: User) -> list[Row]:
+def _proposals(request: Request, staff: User, proposals: Iterable[Proposal]) -> list[Row]:
     return [
         Row(
             kind="warning" if one.is_approved is None else "success" if one.is_approved else "danger",
@@ -246,8 +277,18 @@ def _proposals(request: Request, staff: User) -> list[Row]:
             ),
             buttons=_part_buttons(request, staff, ["decide"], one.pk) if one.is_approved is None else (),
         )
-        for one in request.proposals.all()
+        for one in proposals
     ]
+
+
+def part(request: Request, staff: User, of: str) -> Row | None:
+    """The task or proposal of this id as the request's page tells it: what a deed is about to settle or decide."""
+    try:
+        tasks = list(request.tasks.filter(pk=of).select_related("dataset", "system"))
+        rows = _tasks(request, staff, tasks, {}) or _proposals(request, staff, request.proposals.filter(pk=of))
+    except (ValidationError, ValueError):
+        return None
+    return replace(rows[0], buttons=()) if rows else None
 
 
 def _part_buttons(request: Request, staff: User, names: Iterable[str], of: Any) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from consents.api import partners
 from portal import actors, clock, idempotency
+from portal.api_views import answered_once
 from requests_app import front_ends
 from requests_app.api import sent, shapes
 from requests_app.api.views import WRITING, ReadingAndWriting
@@ -63,14 +64,7 @@ class Messages(ReadingAndWriting):
             made = front_ends.write(request=found, body=body, by=actors.partner(partner.slug), at=at)
             return 201, {"id": str(made.pk), "sent_at": made.sent_at.isoformat()}
 
-        (status, answer), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=[reference, request.data],
-            at=at,
-            act=act,
-        )
-        return Response(answer, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answered_once(request, client=partner.slug, asked=[reference, request.data], at=at, act=act)
 
 
 class AnswerPackage(ReadingAndWriting):
@@ -90,7 +84,7 @@ class AnswerPackage(ReadingAndWriting):
         sent.check_may_read(request, partner, found)
         pieces = front_ends.package(request=found, by=actors.partner(partner.slug), at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{found.reference}.zip"'}
-        return StreamingHttpResponse(_begun(pieces), content_type="application/zip", headers=headers)
+        return StreamingHttpResponse(begun(pieces), content_type="application/zip", headers=headers)
 
     @extend_schema(
         request=None,
@@ -111,7 +105,7 @@ class AnswerPackage(ReadingAndWriting):
         return Response(status=204)
 
 
-def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces, the first of them read already: what is wrong with the file is refused in words."""
     first = next(pieces, b"")
     return itertools.chain([first], pieces)

@@ -15,7 +15,7 @@ from portal.api_views import StrictSerializer
 from requests_app import explanations, front_ends, legal_clock, rulebook
 from requests_app.models import Message, Request, Task
 from requests_app.rights import rectification
-from requests_app.states import Capacity, Right, Status, TaskKind, TaskStatus
+from requests_app.states import BY_WHOM, Capacity, Right, Status, TaskKind, TaskStatus
 
 LONGEST_JSON, LONGEST_DETAILS = 20_000, 130_000
 """Bytes of a scope, and of details: as many corrections as there may be, each as long as it may be."""
@@ -88,7 +88,7 @@ class RequestIn(StrictSerializer):
     )
     details = _Details(default=dict, validators=[_check_details])
     note = serializers.CharField(default="", allow_blank=True, help_text="In the person's words. Kept encrypted")
-    capacity = serializers.ChoiceField(choices=Capacity.choices, default=Capacity.SELF)
+    capacity = serializers.ChoiceField(choices=BY_WHOM, default=Capacity.SELF)
     requester = RequesterIn(required=False, help_text="Who asks, if not the person. Kept encrypted")
     verified = serializers.BooleanField(
         default=False,

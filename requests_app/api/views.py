@@ -13,8 +13,8 @@ from consents.api import partners
 from consents.api.serializers import Problem
 from consents.models import Partner
 from consents.subjects import Name
-from portal import actors, clock, idempotency, nudge, problems, references
-from portal.api_views import PartnerView
+from portal import actors, clock, nudge, problems, references
+from portal.api_views import PartnerView, answered_once
 from portal.errors import Forbidden, NotFound
 from requests_app import front_ends, intake, workflow
 from requests_app.api import sent, shapes
@@ -58,16 +58,12 @@ class Requests(ReadingAndWriting):
         body = shapes.RequestIn.parse(request.data)
         at = clock.now()
         vouched = body["verified"] and sent.vouches(request, partner)
-        (status, answer), repeated = idempotency.once(
-            client=partner.slug,
-            key=request.headers.get("Idempotency-Key"),
-            request=request.data,
-            at=at,
-            act=lambda: (201, _take_in(partner, body, vouched=vouched, at=at)),
+        answer = answered_once(
+            request, client=partner.slug, at=at, act=lambda: (201, _take_in(partner, body, vouched=vouched, at=at))
         )
         if not AT_ONCE.isdisjoint(body["rights"]):
             nudge.after_commit(ledger.SEQUENCE_TASK)
-        return Response(answer, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+        return answer
 
     @extend_schema(
         parameters=[shapes.RequestsQuery],

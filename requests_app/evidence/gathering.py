@@ -14,7 +14,7 @@ from consents.receipts import proofs
 from downstream.models import PurgeReceipt, RemovalReceipt
 from portal.models import AuditEntry
 from requests_app import legal_clock, sealing, timeline
-from requests_app.models import Request
+from requests_app.models import ControllerRequest, Redaction, Request, Task
 from requests_app.packages import redaction
 
 Said = dict[str, Any]
@@ -39,6 +39,7 @@ def _request(one: Request) -> Said:
         "capacity": one.capacity,
         "agent": str(one.agent) if one.agent else None,
         "partner": one.partner or None,
+        "instruction": _instruction(one),
         "scope": one.scope,
         "note": sealing.unseal(one, one.sealed_note, context=sealing.NOTE),
         "details": sealing.unseal_json(one, one.sealed_details, context=sealing.DETAILS),
@@ -56,6 +57,21 @@ def _request(one: Request) -> Said:
             each.reference for each in Request.objects.filter(group=one.group).exclude(pk=one.pk).order_by("id")
         ],
         "follow_ups": [each.reference for each in one.follow_ups.order_by("received_at", "id")],
+    }
+
+
+def _instruction(one: Request) -> Said | None:
+    """By which message a controller instructed us, and what it was told last; None where none did."""
+    sent = ControllerRequest.objects.filter(request=one).first()
+    if sent is None:
+        return None
+    return {
+        "controller": sent.partner,
+        "subject_request_id": str(sent.subject_request_id),
+        "regulation": sent.regulation,
+        "received_at": sent.received_at,
+        "expected_at": sent.expected_at,
+        "told": list(sent.callbacks.values("url", "told_status")),
     }
 
 
@@ -144,7 +160,7 @@ def _tasks(one: Request) -> list[Said]:
     ]
 
 
-def _place(task: Any) -> str:
+def _place(task: Task) -> str:
     """Where the work of a task is."""
     if task.dataset is not None:
         return f"dataset {task.dataset.slug}"
@@ -228,7 +244,7 @@ def _redactions(one: Request) -> list[Said]:
     return [_redaction(each) for each in one.redactions.select_related("request__subject").order_by("made_at", "id")]
 
 
-def _redaction(one: Any) -> Said:
+def _redaction(one: Redaction) -> Said:
     what = redaction.what_of(one)
     return {
         "part": what.part if what else None,

@@ -35,7 +35,7 @@ def sections(said: Mapping[str, Any]) -> list[Section]:
         Section("Proof of identity", tuple(_identity(said["identity"]))),
         Section("Proposals and decisions", tuple(_proposals(said["proposals"]))),
         Section("Work in each place", tuple(_tasks(said["tasks"]))),
-        Section("What was removed", tuple(_removals(said["removals"]))),
+        Section("What was removed since it came in, for whatever reason", tuple(_removals(said["removals"]))),
         Section("Place in the log", tuple(_log(said["log"]))),
         Section("Messages", tuple(_messages(said["messages"]))),
         Section("Mail", tuple((_when(one["written_at"]), f"{one['code']}: {one['state']}") for one in said["letters"])),

@@ -22,6 +22,7 @@ from requests_app.legal_clock.moving import (
 )
 from requests_app.legal_clock.reckoning import (
     arithmetic,
+    end_of_due_day,
     is_unanswered,
     of,
     of_appeal,
@@ -44,6 +45,7 @@ __all__ = [
     "check_can_acknowledge",
     "check_can_extend",
     "check_can_override",
+    "end_of_due_day",
     "end_pause",
     "extend",
     "is_unanswered",

@@ -4,14 +4,13 @@ Whoever waits for somebody holds the request's lock already, so `apply`, `begin_
 that they are handed; what staff do (`extend`, `override`, `acknowledge`) locks it first.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from portal import actors
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, twin
 from requests_app import counting, deadlines, letters, rulebook, timeline
 from requests_app.deadlines import Deadline, DeadlineError
 from requests_app.legal_clock import reckoning
@@ -101,8 +100,7 @@ def check_can_extend(request: Request) -> None:
         raise DeadlineError("extension_not_allowed", "This law allows no extension.")
 
 
-def can_extend(request: Request) -> bool:
-    return _is_allowed(check_can_extend, request)
+can_extend = twin(check_can_extend)
 
 
 @transaction.atomic
@@ -141,8 +139,7 @@ def check_can_override(request: Request) -> None:
     _check_open(request)
 
 
-def can_override(request: Request) -> bool:
-    return _is_allowed(check_can_override, request)
+can_override = twin(check_can_override)
 
 
 @transaction.atomic
@@ -173,8 +170,7 @@ def check_can_acknowledge(request: Request) -> None:
         raise Conflict("acknowledged", "Receipt was confirmed already.")
 
 
-def can_acknowledge(request: Request) -> bool:
-    return _is_allowed(check_can_acknowledge, request)
+can_acknowledge = twin(check_can_acknowledge)
 
 
 @transaction.atomic
@@ -227,14 +223,6 @@ def _open_pauses(request: Request, reason: str) -> "QuerySet[Pause]":
 def _check_open(request: Request) -> None:
     if request.is_closed:
         raise Conflict("closed", "This request is closed; its clock has stopped.")
-
-
-def _is_allowed(check: Callable[[Request], None], request: Request) -> bool:
-    try:
-        check(request)
-    except DomainError:
-        return False
-    return True
 
 
 def _lock(request: Request) -> Request:

@@ -14,7 +14,7 @@ from requests_app.periods import Moment
 from requests_app.rulebook import AppealTo, Rule, Wait
 from requests_app.states import FOLLOW_UPS, Channel, Status
 
-ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT})
+ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT, Channel.OPENDSR})
 """Doors that confirm receipt in the same moment and in the manner in which the request came (11 CCR § 7021(a))."""
 _ON_THE_TIMELINE = "The reason is sealed on the timeline."
 
@@ -71,6 +71,12 @@ def set_at_receipt(request: Request, *, is_proven: bool) -> None:
     pauses = () if is_proven else (Pause(Wait.IDENTITY, request.received_at),)
     deadline = reckon(rule, Facts(request.received_at, request.identity_confirmed_at, pauses))
     request.due_on, request.acknowledge_by = deadline.due, deadline.acknowledge_by
+
+
+def end_of_due_day(request: Request) -> datetime.datetime:
+    """The last second of the day by which it is due, where the law counts that day."""
+    zone = rulebook.thaw(request.terms).zone
+    return datetime.datetime.combine(request.due_on, datetime.time(23, 59, 59), tzinfo=zone)
 
 
 def _rule_at_receipt(request: Request) -> Rule:

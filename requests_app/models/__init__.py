@@ -3,12 +3,17 @@
 from requests_app.models.agent_requests import AgentNotice, AgentRequest
 from requests_app.models.agents import Agent, AgentKey
 from requests_app.models.answers import Package, PackageDownload, Redaction
+from requests_app.models.clock import ClockNotice, Pause
+from requests_app.models.controller_requests import ControllerCallback, ControllerNotice, ControllerRequest
 from requests_app.models.files import Attachment
 from requests_app.models.identity import IdentityCheck
 from requests_app.models.imports import ImportedReference, ImportState, RefusedRow, RequestImport
 from requests_app.models.messages import Letter, Message, MessageTemplate
+from requests_app.models.notices import StatusNotice
+from requests_app.models.proposals import Proposal
 from requests_app.models.reminders import StaffLetter
-from requests_app.models.requests import ClockNotice, Pause, Proposal, Request, RequestQuerySet, TimelineEntry
+from requests_app.models.requests import Request, RequestQuerySet
+from requests_app.models.timeline import TimelineEntry
 from requests_app.models.work import SavedView, System, Task
 
 __all__ = [
@@ -18,6 +23,9 @@ __all__ = [
     "AgentRequest",
     "Attachment",
     "ClockNotice",
+    "ControllerCallback",
+    "ControllerNotice",
+    "ControllerRequest",
     "IdentityCheck",
     "ImportState",
     "ImportedReference",
@@ -35,6 +43,7 @@ __all__ = [
     "RequestQuerySet",
     "SavedView",
     "StaffLetter",
+    "StatusNotice",
     "System",
     "Task",
     "TimelineEntry",

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from requests_app.models.agents import Agent
+from requests_app.models.notices import StatusNotice
 from requests_app.models.requests import Request
-from requests_app.states import Status
 
 
 class AgentRequest(models.Model):
@@ -52,39 +52,19 @@ class AgentRequest(models.Model):
         return f"{self.exercise} of {self.received_at:%Y-%m-%d}"
 
 
-class AgentNotice(models.Model):
+class AgentNotice(StatusNotice):
     """A change of status that an agent has to be told of.
 
     Written by the trigger `tells_the_agent` of Request, in the transaction of the change; sent by `drp_callbacks`.
     """
 
-    class State(models.TextChoices):
-        PENDING = "pending", _("to be sent")
-        SENT = "sent", _("sent")
-        SKIPPED = "skipped", _("nothing new for the agent")
-        GIVEN_UP = "given_up", _("given up")
-
-    id = models.BigAutoField(primary_key=True)
     agent_request = models.ForeignKey(AgentRequest, on_delete=models.PROTECT, related_name="notices")
-    status = models.CharField(_("status"), max_length=20, choices=Status.choices)
-    ground = models.CharField(max_length=30, blank=True)
-    changed_at = models.DateTimeField(_("changed"))
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
-    next_try_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: at once."))
-    lease_until = models.DateTimeField(null=True, blank=True)
-    token = models.UUIDField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    last_reason = models.CharField(max_length=40, blank=True, help_text=_("HTTP status, or what went wrong."))
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset()
 
-    class Meta:
+    class Meta(StatusNotice.Meta):
         verbose_name = _("notice to an agent")
         verbose_name_plural = _("notices to agents")
-        ordering = ["id"]
         indexes = [
             models.Index(fields=["agent_request", "id"], name="agent_notice_due", condition=Q(state="pending")),
         ]
-
-    def __str__(self) -> str:
-        return self.status

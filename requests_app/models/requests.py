@@ -1,4 +1,4 @@
-"""Requests, what happened to them, when their clock stood still, and what two people decide about them."""
+"""Requests, and the states of them that the database itself forbids."""
 
 import uuid
 from datetime import date
@@ -12,16 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from portal import references
-from portal.append_only import AppendOnly
-from requests_app.rulebook import Wait
+from requests_app.models.notices import TELLING_OTHERS
 from requests_app.states import (
     AT_ONCE,
     CLOSED,
+    IN_WORDS,
     TRANSITIONS,
     Capacity,
     Channel,
     Ground,
-    ProposalKind,
     Right,
     Status,
 )
@@ -29,13 +28,6 @@ from requests_app.states import (
 _IS_CLOSED = Q(status__in=sorted(CLOSED))
 _UNKNOWN = sorted({Status.RECEIVED, Status.VERIFYING, Status.IN_REVIEW, *CLOSED})
 """In which states it may not be known yet who asks."""
-_TELL_THE_AGENT = """
-    INSERT INTO requests_app_agentnotice
-                (agent_request_id, status, ground, changed_at, state, attempts, last_reason)
-         SELECT id, NEW.status, NEW.refusal_ground, clock_timestamp(), 'pending', 0, ''
-           FROM requests_app_agentrequest WHERE request_id = NEW.id AND status_callback <> '';
-    RETURN NULL;
-"""
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
@@ -161,14 +153,7 @@ class Request(models.Model):
                     " RAISE EXCEPTION 'a request with an open task is not fulfilled'; END IF; RETURN NEW;"
                 ),
             ),
-            # the protocol wants every change told, whoever makes it; see `drp_callbacks`
-            pgtrigger.Trigger(
-                name="tells_the_agent",
-                operation=pgtrigger.Update,
-                when=pgtrigger.After,
-                condition=pgtrigger.Condition("NEW.agent_id IS NOT NULL AND OLD.status IS DISTINCT FROM NEW.status"),
-                func=_TELL_THE_AGENT,
-            ),
+            *TELLING_OTHERS,
         ]
         constraints = [
             models.CheckConstraint(
@@ -195,10 +180,10 @@ class Request(models.Model):
             models.UniqueConstraint(
                 fields=["subject", "right"],
                 # of a proven person; who is not proven yet cannot block anybody's request. What counts at once may have
-                # to be said anew before the first is answered; see `duplicates`
+                # to be said anew before the first is answered, and words are compared by nobody here; see `duplicates`
                 condition=~_IS_CLOSED
                 & ~Q(status=Status.VERIFYING)
-                & ~Q(right__in=sorted(AT_ONCE))
+                & ~Q(right__in=sorted(AT_ONCE | IN_WORDS))
                 & Q(duplicate_of__isnull=True, about__isnull=True, scope={}),
                 name="one_open_request_per_right",
             ),
@@ -236,128 +221,3 @@ class Request(models.Model):
 
     def is_overdue(self, today: date) -> bool:
         return not self.is_closed and today > self.due_on
-
-
-class TimelineEntry(AppendOnly):
-    """Something that happened to a request, told by a code that the pages put into words.
-
-    `sealed` is what somebody typed, under the person's own key; only of requests whose person is known.
-    """
-
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="timeline")
-    at = models.DateTimeField()
-    actor = models.CharField(max_length=120)
-    code = models.CharField(max_length=40)
-    details = models.JSONField(default=dict)
-    sealed = models.BinaryField(null=True, editable=False)
-
-    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed"})
-
-    class Meta(AppendOnly.Meta):
-        verbose_name = _("timeline entry")
-        verbose_name_plural = _("timeline")
-        ordering = ["at", "id"]
-
-    def __str__(self) -> str:
-        return self.code
-
-
-class Pause(models.Model):
-    """A time of waiting for the person; whether its days count is the rule's to say."""
-
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="pauses")
-    reason = models.CharField(_("waits for"), max_length=20, choices=[(one.value, one.value) for one in Wait])
-    began_at = models.DateTimeField(_("began"))
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-
-    PERSONAL: ClassVar[frozenset[str]] = frozenset()
-
-    class Meta:
-        verbose_name = _("pause")
-        verbose_name_plural = _("pauses")
-        ordering = ["began_at", "id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["request", "reason"], condition=Q(ended_at__isnull=True), name="one_open_pause_per_reason"
-            ),
-            models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("began_at")), name="pause_ends_after_it_began"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.reason} from {self.began_at:%Y-%m-%d}"
-
-
-class Proposal(models.Model):
-    """What one member of staff proposes and another decides: a refusal, or an exemption of one task."""
-
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="proposals")
-    task = models.ForeignKey(
-        "requests_app.Task", null=True, blank=True, on_delete=models.PROTECT, related_name="proposals"
-    )
-    kind = models.CharField(_("proposal"), max_length=20, choices=ProposalKind.choices)
-    ground = models.CharField(_("ground"), max_length=30, choices=Ground.choices)
-    sealed_reason = models.BinaryField(null=True, editable=False)
-    proposed_by = models.CharField(max_length=120)
-    proposed_at = models.DateTimeField()
-    decided_by = models.CharField(max_length=120, blank=True)
-    decided_at = models.DateTimeField(null=True, blank=True)
-    is_approved = models.BooleanField(null=True, blank=True)
-
-    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_reason"})
-
-    class Meta:
-        verbose_name = _("proposal")
-        verbose_name_plural = _("proposals")
-        ordering = ["-proposed_at", "-id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(decided_at__isnull=True, decided_by="", is_approved__isnull=True)
-                | Q(decided_at__isnull=False, is_approved__isnull=False) & ~Q(decided_by=""),
-                name="proposal_decided_when_and_by_whom",
-            ),
-            models.CheckConstraint(
-                condition=Q(is_approved__isnull=True) | Q(is_approved=False) | ~Q(decided_by=F("proposed_by")),
-                name="proposal_needs_four_eyes",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind=ProposalKind.EXEMPT, task__isnull=False)
-                | ~Q(kind=ProposalKind.EXEMPT) & Q(task__isnull=True),
-                name="only_a_task_is_exempted",
-            ),
-            models.UniqueConstraint(
-                fields=["request", "kind", "task"],
-                condition=Q(decided_at__isnull=True),
-                name="one_open_proposal",
-                nulls_distinct=False,
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.ground}"
-
-
-class ClockNotice(AppendOnly):
-    """That staff were reminded or warned of a request's deadline, once for each day that was due."""
-
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="clock_notices")
-    code = models.CharField(max_length=30, help_text=_("due_in_7, due_in_2, due_today, overdue, escalated, …"))
-    due_on = models.DateField()
-    at = models.DateTimeField()
-
-    PERSONAL: ClassVar[frozenset[str]] = frozenset()
-
-    class Meta(AppendOnly.Meta):
-        verbose_name = _("notice of a deadline")
-        verbose_name_plural = _("notices of deadlines")
-        constraints = [
-            models.UniqueConstraint(fields=["request", "code", "due_on"], name="one_notice_of_a_kind"),
-        ]
-
-    def __str__(self) -> str:
-        return self.code

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from consents import decisions
+from consents import decisions, evaluation
 from consents.models import LedgerEvent, Purpose, Recipient, Subject
 from consents.vocabulary import Category, LegalBasis, Source
 from downstream.models import Dataset
@@ -55,7 +55,7 @@ def _controller() -> str:
 def _purposes(asking: Asking) -> str:
     purposes = list(Purpose.objects.all())
     one = Subject.objects.get(pk=asking.subject_id)
-    questions = [decisions.Question(purpose.slug) for purpose in purposes]
+    questions = [evaluation.Question(purpose.slug) for purpose in purposes]
     answers = decisions.decide_all(subject=one, questions=questions, at=asking.at, now=True)
     return "\n".join(
         f"{_(purpose.name)} – {_(purpose.description)}"

@@ -15,13 +15,14 @@ from django.db import transaction
 from django.utils import translation
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict, DomainError, twin
 from portal.fault_points import reach
+from portal.leases import LeaseLost
 from requests_app import sealing, timeline
 from requests_app.models import Package, Request
 from requests_app.packages import archive, contents, leases, redaction
 from requests_app.packages.archive import Summary
-from requests_app.packages.leases import Lease, LeaseLost
+from requests_app.packages.leases import Lease
 from requests_app.packages.parts import Asking
 from requests_app.packages.redaction import InForce
 from requests_app.packages.spooling import KIND
@@ -64,12 +65,7 @@ def check_can_ask(request: Request) -> None:
         raise Conflict("duplicate", "This is answered with the earlier request that asks for the same.")
 
 
-def can_ask(request: Request) -> bool:
-    try:
-        check_can_ask(request)
-    except Conflict:
-        return False
-    return True
+can_ask = twin(check_can_ask)
 
 
 def build_next(*, holder: str, clock: Callable[[], datetime]) -> bool:

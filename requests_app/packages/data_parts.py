@@ -62,11 +62,18 @@ def _dataset(asking: Asking, dataset: Dataset, told: dict[str, Told]) -> Part:
 
 
 def _values(values: Mapping[str, Any], place: str) -> Row:
-    """As they are, but that content which is read apart has a file of its own."""
+    """As they are, but that content which is read apart has a file of its own; names come from the data too."""
     return {
-        name: _content(value, f"{place}-{number}") if isinstance(value, Attached) else row_values.as_json(value)
+        str(parts.plain(name)): _value(value, f"{place}-{number}")
         for number, (name, value) in enumerate(values.items(), start=1)
     }
+
+
+def _value(value: Any, place: str) -> Any:
+    if isinstance(value, Attached):
+        return _content(value, place)
+    # `parts.plain` writes bytes that are text as text, as many writers of Parquet keep it
+    return value if isinstance(value, bytes) else row_values.as_json(value)
 
 
 def _content(value: Attached, place: str) -> Content:

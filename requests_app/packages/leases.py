@@ -3,23 +3,20 @@
 The number of attempts counts up with each claim and is the fencing token. The database's clock alone counts.
 """
 
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 
+from portal import leases
+from portal.leases import LeaseLost
 from requests_app.models import Package
 from requests_app.states import PackageStatus
-
-
-class LeaseLost(Exception):
-    """Somebody else builds this package now; whoever sees this stops at once and writes nothing."""
 
 
 @dataclass(frozen=True)
@@ -101,32 +98,9 @@ def lock(lease: Lease) -> Package:
         raise LeaseLost(str(lease.package_id)) from error
 
 
-@contextmanager
-def heartbeat(lease: Lease) -> Iterator[None]:
+def heartbeat(lease: Lease) -> AbstractContextManager[None]:
     """Keep the lease alive from a thread of its own while the package is built."""
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(lease, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=5)
-
-
-def _beat(lease: Lease, done: threading.Event) -> None:
-    try:
-        while not done.wait(settings.LEASE.total_seconds() / 3):
-            try:
-                extend(lease)
-            except LeaseLost:
-                # the builder learns of it at its next fence
-                return
-            except DatabaseError:
-                # a connection that broke: the next beat takes a new one
-                connection.close()
-    finally:
-        connection.close()
+    return leases.heartbeat(partial(extend, lease))
 
 
 def _update(statement: str, lease: Lease, **values: Any) -> bool:

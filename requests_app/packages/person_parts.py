@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
-from consents import decisions, ledger, reasons, subjects
+from consents import decisions, evaluation, ledger, personal_keys, reasons, subjects
 from consents.models import LedgerEvent, Position, Preference, Purpose, Recipient, Subject
 from consents.receipts import issuing
 from consents.vocabulary import EVERY, Action, Category, Default, Kind, LegalBasis, Scheme, Source
@@ -113,7 +113,7 @@ def uses(asking: Asking) -> Part:
 def _uses(asking: Asking) -> Iterator[Row]:
     words, one = Words(), Subject.objects.get(pk=asking.subject_id)
     questions = [
-        decisions.Question(purpose.slug, recipient=recipient)
+        evaluation.Question(purpose.slug, recipient=recipient)
         for purpose in Purpose.objects.prefetch_related("recipients")
         for recipient in (EVERY, *(each.slug for each in purpose.recipients.all()))
     ]
@@ -173,7 +173,7 @@ def _history(asking: Asking) -> Iterator[Row]:
 
 
 def _evidence(one: Subject, event: LedgerEvent) -> str | None:
-    return None if event.evidence is None else subjects.unseal(one, event.evidence, context="evidence")
+    return None if event.evidence is None else personal_keys.unseal(one, event.evidence, context="evidence")
 
 
 def receipts(asking: Asking) -> Part:

@@ -68,24 +68,29 @@ class Redactor:
 
     def __post_init__(self) -> None:
         mine = [one for one in self.redactions if one.what.part in (self.part, EVERYWHERE)]
+        # the longest words first: "Bob" would take a piece out of "Bob Smith", and leave "Smith"
+        mine.sort(key=lambda one: -len(one.what.words))
         self._mine = [(one, frozenset(one.what.rows), _pattern(one.what.words)) for one in mine]
         self._marker = marker()
+        self._counted: set[str] = set()
 
     def apply(self, row: Row) -> Row | None:
         """The row as the person gets it; None where all of it is left out."""
         if not self._mine:
             return row
-        mark = mark_of(row)
-        for one, rows, pattern in self._mine:
-            if rows and mark not in rows:
-                continue
+        before, mark = row, mark_of(row)
+        self._counted = set()
+        found = [one for one in self._mine if not one[1] or mark in one[1]]
+        for one, _rows, pattern in found:
             if pattern is None and not one.what.column:
-                self._count(self.rows, one)
+                self.rows[one.ground] += 1
+                self.worked.add(one.pk)
                 return None
-            changed = self._changed(row, one.what.column, pattern)
-            if changed != row:
-                self._count(self.entries, one)
-                row = changed
+        for one, _rows, pattern in found:
+            # what longer words have taken out already was found by this one too
+            if self._changed(before, one.what.column, pattern) != before:
+                self._count(one)
+            row = self._changed(row, one.what.column, pattern)
         return row
 
     def without_file(self, row: Row, before: Row, column: str, read: Callable[[], Iterator[bytes]]) -> Row:
@@ -97,7 +102,7 @@ class Redactor:
             if pattern is None or one.what.column not in ("", column) or (rows and mark_of(before) not in rows):
                 continue
             if file_words.holds(read(), pattern):
-                self._count(self.entries, one)
+                self._count(one)
                 return {**row, column: self._marker}
         return row
 
@@ -110,9 +115,12 @@ class Redactor:
             return dict(_without(row, pattern, self._marker))
         return {name: _without(value, pattern, self._marker) for name, value in row.items()}
 
-    def _count(self, counter: Counter[str], one: InForce) -> None:
-        counter[one.ground] += 1
+    def _count(self, one: InForce) -> None:
+        """An entry counts once for each ground, however much of it was made unreadable."""
         self.worked.add(one.pk)
+        if one.ground not in self._counted:
+            self._counted.add(one.ground)
+            self.entries[one.ground] += 1
 
 
 def marker() -> str:
@@ -212,7 +220,9 @@ def _pattern(words: str) -> re.Pattern[str] | None:
     """The words whatever their case, spacing, and way of writing accents (Unicode NFC and NFD)."""
     if not words.strip():
         return None
-    forms = {unicodedata.normalize(form, words.strip()) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    # in capitals too, where one letter becomes two ("ß")
+    spellings = (words.strip(), words.strip().upper())
+    forms = {unicodedata.normalize(form, one) for form in ("NFC", "NFD", "NFKC", "NFKD") for one in spellings}
     spelled = sorted({r"\s+".join(re.escape(one) for one in form.split()) for form in forms})
     return re.compile("|".join(spelled), re.IGNORECASE)
 
@@ -220,7 +230,7 @@ def _pattern(words: str) -> re.Pattern[str] | None:
 def _without(value: Any, pattern: re.Pattern[str], marker: str) -> Any:
     match value:
         case str():
-            return pattern.sub(lambda _found: marker, value)
+            return _text_without(value, pattern, marker)
         case bool() | None:
             return value
         case int() | float():
@@ -228,7 +238,11 @@ def _without(value: Any, pattern: re.Pattern[str], marker: str) -> Any:
         case list():
             return [_without(one, pattern, marker) for one in value]
         case dict():
-            return {
-                pattern.sub(lambda _found: marker, name): _without(one, pattern, marker) for name, one in value.items()
-            }
+            return {_text_without(name, pattern, marker): _without(one, pattern, marker) for name, one in value.items()}
     return value
+
+
+def _text_without(text: str, pattern: re.Pattern[str], marker: str) -> str:
+    """All of it goes where the words stand in it in some code: it is not ours to write anew."""
+    changed = pattern.sub(lambda _found: marker, text)
+    return marker if file_words.is_hidden(changed, pattern) else changed

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, NotFound, twin
 from requests_app import letters, timeline
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.packages import building
@@ -50,12 +50,7 @@ def check_can_release(package: Package) -> None:
         )
 
 
-def can_release(package: Package) -> bool:
-    try:
-        check_can_release(package)
-    except Conflict:
-        return False
-    return True
+can_release = twin(check_can_release)
 
 
 @transaction.atomic
@@ -102,12 +97,7 @@ def check_can_download(package: Package, *, at: datetime) -> None:
         raise Conflict("package_expired", "The time to fetch this answer is over; ask for it again.")
 
 
-def can_download(package: Package, *, at: datetime) -> bool:
-    try:
-        check_can_download(package, at=at)
-    except Conflict:
-        return False
-    return True
+can_download = twin(check_can_download)
 
 
 @transaction.atomic

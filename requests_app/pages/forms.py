@@ -17,7 +17,7 @@ from portal.countries import country_names
 from requests_app.intake import LONGEST_NOTE
 from requests_app.pages import correcting, words
 from requests_app.pages.drafts import LIMITED, Draft
-from requests_app.states import Capacity, Right
+from requests_app.states import BY_WHOM, Capacity, Right
 
 OFFERED = (
     Right.OBJECTION,
@@ -125,7 +125,7 @@ class WhoForm(forms.Form):
 
     capacity = forms.ChoiceField(
         label=gettext_lazy("For whom do you ask?"),
-        choices=[(one.value, words.CAPACITIES[one]) for one in Capacity],
+        choices=[(one, words.CAPACITIES[Capacity(one)]) for one, _label in BY_WHOM],
         widget=forms.RadioSelect,
         error_messages={
             "required": gettext_lazy("Say for whom you ask."),

@@ -1,10 +1,12 @@
 """What the page of a request shows of answer packages: one's own, and of an erasure those that it waits for."""
 
+import uuid
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from consents.models import Subject
 from requests_app import packages, rulebook
 from requests_app.models import Package, Request
 from requests_app.pages import words
@@ -44,6 +46,12 @@ def waits_for_fetching(one: Request, *, at: datetime) -> bool:
     if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
         return False
     return packages.wait_of(one, at=at) is not None
+
+
+def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:
+    """Those of the person's requests whose answer package can be downloaded now."""
+    ready = Package.objects.filter(request__subject=subject, status=PackageStatus.READY, expires_at__gt=at)
+    return set(ready.exclude(request__status=Status.VERIFYING).values_list("request_id", flat=True))
 
 
 def _newest(one: Request, *, at: datetime) -> Package | None:

@@ -113,7 +113,7 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     if one.carried_out_at is not None:
         for stop in steps.stops(one, at=at):
-            name = stop.dataset.public_name
+            name = _(stop.dataset.public_name)
             found[stop.dataset.slug] = {"name": name, "icon": stop.state, "text": words.PLACES[stop.state]}
     tasks = one.tasks.select_related("dataset", "system")
     if one.is_closed:
@@ -233,8 +233,8 @@ def _ground(one: Request, code: str) -> str:
 
 def _place_name(task: Task) -> str:
     if task.dataset is not None:
-        return task.dataset.public_name
-    return task.system.public_name if task.system is not None else _("our answer to you")
+        return _(task.dataset.public_name)
+    return _(task.system.public_name) if task.system is not None else _("our answer to you")
 
 
 def _task_state(one: Request, task: Task) -> dict[str, Any]:

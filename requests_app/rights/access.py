@@ -1,39 +1,15 @@
 """Access (GDPR Art. 15): everything that is kept of a person, and what is done with it."""
 
-import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
 from requests_app.models import Request
 from requests_app.rights import base
 from requests_app.states import TaskKind
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
-
-
-def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
+scope, details = base.no_scope, base.no_details
+carry_out = base.changes_nothing
+# the package's release settles its task, and it expires by itself
+is_settled, finish = base.tasks_are_all, base.nothing_last
 
 
 def plan(request: Request) -> list[base.Planned]:
     """A package is made; staff look through it and release it."""
     return [base.Planned("collect", TaskKind.AUTOMATIC)]
-
-
-def is_settled(request: Request) -> bool:
-    """The package's release settles its task; nothing else is waited for."""
-    return True
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more: the package expires by itself."""

@@ -1,10 +1,5 @@
 """Appeal against an answer, or because none came in time (Va. Code § 59.1-577(C) and the like)."""
 
-import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
 from requests_app import four_eyes
 from requests_app.models import Request
 from requests_app.rights import base
@@ -19,32 +14,11 @@ SILENCE = (
     "say here what was done, and close this. Nothing opens again."
 )
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
-
-
-def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
+scope, details = base.no_scope, base.no_details
+carry_out, is_settled, finish = base.changes_nothing, base.tasks_are_all, base.nothing_last
 
 
 def plan(request: Request) -> list[base.Planned]:
     """Somebody who had no part in the answer, or in that none came, looks."""
     said = SILENCE if four_eyes.is_against_silence(request) else INSTRUCTIONS
     return [base.Planned("review", TaskKind.MANUAL, instructions=said)]
-
-
-def is_settled(request: Request) -> bool:
-    """Nothing arrives anywhere by itself."""
-    return True
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more."""

@@ -1,8 +1,6 @@
 """Review of an automated decision (GDPR Art. 22(3)): a human looks at it again."""
 
-import uuid
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from requests_app.models import Request
@@ -15,10 +13,8 @@ INSTRUCTIONS = (
     "say, and write down what you decided and why."
 )
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
+scope = base.no_scope
+carry_out, is_settled, finish = base.changes_nothing, base.tasks_are_all, base.nothing_last
 
 
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,20 +26,6 @@ def details(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: text.strip() for name, text in said.items() if text.strip()}
 
 
-def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
-
-
 def plan(request: Request) -> list[base.Planned]:
     """A human with the power to change it looks at it, and says by name what they decided (GDPR Art. 22(3))."""
     return [base.Planned("review", TaskKind.MANUAL, instructions=INSTRUCTIONS)]
-
-
-def is_settled(request: Request) -> bool:
-    """Nothing arrives anywhere by itself."""
-    return True
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more."""

@@ -31,7 +31,7 @@ class Planned:
 
 
 class Meaning(Protocol):
-    """One right. Its module is one of these."""
+    """One right. Its module is one of these; what several rights answer alike is below, and they name which."""
 
     def scope(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """What it is limited to, checked and in normal form; {} where it covers everything. Raises RightError."""
@@ -66,6 +66,19 @@ def no_details(said: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def changes_nothing(*, request: Request, by: str, at: datetime) -> None:
+    """`carry_out` of rights that only work answers: nothing changes in the ledger."""
+
+
+def tasks_are_all(request: Request) -> bool:
+    """`is_settled` of rights for which nothing is waited for beside the tasks."""
+    return True
+
+
+def nothing_last(*, request: Request, by: str, at: datetime) -> None:
+    """`finish` of rights after which what was said or done stands."""
+
+
 def purposes_scope(said: Mapping[str, Any]) -> dict[str, Any]:
     """`purposes`: at least one that there is, in order and once each. Raises RightError, NotFound."""
     odd = said.keys() - {"purposes"}
@@ -77,6 +90,11 @@ def purposes_scope(said: Mapping[str, Any]) -> dict[str, Any]:
     if not named:
         raise RightError("purposes_missing", "Say which use it is about.", field="purposes")
     return {"purposes": sorted({purposes.check(one) for one in named})}
+
+
+def some_purposes(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, or {} for all of them."""
+    return purposes_scope(said) if said else {}
 
 
 def say(request: Request, action: Action, slugs: Sequence[str], *, by: str, at: datetime) -> uuid.UUID:
@@ -103,6 +121,14 @@ def has_its_place(request: Request) -> bool:
 def leaving(code: str, datasets: Iterable[Dataset]) -> list[Planned]:
     """That these datasets follow, which they show by themselves."""
     return [Planned(code, TaskKind.AUTOMATIC, dataset) for dataset in datasets]
+
+
+def follow_purposes(request: Request) -> list[Planned]:
+    """`plan` of a no to named purposes: every dataset that serves one follows.
+
+    Files that come in later are looked through for everybody.
+    """
+    return leaving("stop", serving(request.scope["purposes"]))
 
 
 def serving(slugs: Iterable[str]) -> list[Dataset]:

@@ -1,10 +1,5 @@
 """Complaint to the controller (UK Data Protection Act 2018 s.164A and the like)."""
 
-import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
 from requests_app.models import Request
 from requests_app.rights import base
 from requests_app.states import TaskKind
@@ -14,31 +9,10 @@ INSTRUCTIONS = (
     "about opens again. Refuse it if not."
 )
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
-
-
-def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
-    """Nothing changes in the ledger."""
-    return None
+scope, details = base.no_scope, base.no_details
+carry_out, is_settled, finish = base.changes_nothing, base.tasks_are_all, base.nothing_last
 
 
 def plan(request: Request) -> list[base.Planned]:
     """Somebody who had no part in the answer looks."""
     return [base.Planned("review", TaskKind.MANUAL, instructions=INSTRUCTIONS)]
-
-
-def is_settled(request: Request) -> bool:
-    """Nothing arrives anywhere by itself."""
-    return True
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more."""

@@ -5,9 +5,7 @@ opt-out signal for a no. Whoever names no purpose means all of that, so the cont
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from consents import ledger, regime
 from consents.models import LedgerEvent, Purpose
@@ -16,15 +14,9 @@ from downstream.models import Dataset
 from requests_app.models import Request
 from requests_app.rights import base
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Some purposes, or all for which data is sold or shared."""
-    return base.purposes_scope(said) if said else {}
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed: no reason has to be given."""
-    return base.no_details(said)
+# without purposes: all for which data is sold or shared; and no reason has to be given
+scope, details = base.some_purposes, base.no_details
+is_settled, finish = base.has_its_place, base.nothing_last
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -51,15 +43,6 @@ def plan(request: Request) -> list[base.Planned]:
     """That the datasets follow which serve what was said no to, in the hands of whom it was said of."""
     said = _said(request)
     return base.leaving("stop", [one for one in base.living() if _is_concerned(one, said)])
-
-
-def is_settled(request: Request) -> bool:
-    """Whether the opt-out stands in the log."""
-    return base.has_its_place(request)
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing: what was said stands."""
 
 
 def _said(request: Request) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from consents import jurisdictions, subjects
+from consents import amendments, jurisdictions
 from downstream import registry
+from downstream.models import Dataset
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import base
@@ -77,7 +78,7 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
             amended["jurisdiction"] = one["right"]
         elif one["what"] == MINOR:
             amended["is_minor"] = _YES_NO[one["right"]]
-    event = subjects.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
+    event = amendments.amend(subject=base.person(request), **amended, by=by, at=at) if amended else None
     return event.pk if event else None
 
 
@@ -109,7 +110,7 @@ def held(request: Request, *, rows: int, owner: str) -> str:
     return HELD.format(rows=rows, owner=owner, what=what)
 
 
-def _planned(request: Request, dataset: Any) -> base.Planned:
+def _planned(request: Request, dataset: Dataset) -> base.Planned:
     if registry.is_remote(dataset):
         count = len(corrections(request))
         what = f"of all {count} things what is wrong and right" if count > 1 else "what is wrong and right"

@@ -5,9 +5,7 @@ its own: the person is told before (Art. 18(3)).
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -25,15 +23,9 @@ TOLD_BEFORE = timedelta(days=7)
 """How long before the lifting the person is told, by the house's rule: time to say that they still need it."""
 TOLD, LIFTED = "lifting_told", "restriction_lifted"
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Some purposes, or all of them."""
-    return base.purposes_scope(said) if said else {}
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
+scope, details = base.some_purposes, base.no_details
+# it lasts until it is lifted
+is_settled, finish = base.has_its_place, base.nothing_last
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -45,15 +37,6 @@ def plan(request: Request) -> list[base.Planned]:
     """That the datasets follow: rows leave what feeds training, and stay where they came from."""
     wanted = request.scope.get("purposes")
     return base.leaving("stop", base.serving(wanted) if wanted else base.living())
-
-
-def is_settled(request: Request) -> bool:
-    """Whether the restriction stands in the log."""
-    return base.has_its_place(request)
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing: it lasts until it is lifted."""
 
 
 def lasts(request: Request) -> bool:

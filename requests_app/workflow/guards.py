@@ -3,12 +3,10 @@
 Each `check_can_x` raises Conflict, and `can_x` is its boolean twin.
 """
 
-from collections.abc import Callable
-
-from portal.errors import Conflict, DomainError
-from requests_app import four_eyes
+from portal.errors import Conflict, twin
+from requests_app import duplicates, four_eyes
 from requests_app.models import Request
-from requests_app.states import ANSWERED, CLOSED, FOLLOW_UPS, TRANSITIONS, Right, Status
+from requests_app.states import ANSWERED, CLOSED, FOLLOW_UPS, TRANSITIONS, Capacity, Right, Status
 
 WITHOUT_CHANGE = frozenset({Right.COMPLAINT, Right.APPEAL, Right.AUTOMATED_DECISION})
 """What a person looks at, and nothing is set going: closing it carries it out."""
@@ -37,9 +35,14 @@ def check_can_prove(request: Request) -> None:
 
 
 def check_can_doubt(request: Request) -> None:
-    """Nobody has taken it up yet, so it can still wait for a proof (GDPR Art. 12(6))."""
+    """Nobody has taken it up yet, so it can still wait for a proof (GDPR Art. 12(6)).
+
+    For whom a controller asks the controller has verified; we are not to write to them.
+    """
     if request.status != Status.RECEIVED:
         raise _wrong(request, "can no longer be doubted")
+    if request.capacity == Capacity.CONTROLLER:
+        raise Conflict("vouched_for", "The controller vouches for who asks: ask the controller, or refuse it.")
     _check_stands_alone(request)
 
 
@@ -130,7 +133,8 @@ def check_can_reopen(request: Request) -> None:
     _check_stands_alone(request)
     _check_not_erased(request)
     same = Request.objects.open().proven().filter(subject=request.subject_id, right=request.right, scope=request.scope)
-    if same.filter(duplicate_of__isnull=True, about=request.about_id).exclude(pk=request.pk).exists():
+    others = same.filter(duplicate_of__isnull=True, about=request.about_id).exclude(pk=request.pk)
+    if any(duplicates.is_same(one, request) for one in others.select_related("subject")):
         raise Conflict("asked_again", "The same was asked again and is open; go on with that one.")
 
 
@@ -183,28 +187,17 @@ def _wrong(request: Request, cannot: str) -> Conflict:
     return Conflict("wrong_state", f"A request that is {Status(request.status).label} {cannot}.")
 
 
-def _twin(check: Callable[[Request], None]) -> Callable[[Request], bool]:
-    def can(request: Request) -> bool:
-        try:
-            check(request)
-        except DomainError:
-            return False
-        return True
-
-    return can
-
-
-can_start = _twin(check_can_start)
-can_assign = _twin(check_can_assign)
-can_prove = _twin(check_can_prove)
-can_doubt = _twin(check_can_doubt)
-can_expire = _twin(check_can_expire)
-can_await_subject = _twin(check_can_await_subject)
-can_resume = _twin(check_can_resume)
-can_carry_out = _twin(check_can_carry_out)
-can_propose_refusal = _twin(check_can_propose_refusal)
-can_decide = _twin(check_can_decide)
-can_withdraw = _twin(check_can_withdraw)
-can_fulfil = _twin(check_can_fulfil)
-can_appeal = _twin(check_can_appeal)
-can_reopen = _twin(check_can_reopen)
+can_start = twin(check_can_start)
+can_assign = twin(check_can_assign)
+can_prove = twin(check_can_prove)
+can_doubt = twin(check_can_doubt)
+can_expire = twin(check_can_expire)
+can_await_subject = twin(check_can_await_subject)
+can_resume = twin(check_can_resume)
+can_carry_out = twin(check_can_carry_out)
+can_propose_refusal = twin(check_can_propose_refusal)
+can_decide = twin(check_can_decide)
+can_withdraw = twin(check_can_withdraw)
+can_fulfil = twin(check_can_fulfil)
+can_appeal = twin(check_can_appeal)
+can_reopen = twin(check_can_reopen)

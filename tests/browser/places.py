@@ -112,13 +112,18 @@ def of_requests() -> list[str]:
     return [
         "/admin/",
         _address(Request, "changelist"),
-        *(_address(Request, "change", quote(one.pk)) for one in asked),
+        *(change_of(one) for one in asked),
         *(_address(Request, "do", one.pk, name) for one in asked for name in asking_members.deeds(one)),
         *(_address(model, page) for model in (MessageTemplate, System, Agent) for page in ("changelist", "add")),
         *(_address(Request, "add"), _address(RequestImport, "add")),
         *(answer, f"{answer}?part=identifiers"),
         reverse("reports"),
     ]
+
+
+def change_of(request: Request) -> str:
+    """The page of one request, for staff."""
+    return _address(Request, "change", quote(request.pk))
 
 
 def _with_package(asked: list[Request]) -> Request:

@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import connection
 
 from consents import decisions, ledger, subjects
-from consents.decisions import Decision, NamedDecision, Question
+from consents.decisions import NamedDecision
+from consents.evaluation import Decision, Question
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Action, Source
 from tests.conftest import AT

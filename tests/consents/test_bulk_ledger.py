@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consents import bulk_ledger, ledger, subjects
+from consents import amendments, bulk_ledger, ledger, personal_keys, subjects
 from consents.models import ImportedKey, LedgerEvent, Preference, Subject
 from consents.subjects import Newcomer
 from consents.vocabulary import SAID, Action, Source
@@ -35,7 +35,7 @@ def test_a_row_becomes_event_preference_and_decision(alice: Subject) -> None:
     assert (event.recipient, event.category, event.notice) == ("northlight", "posts", "ai-training/1")
     assert (event.occurred_at, event.recorded_at, event.details["line"]) == (AT, AT + MINUTE, 1)
     assert event.evidence is not None
-    assert subjects.unseal(alice, event.evidence, context="evidence") == "box 3 – ✓"
+    assert personal_keys.unseal(alice, event.evidence, context="evidence") == "box 3 – ✓"
     held = Preference.objects.get()
     assert (held.event_id, held.action, held.slot, held.recorded_at) == (event.pk, "deny", "choice", AT + MINUTE)
     answer = ask(alice, recipient="northlight", category="posts", at=AT + MINUTE)
@@ -161,7 +161,7 @@ class TestMinors:
 
     def test_a_word_of_the_moment_of_a_correction_makes_no_adult(self, alice: Subject) -> None:
         later = AT + MINUTE
-        subjects.amend(subject=alice, is_minor=True, by=BY, at=later)
+        amendments.amend(subject=alice, is_minor=True, by=BY, at=later)
         assert sent(row(is_minor="no", occurred_at=later), at=later).amended == 0
 
     def test_a_repeated_choice_amends_too(self, alice: Subject) -> None:
@@ -177,12 +177,12 @@ class TestMinors:
 
     def test_a_repeated_row_does_not_undo_a_correction(self, alice: Subject) -> None:
         sent(row(is_minor="yes"))
-        subjects.amend(subject=alice, is_minor=False, by=BY, at=AT + MINUTE)
+        amendments.amend(subject=alice, is_minor=False, by=BY, at=AT + MINUTE)
         assert sent(row(is_minor="yes"), at=AT + MINUTE).amended == 0
 
     def test_a_slower_clock_does_not_hide_what_a_faster_one_corrected(self, alice: Subject) -> None:
         ahead = AT + 2 * MINUTE
-        subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=ahead)
+        amendments.amend(subject=alice, jurisdiction="GB", by=BY, at=ahead)
         assert sent(row(is_minor="yes"), at=AT + MINUTE).amended == 1
         alice.refresh_from_db()
         assert alice.amended_at == ahead

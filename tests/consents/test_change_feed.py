@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from consents import change_feed, holds, rules, subjects
+from consents import amendments, change_feed, holds, rules, subjects
 from consents.change_feed import Feed, FeedError, Viewer
 from consents.holds import HoldScope
 from consents.models import Subject
@@ -89,7 +89,7 @@ def test_reasons_cases_and_counts_of_people_are_told_to_nobody(start: int, alice
     holds.lift(hold=hold, by=OTHER, at=AT)
     person("gwen", "GB")
     rules.enact(proposal=PROPOSAL, by=BY, at=AT)
-    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
+    amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
     sent(row())
     kinds = {one["kind"]: one["details"] for one in read(EVERYTHING, start).changes}
     assert kinds["hold_opened"].keys() == kinds["hold_lifted"].keys()
@@ -136,7 +136,7 @@ def test_whoever_was_erased_has_no_name_left(start: int, alice: Subject) -> None
 
 
 def test_where_somebody_lived_before_is_told_to_nobody(start: int, alice: Subject) -> None:
-    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
+    amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
     (change,) = read(EVERYTHING, start).changes
     assert (change["kind"], change["details"]) == ("amendment", {})
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connections
 
-from consents import contact_verification, subjects
+from consents import contact_verification, personal_keys, subjects
 from consents.contact_verification import CodeRefused, Sent, TooMany, Wish
 from consents.models import ContactVerification, Identifier, LedgerEvent, Subject, Suppressed
 from consents.vocabulary import Action
@@ -72,7 +72,7 @@ def test_before_the_code_nothing_is_recorded() -> None:
 def test_how_it_was_verified_and_what_they_named_is_sealed_evidence() -> None:
     [event] = confirm(ask(wish=Wish(Action.OBJECT, ("ai-training",), "US", True, "https://example.org/my-poem")))
     zoe = Subject.objects.get(pk=event.subject_id)
-    evidence = subjects.unseal(zoe, event.evidence or b"", context="evidence")
+    evidence = personal_keys.unseal(zoe, event.evidence or b"", context="evidence")
     assert evidence is not None
     assert "Contact verified by a code sent by mail at 2026-03-02T12:00:00Z" in evidence
     assert "https://example.org/my-poem" in evidence

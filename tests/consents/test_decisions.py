@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from consents import decisions, holds, notices, rules, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consents import bulk_decisions, decisions, holds, notices, rules, sequencer, subjects
+from consents import amendments, bulk_decisions, decisions, holds, notices, rules, sequencer, subjects
 from consents.bulk_decisions import building, keeping
 from consents.bulk_decisions.answers import Asked
 from consents.bulk_decisions.asking import of_snapshot
 from consents.bulk_decisions.log_forward import bring_forward
 from consents.bulk_decisions.snapshots import Snapshot
-from consents.decisions import Decision, Question
+from consents.evaluation import Decision, Question
 from consents.models import Hold, Purpose, Recipient, Subject
 from consents.notices import Draft
 from consents.rules import Proposal
@@ -151,14 +151,14 @@ def amended(draw: st.DrawFn) -> Step:
     who, place, minor = draw(st.integers(0, 3)), draw(st.sampled_from(PLACES)), draw(st.booleans())
 
     def step(world: World, at: datetime) -> None:
-        subjects.amend(subject=world.people[who], jurisdiction=place, is_minor=minor, by=BY, at=at)
+        amendments.amend(subject=world.people[who], jurisdiction=place, is_minor=minor, by=BY, at=at)
 
     return step
 
 
 def linked(world: World, at: datetime) -> None:
     name = f"also-{len(world.names)}-{world.names[0]}"
-    subjects.link(subject=world.people[1], names=[subjects.name("account", name)], by=BY, at=at)
+    amendments.link(subject=world.people[1], names=[subjects.name("account", name)], by=BY, at=at)
     world.names.append(name)
 
 

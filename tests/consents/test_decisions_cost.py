@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from consents import decisions, holds, notices, rules, subjects
-from consents.decisions import Question
+from consents import amendments, decisions, holds, notices, rules, subjects
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action
@@ -54,7 +54,7 @@ def test_one_of_the_past_costs_one_more(busy: Subject, django_assert_num_queries
 def test_the_past_under_a_changed_rulebook_costs_no_more(
     busy: Subject, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    subjects.amend(subject=busy, jurisdiction="DE", by=BY, at=LATER)
+    amendments.amend(subject=busy, jurisdiction="DE", by=BY, at=LATER)
     holds.open(scope=holds.HoldScope(), reason="r", by=BY, at=LATER)
     with django_assert_num_queries(2):
         ask(busy, at=AT + timedelta(minutes=2))

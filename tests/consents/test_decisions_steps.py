@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consents import decisions, rules, subjects
-from consents.decisions import Decision, Question
+from consents import amendments, decisions, rules, subjects
+from consents.evaluation import Decision, Question
 from consents.models import Hold, Rule, Subject
 from consents.vocabulary import Action
 from portal.errors import NotFound
@@ -104,9 +104,9 @@ class TestGaps:
 
 class TestOfCorrectedPeople:
     def test_before_the_correction_what_was_counted(self, alice: Subject) -> None:
-        subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT + DAY)
-        subjects.amend(subject=alice, is_minor=True, by=BY, at=AT + 2 * DAY)
-        subjects.amend(subject=alice, jurisdiction="US", is_minor=False, by=BY, at=AT + 3 * DAY)
+        amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=AT + DAY)
+        amendments.amend(subject=alice, is_minor=True, by=BY, at=AT + 2 * DAY)
+        amendments.amend(subject=alice, jurisdiction="US", is_minor=False, by=BY, at=AT + 3 * DAY)
         expected = [(True, "default"), (False, "default"), (False, "minor"), (True, "default")]
         moments = [AT + days * DAY for days in range(4)]
         assert [why(ask(alice, at=at)) for at in moments] == expected

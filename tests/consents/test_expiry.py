@@ -12,10 +12,11 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consents import change_feed, decisions, expiry, log, notices, regime, rules, subjects
+from consents import change_feed, evaluation, expiry, log, notices, regime, rules, subjects
 from consents.models import LedgerEvent, Preference, Subject
 from consents.notices import Draft
 from consents.rules import Proposal
+from consents.told import Held
 from consents.vocabulary import Action, Kind
 from downstream import propagation
 from downstream.models import Target
@@ -267,17 +268,15 @@ def _look(somebody: Subject, at: datetime) -> None:
     expiry.expire(at=at)
     standing = regime.at_moment(purpose="marketing", at=at)
     for held in Preference.objects.filter(subject=somebody, action=Action.GRANT):
-        choice = decisions.Held(
-            "choice", held.purpose, held.recipient, "", held.action, held.event_id, held.occurred_at
-        )
+        choice = Held("choice", held.purpose, held.recipient, "", held.action, held.event_id, held.occurred_at)
         told = LedgerEvent.objects.filter(kind=Kind.EXPIRY, details__choice=str(held.event_id))
         own = standing.rule_for(somebody.jurisdiction, held.recipient)
-        stale = decisions._stale(choice, decisions.lifetime(standing, own), at) is not None
+        stale = evaluation._stale(choice, evaluation.lifetime(standing, own), at) is not None
         assert (held.expired_at is not None) == stale
         if stale:
             assert told.filter(recipient=held.recipient).exists()
         for recipient in ("linkwell", "northlight"):
             rule = standing.rule_for(somebody.jurisdiction, recipient)
-            if not held.recipient and decisions._stale(choice, decisions.lifetime(standing, rule), at) is not None:
+            if not held.recipient and evaluation._stale(choice, evaluation.lifetime(standing, rule), at) is not None:
                 assert told.filter(recipient__in=["", recipient]).exists()
     assert expiry.expire(at=at) == 0

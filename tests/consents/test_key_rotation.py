@@ -12,7 +12,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.db import connection, transaction
 from django.test import Client
 
-from consents import checkpoints, key_rotation, ledger, log_verification, subjects
+from consents import checkpoints, key_rotation, ledger, log_verification, personal_keys, subjects
 from consents.models import Checkpoint, Identifier, Subject, Suppressed
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Source
@@ -62,11 +62,11 @@ def test_afterwards_everything_opens_with_the_new_keys_alone(
     world: None, new_keys: Callable[[], None], settings: Any
 ) -> None:
     people = [person(name) for name in ("alice", "bert", "carla")] + [with_phone("dora")]
-    sealed = subjects.seal(people[0], "a note", context="request")
+    sealed = personal_keys.seal(people[0], "a note", context="request")
     new_keys()
     assert rotate() == {"people's keys": (4, 0), "identifiers": (10, 0)}
     only_new_keys(settings)
-    assert subjects.unseal(people[0], sealed, context="request") == "a note"
+    assert personal_keys.unseal(people[0], sealed, context="request") == "a note"
     assert subjects.contact(people[3]) == "dora@example.org"
     assert subjects.find(subjects.name("phone", "+44 207946000")) == people[3]
     assert subjects.find(subjects.name("account", "m_bert")) == people[1]

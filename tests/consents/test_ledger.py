@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
-from consents import ledger, subjects
+from consents import ledger, personal_keys, subjects
 from consents.ledger import ChoiceError, Origin, Scope
 from consents.models import LedgerEvent, Preference, Subject
 from consents.vocabulary import PROTECTIVE, Action, Kind, Source
@@ -116,7 +116,7 @@ def test_evidence_is_sealed_under_the_persons_key(alice: Subject) -> None:
     event = ledger.record(subject=alice, scope=Scope("marketing"), action=Action.GRANT, origin=origin, at=AT)
     assert event.evidence is not None
     assert b"recording" not in bytes(event.evidence)
-    assert subjects.unseal(alice, event.evidence, context="evidence") == "recording 7"
+    assert personal_keys.unseal(alice, event.evidence, context="evidence") == "recording 7"
 
 
 def test_withdrawing_everything_closes_each_open_yes(alice: Subject) -> None:

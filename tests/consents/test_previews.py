@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consents import decisions, holds, ledger, notices, previews, rules, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.holds import HoldScope
 from consents.models import LedgerEvent, Rule, Subject
 from consents.rules import Proposal

@@ -79,5 +79,5 @@ def test_between_two_moments_of_change_it_stays(world: None, days: int) -> None:
         assert again.rules is found.rules
         rule = again.rule_for("US", "")
         assert (rule.notice if rule else None) == ("new" if 2 <= days < 6 else "ai-training")
-        assert (again.hold_for("US", "") is not None) == (days == 4)
+        assert list(again.holds_for("US", "")) == ([hold] if days == 4 else [])
         assert rule is None or again.notice_over(rule) == (days >= 3 or not 2 <= days < 6)

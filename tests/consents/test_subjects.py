@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import ledger, subjects
-from consents.jurisdictions import UnknownJurisdiction
+from consents import amendments, ledger, personal_keys, subjects
 from consents.models import Identifier, LedgerEvent, Subject
 from consents.subjects import IdentifierError, Newcomer
 from consents.vocabulary import Action, Kind, Source
@@ -92,7 +91,7 @@ def test_names_are_told_per_scheme(alice: Subject, grace: Subject) -> None:
 
 def test_everything_that_somebody_is_called_is_told(alice: Subject, grace: Subject) -> None:
     names = [subjects.name(scheme, value) for scheme, value in (("account", "also_alice"), ("email", "a@example.org"))]
-    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    amendments.link(subject=alice, names=names, by=BY, at=AT)
     asked = [grace.pk, alice.pk]
     assert subjects.keys(asked, scheme="account") == {
         "m_alice": alice.pk,
@@ -184,84 +183,6 @@ def test_after_an_index_key_is_replaced_the_erased_are_not_taken_in_again(alice:
     assert refusal.value.code == "suppressed"
 
 
-class TestAmending:
-    def test_the_log_keeps_what_was(self, alice: Subject) -> None:
-        event = subjects.amend(subject=alice, jurisdiction="de", is_minor=True, by=BY, at=AT)
-        alice.refresh_from_db()
-        assert (alice.jurisdiction, alice.is_minor, alice.amended_at) == ("DE", True, AT)
-        assert event is not None
-        assert (event.kind, event.subject_id) == (Kind.AMENDMENT, alice.pk)
-        assert event.details == {"was": {"jurisdiction": "US", "is_minor": False}}
-        entry = AuditEntry.objects.get(action="subject.amend")
-        assert (entry.object_id, entry.actor, entry.details) == (
-            str(alice.pk),
-            BY,
-            {"changed": ["is_minor", "jurisdiction"]},
-        )
-
-    def test_what_is_so_already_is_no_correction(self, alice: Subject) -> None:
-        assert subjects.amend(subject=alice, jurisdiction="US", is_minor=False, by=BY, at=AT) is None
-        assert subjects.amend(subject=alice, by=BY, at=AT) is None
-        alice.refresh_from_db()
-        assert alice.amended_at is None
-
-    def test_a_slower_clock_does_not_hide_what_a_faster_one_corrected(self, alice: Subject) -> None:
-        ahead = AT + timedelta(seconds=2)
-        subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=ahead)
-        subjects.amend(subject=alice, is_minor=True, by=BY, at=AT)
-        alice.refresh_from_db()
-        assert alice.amended_at == ahead
-
-    def test_no_place_and_nobody_are_refused(self, alice: Subject) -> None:
-        with pytest.raises(UnknownJurisdiction):
-            subjects.amend(subject=alice, jurisdiction="Mars", by=BY, at=AT)
-        subjects.forget(subject=alice, by=BY, at=AT)
-        with pytest.raises(Conflict) as refusal:
-            subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
-        assert refusal.value.code == "erased"
-
-
-class TestLinking:
-    def test_a_person_is_found_by_the_new_name_too(self, alice: Subject) -> None:
-        names = [subjects.name("device", "d1"), subjects.name("account", "m_alice")]
-        event = subjects.link(subject=alice, names=names, by=BY, at=AT)
-        assert event is not None
-        assert (event.kind, event.subject_id, event.details) == (Kind.AMENDMENT, alice.pk, {"linked": ["device"]})
-        assert subjects.find(names[0]) == alice
-        assert AuditEntry.objects.get(action="subject.link").details == {"schemes": ["device"]}
-
-    def test_names_that_are_theirs_already_are_left(self, alice: Subject) -> None:
-        assert subjects.link(subject=alice, names=[subjects.name("account", "m_alice")], by=BY, at=AT) is None
-
-    def test_names_of_others_and_of_the_erased_are_refused(
-        self, alice: Subject, grace: Subject, charlie: Subject
-    ) -> None:
-        subjects.forget(subject=charlie, by=BY, at=AT)
-        for value, code in (("m_grace", "identifier_taken"), ("m_charlie", "suppressed")):
-            names = [subjects.name("device", "d1"), subjects.name("account", value)]
-            with pytest.raises(Conflict) as refusal:
-                subjects.link(subject=alice, names=names, by=BY, at=AT)
-            assert refusal.value.code == code
-        assert subjects.find(subjects.name("device", "d1")) is None
-        with pytest.raises(Conflict) as refusal:
-            subjects.link(subject=charlie, names=[subjects.name("device", "d1")], by=BY, at=AT)
-        assert refusal.value.code == "erased"
-
-    def test_the_name_of_somebody_who_is_forgotten_right_now_is_not_taken(
-        self, alice: Subject, charlie: Subject, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        find = subjects.find
-
-        def forgotten_just_now(wanted: subjects.Name) -> Subject | None:
-            subjects.forget(subject=charlie, by=BY, at=AT)
-            return find(wanted)
-
-        monkeypatch.setattr(subjects, "find", forgotten_just_now)
-        with pytest.raises(Conflict) as refusal:
-            subjects.link(subject=alice, names=[subjects.name("account", "m_charlie")], by=BY, at=AT)
-        assert refusal.value.code == "suppressed"
-
-
 class TestForgetting:
     def test_the_log_tells_that_the_name_means_nobody(self, alice: Subject) -> None:
         subjects.forget(subject=alice, by=BY, at=AT)
@@ -292,7 +213,7 @@ class TestForgetting:
     def test_the_ledger_keeps_what_they_said_by_their_opaque_id(self, forgotten: Subject) -> None:
         event = LedgerEvent.objects.get(subject_id=forgotten.pk, kind="choice")
         assert event.evidence is not None
-        assert subjects.unseal(forgotten, event.evidence, context="evidence") is None
+        assert personal_keys.unseal(forgotten, event.evidence, context="evidence") is None
 
     @pytest.mark.parametrize("scheme", ["account", "email"])
     def test_they_are_not_taken_in_again_by_any_name(self, forgotten: Subject, scheme: str) -> None:
@@ -315,7 +236,7 @@ class TestForgetting:
         with pytest.raises(Conflict):
             ledger.record(subject=forgotten, scope=scope, action=Action.GRANT, origin=origin, at=AT)
         with pytest.raises(Conflict):
-            subjects.seal(forgotten, "text", context="request")
+            personal_keys.seal(forgotten, "text", context="request")
         with pytest.raises(Conflict):
             subjects.account_of(forgotten, at=AT)
 

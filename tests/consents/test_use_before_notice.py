@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consents import decisions, notices, rules
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.notices import Draft
 from consents.vocabulary import Action

@@ -13,7 +13,17 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from consents import checkpoints, leaves, ledger, log_verification, member_import, sequencer, subjects, tree
+from consents import (
+    checkpoints,
+    leaves,
+    ledger,
+    log_verification,
+    member_import,
+    personal_keys,
+    sequencer,
+    subjects,
+    tree,
+)
 from consents.models import Identifier, LedgerEvent, Partner, Subject, Suppressed
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Source
@@ -139,11 +149,11 @@ def test_whoever_loaded_the_person_before_opens_nothing_afterwards(lived: Client
     assert event is not None
     assert event.evidence is not None
     assert note is not None
-    assert subjects.unseal(held, event.evidence, context="evidence") == SAID
+    assert personal_keys.unseal(held, event.evidence, context="evidence") == SAID
     in_another_thread(lambda: subjects.forget(subject=trillian, by=BY, at=AT))
     assert held.wrapped_key is not None
-    assert subjects.unseal(held, event.evidence, context="evidence") is None
-    assert subjects.unseal(held, note, context="request") is None
+    assert personal_keys.unseal(held, event.evidence, context="evidence") is None
+    assert personal_keys.unseal(held, note, context="request") is None
     assert subjects.contact(held) is None
     assert subjects.values([held.pk], scheme="account") == {}
     assert not Identifier.objects.filter(pk=identifier.pk).exists()

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from consents import ledger
 from consents.models import Subject
 from consents.vocabulary import Action
 from portal import signing
+from tests.conftest import SignIn
 from tests.consents.asking import say
 from tests.consents.receipts.issued import sealed
 from tests.consents.sealing import ring
@@ -25,7 +25,6 @@ from tests.consents.sealing import ring
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "verify_receipt.py"
-SignIn = Callable[..., Client]
 
 
 class Desk:

@@ -11,7 +11,7 @@ import pytest
 from django.db.models import Sum
 
 from consents import decisions, holds, ledger
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Hold, Subject
 from consents.vocabulary import Action, Source
 from downstream import propagation, purging

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consents import amendments
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import asking, callbacks, journeys, propagation
@@ -113,7 +114,7 @@ def test_everybody_a_holder_calls_them_by_goes_in_one_request(
     from consents import subjects
     from tests.conftest import AT, BY
 
-    subjects.link(subject=alice, names=[subjects.name("account", "m_alicia")], by=BY, at=AT)
+    amendments.link(subject=alice, names=[subjects.name("account", "m_alicia")], by=BY, at=AT)
     sequenced()
     say(alice, Action.DENY)
     carry_out(planned())

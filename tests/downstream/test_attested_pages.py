@@ -1,7 +1,5 @@
 """What people and staff read of a dataset that somebody else holds: who says so, and that we did not look."""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -11,12 +9,12 @@ from downstream.models import Acknowledgement, Dataset, HolderRequest, Propagati
 from downstream.propagation_states import Status
 from portal import clock
 from portal.models import User
+from tests.conftest import SignIn
 from tests.consents.api.conftest import Caller
 from tests.downstream.api.conftest import copy, northlight, own_cache, run, their_calls
 from tests.downstream.api.test_propagations import acknowledge
 
 __all__ = ["copy", "northlight", "own_cache", "run", "their_calls"]
-SignIn = Callable[..., Client]
 PAGE = "/choices/ai-training/journey/"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 
 from consents import subjects
 from consents.models import Partner, Subject
@@ -22,13 +20,12 @@ from portal import actors
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from tests.conftest import AT, BY, dataset_of, partner, staff_member, write_parquet
+from tests.conftest import AT, BY, SignIn, dataset_of, partner, staff_member, write_parquet
 from tests.downstream.acting import LATER, run_all
 from tests.downstream.test_naming import registration
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 REQUEST = uuid.UUID(int=9)
 LATE = LATER + timedelta(hours=25)
 

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from consents import decisions, expiry, holds, notice_turns, notices, rules, sequencer, subjects
-from consents.decisions import Question
+from consents import amendments, decisions, expiry, holds, notice_turns, notices, rules, sequencer, subjects
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action
@@ -199,7 +199,7 @@ def test_a_rule_that_begins_later_waits_for_its_beginning_to_be_told(posts: Data
 def test_whoever_moved_to_where_it_is_off_waits_for_the_run_that_follows_the_move(
     posts: Dataset, alice: Subject
 ) -> None:
-    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=LATER)
+    amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=LATER)
     alice.refresh_from_db()
     waits_then_is_removed(alice)
 

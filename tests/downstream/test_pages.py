@@ -1,6 +1,5 @@
 """The page that tells where a no has arrived: one's own, in each state, and the part that htmx looks at again."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,13 +15,12 @@ from downstream.models import Dataset, Propagation
 from downstream.pages import views
 from portal import clock
 from portal.models import User
-from tests.conftest import BY, person, sequenced
+from tests.conftest import BY, SignIn, person, sequenced
 from tests.downstream.acting import LATER, planned, run_all, say
 from tests.downstream.test_exemptions import erase, keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 PAGE = "/choices/ai-training/journey/"
 
 

@@ -1,6 +1,5 @@
 """The journey page names the models that learned from the reader before their no, and what becomes of each."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from downstream.exposures import Decision
 from downstream.models import Dataset, TrainedModel
 from downstream.pages import views
 from portal import clock
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
 from tests.downstream.acting import say
 from tests.downstream.training import caught_up, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 TODAY = clock.now().date()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import decisions, holds, ledger, notice_turns, notices, rules, sequencer, subjects
+from consents import amendments, decisions, evaluation, holds, ledger, notice_turns, notices, rules, sequencer, subjects
 from consents.models import Subject
 from consents.rules import Proposal
 from consents.vocabulary import Action, Kind
@@ -218,7 +218,7 @@ def test_people_who_come_later_leave_where_it_is_off_and_stay_where_it_is_on(pos
 def decided(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Whom a decision was made about, and in which transaction that writes, if any."""
     seen: list[Any] = []
-    evaluate = decisions.evaluate
+    evaluate = evaluation.evaluate
 
     def watched(subject: Any, *given: Any) -> Any:
         with connection.cursor() as cursor:
@@ -273,7 +273,7 @@ def test_whoever_the_dataset_cannot_name_is_a_gap_beside_those_it_can(posts: Dat
 
 def test_rows_under_each_name_of_a_person_leave(alice: Subject, tmp_path: Path) -> None:
     names = [subjects.name("account", value) for value in ("m_old", "m_new")]
-    subjects.link(subject=alice, names=names, by=BY, at=AT)
+    amendments.link(subject=alice, names=names, by=BY, at=AT)
     dataset = dataset_of(folder_of(tmp_path, "alice", "old", "zoe", "new", "new"))
     say(alice, Action.DENY)
     assert run_all() == [True]

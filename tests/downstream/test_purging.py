@@ -17,6 +17,7 @@ from downstream.models import Dataset, Propagation, PurgeReceipt, Unit
 from downstream.propagation_states import Purge, Status
 from portal import audit
 from portal.errors import Conflict
+from portal.leases import LeaseLost
 from portal.models import AuditEntry
 from tests.downstream.acting import LATER, carry_out, expire_leases, planned, say
 from tests.downstream.api.conftest import copy, northlight
@@ -247,7 +248,7 @@ def test_a_zombie_that_lost_its_lease_settles_nothing(run: Propagation) -> None:
     assert zombie is not None
     expire_leases()
     assert purge(run)
-    with pytest.raises(leases.LeaseLost):
+    with pytest.raises(LeaseLost):
         purging._settle(zombie, Residue(0), people=0, not_searched=0, at=LATER)
     assert PurgeReceipt.objects.count() == 1
 

@@ -1,16 +1,14 @@
 """What a dataset's rows say themselves: read, kept with the time, and a warning while rows that say no are there."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from django.core.management import CommandError, call_command
-from django.test import Client
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.vocabulary import Action
 from downstream import propagation, registry, statements
 from downstream.connectors import memory
@@ -20,10 +18,9 @@ from downstream.registry import Registration
 from downstream.statements import NoStatements, Summary
 from portal import clock
 from portal.models import AuditEntry, User
-from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
+from tests.conftest import AT, BY, SignIn, dataset_of, person, sequenced, write_parquet
 from tests.consents.asking import say
 
-SignIn = Callable[..., Client]
 ROWS: dict[str, list[object]] = {
     "author": ["m_alice", "m_alice", "m_bob", "m_bob", None, "m_charlie", "m_charlie"],
     "usage": ["train-ai=n", "train-ai=y", "train-ai=y, search=n", None, "", "train-ai=?1", "m_charlie@example.org"],
@@ -96,7 +93,7 @@ def test_rows_that_say_no_though_their_author_said_yes_are_told(posts: Dataset) 
 
 def test_rows_of_people_of_two_names_are_told(posts: Dataset) -> None:
     alice = person("alice")
-    subjects.link(subject=alice, names=[subjects.name("account", "m_bob")], by=BY, at=AT)
+    amendments.link(subject=alice, names=[subjects.name("account", "m_bob")], by=BY, at=AT)
     say(alice, Action.GRANT)
     assert read(posts).disallowed_of_yes == 2
 

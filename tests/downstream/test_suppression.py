@@ -19,9 +19,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
-from consents import decisions, holds, ledger, subjects
+from consents import amendments, decisions, holds, ledger, subjects
 from consents.bulk_decisions import keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, Subject
 from consents.subjects import Newcomer
 from consents.vocabulary import Action, Kind
@@ -92,7 +92,7 @@ def crowd(world: None) -> list[Subject]:
 
 
 def test_each_name_of_a_person_is_listed(alice: Subject) -> None:
-    subjects.link(subject=alice, names=[subjects.name("account", "m_alice2")], by=BY, at=AT)
+    amendments.link(subject=alice, names=[subjects.name("account", "m_alice2")], by=BY, at=AT)
     say(alice, Action.DENY)
     assert keys() == ["m_alice", "m_alice2"]
 

@@ -14,6 +14,7 @@ from downstream.connectors.file_folder import FileFolder
 from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status, UnitStatus
 from portal import fault_points
+from portal.leases import LeaseLost
 from tests.conftest import write_parquet
 from tests.downstream.acting import (
     LATER,
@@ -135,7 +136,7 @@ def test_a_zombie_can_write_no_unit_down(run: Propagation) -> None:
     expire_leases()
     leases.claim(propagation_id=run.pk, holder="next")
     staged = StagedUnit("part-0.parquet", "t", "f", "a", "b", 1, 1, 5, 3, 2, "d", 1)
-    with pytest.raises(leases.LeaseLost):
+    with pytest.raises(LeaseLost):
         carrying._write_down(zombie, staged, {}, at=LATER)
     assert not Unit.objects.exists()
 

@@ -1,5 +1,6 @@
 """`make demo` as a user meets it: it drives an opt-out, runs again, and leaves no process behind however it ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,6 +43,8 @@ def test_however_it_ends_no_process_stays(home: Path, how: signal.Signals) -> No
         wait_for(lambda: "Ctrl-C ends everything" in log.read_text(), within=120, what=log.read_text)
         assert "member" in log.read_text()
         assert len(_living(home)) > 4
+        # the worker's too, which writes mail
+        assert f"People's pages    {_told(home, 'worker')}/" in log.read_text()
         demo.send_signal(how)
         demo.wait(timeout=60)
         wait_for(lambda: not _living(home), within=60, what=lambda: f"the end of {_living(home)}")
@@ -57,6 +60,16 @@ def _command(home: Path, *words: str) -> list[str]:
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
     return {**kept, "HEED_DATA": str(home)}
+
+
+def _told(home: Path, name: str) -> str:
+    """Under which address the pages are reached, as this process was told."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            mine = process.environ()
+            if mine.get("HEED_DATA") == str(home) and name in process.cmdline():
+                return mine.get("HEED_URL", "")
+    raise AssertionError(f"no {name}")
 
 
 def _living(folder: Path) -> list[str]:

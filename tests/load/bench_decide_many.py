@@ -28,7 +28,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 from consents import bulk_decisions, holds, ledger, rules, sequencer
 from consents.api.bulk_decisions import ARROW
 from consents.bulk_decisions import keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, Partner
 from consents.vocabulary import Action, Source
 from portal import clock

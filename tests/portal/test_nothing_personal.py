@@ -4,7 +4,7 @@ import inspect
 import io
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from django.test import Client
 from consents import subjects
 from consents.models import Identifier, Partner, Subject
 from portal.models import User
-from tests.conftest import AT, BY, person, token_of
+from tests.conftest import AT, BY, SignIn, person, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 ACCOUNT, ADDRESS = "m_zaphod9", "zaphod9@example.org"
 SCOPES = "choices:write decisions:read changes:read"
 

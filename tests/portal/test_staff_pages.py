@@ -1,8 +1,10 @@
 """The words and pieces that staff's pages are written with."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from portal import actors
 from portal.models import User
@@ -44,3 +46,11 @@ def test_a_long_list_is_counted_no_further_than_anybody_turns_pages(db: None, mo
     monkeypatch.setattr(FirstThousands, "furthest", 5)
     pages = FirstThousands(User.objects.order_by("pk"), 2)
     assert (pages.count, pages.num_pages) == (5, 3)
+
+
+@pytest.mark.parametrize("model", ["requests_app/system", "requests_app/agent", "requests_app/request"])
+@pytest.mark.parametrize("step", ["change", "do/start"])
+def test_an_address_that_no_id_can_be_is_not_found(
+    petra: User, signed_in: Callable[..., Client], model: str, step: str
+) -> None:
+    assert signed_in(petra).get(f"/admin/{model}/%00/{step}/", follow=True).status_code in {200, 404}

@@ -1,6 +1,5 @@
 """The staff's site opens to staff with a second factor, and to nobody else."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ from django.test import Client
 from consents.models import Subject
 from portal import demo_access, roles
 from portal.models import AuditEntry, User
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 
-SignIn = Callable[..., Client]
 SECRET = "JBSWY3DPEHPK3PXP"
 
 

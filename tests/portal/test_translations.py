@@ -27,8 +27,10 @@ PEOPLES_CODE = [
     "requests_app/pages/*.py",
     "requests_app/states.py",
     "requests_app/explanations.py",
+    "requests_app/packages/*.py",
 ]
-MARKERS = {"_", "gettext", "gettext_lazy", "ngettext_lazy", "pgettext"}
+PLURAL_MARKERS = {"ngettext", "ngettext_lazy"}
+MARKERS = {"_", "gettext", "gettext_lazy", "pgettext"} | PLURAL_MARKERS
 TRANSLATE = re.compile(
     r"""{%\s*translate\s+(?P<quote>["'])(?P<text>.+?)(?P=quote)(?:\s+context\s+["'](?P<context>.+?)["'])?"""
 )
@@ -64,28 +66,45 @@ def known(catalogue: Catalog) -> set[Key]:
     return {(message.context, forms(message.id)[0]) for message in entries(catalogue)}
 
 
-def in_templates() -> Iterator[Key]:
+def peoples_templates() -> Iterator[str]:
     root = settings.BASE_DIR / "templates"
     for path in sorted(root.rglob("*")):
-        if path.is_dir() or path.relative_to(root).parts[0] in STAFF_TEMPLATES:
-            continue
-        source = path.read_text()
+        if not path.is_dir() and path.relative_to(root).parts[0] not in STAFF_TEMPLATES:
+            yield path.read_text()
+
+
+def in_templates() -> Iterator[Key]:
+    for source in peoples_templates():
         for found in TRANSLATE.finditer(source):
             yield found["context"], found["text"]
         for found in BLOCK.finditer(source):
             yield None, re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", re.split(r"{%\s*plural\s*%}", found["text"])[0])
 
 
-def in_code() -> Iterator[Key]:
+def calls_in_code() -> Iterator[tuple[str, list[str]]]:
+    """(marker, its texts) of each call that marks texts."""
     for pattern in PEOPLES_CODE:
         for path in sorted(settings.BASE_DIR.glob(pattern)):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS:
-                    texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                    if node.func.id == "pgettext":
-                        yield str(texts[0]), str(texts[1])
-                    elif texts:
-                        yield None, str(texts[0])
+                    yield node.func.id, [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
+
+
+def in_code() -> Iterator[Key]:
+    for marker, texts in calls_in_code():
+        if marker == "pgettext":
+            yield texts[0], texts[1]
+        elif texts:
+            yield None, texts[0]
+
+
+def plurals() -> Iterator[tuple[str, ...]]:
+    for source in peoples_templates():
+        for found in BLOCK.finditer(source):
+            named = re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", found["text"])
+            if len(both := re.split(r"{%\s*plural\s*%}", named)) > 1:
+                yield tuple(both)
+    yield from (tuple(texts[:2]) for marker, texts in calls_in_code() if marker in PLURAL_MARKERS)
 
 
 def in_rulebook() -> Iterator[Key]:
@@ -109,6 +128,13 @@ def test_every_text_of_peoples_code_is_translated(catalogue: Catalog) -> None:
     wanted = set(in_code())
     assert len(wanted) > 100
     assert wanted - known(catalogue) == set()
+
+
+def test_what_has_a_plural_is_one_message_with_one(catalogue: Catalog) -> None:
+    """As two messages neither is ever found."""
+    wanted = set(plurals())
+    assert len(wanted) > 5
+    assert wanted - {message.id for message in entries(catalogue) if message.pluralizable} == set()
 
 
 def test_every_text_of_the_rulebooks_is_translated(catalogue: Catalog) -> None:

@@ -13,7 +13,7 @@ from tests.requests_app.files import EICAR
 
 @dataclass
 class Scanner:
-    """`mood` is how it behaves: `well`, `silent`, `hangs_up`, `confused`."""
+    """`mood` is how it behaves: `well`, `silent`, `hangs_up`, `confused`, `unread`."""
 
     address: str
     mood: str = "well"
@@ -75,6 +75,9 @@ def _answer(line: socket.socket, scanner: Scanner, stop: threading.Event) -> Non
     scanner.seen.append(content)
     if scanner.mood == "confused":
         line.sendall(b"stream: Can't allocate memory ERROR\0")
+        return
+    if scanner.mood == "unread":
+        line.sendall(b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0")
         return
     # in two pieces, as a network may bring it
     line.sendall(b"stream: ")

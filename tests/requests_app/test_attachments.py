@@ -194,7 +194,6 @@ def test_nothing_is_kept_of_a_file_that_is_refused(alice: Subject, folder: Path,
 
 def test_a_closed_request_takes_no_files(alice: Subject, bob: User, folder: Path) -> None:
     request = withdrawn(alice, bob)
-    assert not attachments.can_add(request)
     with pytest.raises(Conflict) as refused:
         added(request)
     assert refused.value.code == "request_closed"

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from consents import subjects
 from consents.models import Subject
 from portal.models import User
-from requests_app import drp, drp_callbacks, drp_messages, tasks, workflow
+from requests_app import callbacks, drp, drp_callbacks, drp_messages, tasks, workflow
 from requests_app.models import AgentNotice, AgentRequest, Request
 from tests.conftest import AT, BY, person
 from tests.downstream import listener
@@ -140,7 +140,7 @@ def test_a_worker_that_died_is_followed_once_its_lease_is_over(ear: Listener, al
     one = sent(ear, "access")
     assert one.request is not None
     workflow.withdraw(request=one.request, by=BY, at=SOON)
-    assert len(drp_callbacks._claim(at=LATER, most=8)) == 1
+    assert len(callbacks.claim(drp_callbacks.LINE, at=LATER, most=8)) == 1
     assert deliver(LATER + timedelta(minutes=1)) == 0
     assert deliver(LATER + timedelta(minutes=3)) == 1
 
@@ -179,6 +179,6 @@ def test_an_agent_of_many_leaves_room_for_another(ear: Listener, alice: Subject)
     sent(ear, "access", agent_id="a1")
     for request in Request.objects.all():
         workflow.withdraw(request=request, by=BY, at=SOON)
-    taken = [one.agent_request.agent_id for one in drp_callbacks._claim(at=LATER, most=8)]
+    taken = [one.agent_request.agent_id for one in callbacks.claim(drp_callbacks.LINE, at=LATER, most=8)]
     assert sorted(taken) == ["a1", "busy", "busy"]
-    assert drp_callbacks._claim(at=LATER, most=8) == []
+    assert callbacks.claim(drp_callbacks.LINE, at=LATER, most=8) == []

@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from consents import checkpoints, subjects
-from consents.models import Subject
+from consents.models import Partner, Subject
 from portal import audit, signing
 from portal.models import AuditEntry, User
 from portal.signing import SignatureError
@@ -20,8 +20,9 @@ from requests_app.evidence import EvidenceError
 from requests_app.models import IdentityCheck, Letter, Message, Proposal, Request, Task
 from requests_app.packages import What
 from requests_app.states import CheckMethod, CheckStatus, Ground, ProposalKind, TaskKind
-from tests.conftest import AT, BY, OTHER, dataset_of, write_parquet
-from tests.requests_app.asking import LATER, SOON, carried_out, closes, fulfilled, propagate
+from tests.conftest import AT, BY, OTHER, dataset_of, person, write_parquet
+from tests.requests_app.asking import LATER, SOON, asked, carried_out, closes, fulfilled, propagate
+from tests.requests_app.controlling import instructed
 from tests.requests_app.packages.packing import access, released
 
 pytestmark = pytest.mark.django_db
@@ -264,3 +265,13 @@ def test_it_comes_in_pieces(full: Request) -> None:
     pieces = evidence.export(request=full, by=BY, at=LATER)
     assert isinstance(pieces, Iterator)
     assert len([piece for piece in pieces if piece]) > len(ALL)
+
+
+def test_it_says_by_which_message_a_controller_instructed_us(acme: Partner, alice: Subject) -> None:
+    sent = instructed(acme, status_callback_urls=["https://acme.example/hook"])
+    assert sent.request is not None
+    told = read(exported(sent.request))["request"]["instruction"]
+    assert (told["controller"], told["subject_request_id"]) == ("acme", str(sent.subject_request_id))
+    assert told["told"] == [{"url": "https://acme.example/hook", "told_status": "pending"}]
+    own = asked(person("other"), "access")[0]
+    assert read(exported(own))["request"]["instruction"] is None

@@ -107,6 +107,12 @@ def test_an_empty_file_is_refused() -> None:
         (PDF.replace(b"%%EOF", b""), "letter.pdf"),
         (PDF.replace(b"/Pages 2", b"/OpenAction<</S/JavaScript/JS(app.alert)>>/Pages 2"), "letter.pdf"),
         (PDF.replace(b"/Pages 2", b"/OpenAction<</S/J#61vaScript>>/Pages 2"), "letter.pdf"),
+        (
+            PDF.replace(b"endobj", b"endobj\n%stream\n9 0 obj<</S/JavaScript/JS(x)>>endobj\n%endstream\n", 1),
+            "letter.pdf",
+        ),
+        (PDF.replace(b"/Pages 2", b"/A(\nstream\n)/B<</S/JavaScript>>/C(endstream)/Pages 2"), "letter.pdf"),
+        (PDF.replace(b"1 0 obj", b"<script>alert(1)</script>\n1 0 obj", 1), "letter.pdf"),
         (PDF.replace(b"/Pages 2", b"/A<</S/Launch>>/Pages 2"), "letter.pdf"),
         (PDF.replace(b"/Pages 2", b"/Names<</EmbeddedFiles 3 0 R>>/Pages 2"), "letter.pdf"),
         (docx(word__vbaProject_bin=b"macro"), "note.docx"),

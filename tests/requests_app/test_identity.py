@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.models import Identifier, LedgerEvent, Subject
 from portal import crypto
 from portal.errors import Conflict, DomainError
@@ -347,9 +347,9 @@ def test_who_has_no_mail_address_gets_no_code(world: None) -> None:
 
 def second_address(subject: Subject, value: str = "alice@work.example", *, is_verified: bool = True) -> None:
     name = subjects.name("phone" if value.startswith("+") else "email", value)
-    subjects.link(subject=subject, names=[name], by=BY, at=AT)
+    amendments.link(subject=subject, names=[name], by=BY, at=AT)
     if is_verified:
-        subjects.mark_verified(subject=subject, named=name, at=AT)
+        amendments.mark_verified(subject=subject, named=name, at=AT)
 
 
 def erasure_by_code(alice: Subject) -> Request:

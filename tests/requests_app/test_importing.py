@@ -67,7 +67,7 @@ def test_a_line_becomes_the_requests_of_one_group(alice: Subject, django_capture
     access, objection = Request.objects.order_by("right")
     assert (access.group, access.subject, access.channel, access.locale) == (objection.group, alice, "letter", "de")
     assert (access.status, objection.status) == (Status.RECEIVED, Status.IN_PROGRESS)
-    assert access.received_at.isoformat() == "2026-03-01T12:00:00+00:00"
+    assert access.received_at.isoformat() == "2026-03-01T10:30:00+00:00"
     assert sealing.unseal(access, access.sealed_note, context=sealing.NOTE) == "my poems"
     assert access.timeline.earliest("at").actor == OTHER
     assert (one.state, counts(one), one.name) == (ImportState.DONE, (1, 1, 0, 0), "tickets.csv")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from consents import subjects
+from consents import personal_keys, subjects
 from consents.models import Subject
 from portal import audit
 from portal.errors import DomainError
@@ -60,6 +60,27 @@ def test_the_same_asked_again_while_it_is_open_is_linked_to_the_first(alice: Sub
     assert received(charlie).duplicate_of is None
 
 
+@pytest.mark.parametrize("is_shown_later", [False, True])
+def test_another_thing_to_be_corrected_is_not_the_same(alice: Subject, is_shown_later: bool) -> None:
+    def corrected(wrong: str, note: str = "") -> Request:
+        said = {"corrections": [{"what": "name", "wrong": wrong, "right": "Alice"}]}
+        wish = intake.Asked(rights=("rectification",), details=said, note=note)
+        (made,) = intake.receive(asked=wish, subject=alice, is_proven=not is_shown_later, by=BY, at=AT)
+        return workflow.prove(request=made, subject=alice, by=BY, at=SOON) if is_shown_later else made
+
+    first = corrected("Alcie")
+    assert corrected("Alise").duplicate_of is None
+    assert corrected("Alcie", note="And on my badge").duplicate_of is None
+    assert corrected("Alcie").duplicate_of == first
+
+
+def test_another_decision_to_be_reviewed_is_not_the_same(alice: Subject) -> None:
+    first, other, again = (
+        asked(alice, "automated_decision", note=note)[0] for note in ("My loan", "My rent", "My loan")
+    )
+    assert (other.duplicate_of, again.duplicate_of) == (None, first)
+
+
 def test_after_one_was_withdrawn_another_may_be_raised(alice: Subject, bob: Any) -> None:
     withdrawn(alice, bob)
     assert received(alice).pk
@@ -81,7 +102,7 @@ def test_a_note_is_sealed_at_rest_and_read_under_the_persons_key_alone(alice: Su
     assert request.sealed_note is not None
     assert "Acacia" not in stored
     assert b"Acacia".hex() not in stored
-    assert subjects.unseal(alice, request.sealed_note, context="request") == NOTE
+    assert personal_keys.unseal(alice, request.sealed_note, context="request") == NOTE
     for other, context in ((charlie, "request"), (alice, "evidence")):
         assert _opens(other, request.sealed_note, context) != NOTE
     assert NOTE not in str(AuditEntry.objects.values()) + str(TimelineEntry.objects.values())
@@ -89,7 +110,7 @@ def test_a_note_is_sealed_at_rest_and_read_under_the_persons_key_alone(alice: Su
 
 def _opens(subject: Subject, sealed: Any, context: str) -> str | None:
     try:
-        return subjects.unseal(subject, sealed, context=context)
+        return personal_keys.unseal(subject, sealed, context=context)
     except Exception:
         return None
 

@@ -72,6 +72,7 @@ def test_no_letter_says_what_is_asked_or_by_whom(code: str) -> None:
         )
         said = whole(letter)
         assert REFERENCE in letter.body
+        assert "\\" not in letter.body
         assert not NEVER.search(said), said
         assert ("BCDF-GHJK" in said) == (code == "code")
         links = set(re.findall(r"https?://[^\s\"<>]+", said))

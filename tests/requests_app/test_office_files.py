@@ -38,6 +38,8 @@ def test_a_plain_document_has_no_trouble() -> None:
         (docx(word__vbaProject_bin=b""), "macro"),
         (docx(word__embeddings__sheet_xlsx=b""), "macro"),
         (docx(word__activeX__a_xml=b""), "macro"),
+        (docx(word__media__a_exe=b"MZ"), "macro"),
+        (odt(Pictures__a_HTML=b"<script>"), "macro"),
         (odt(Scripts__python__a_py=b""), "macro"),
         (odt(Basic__Standard__a_xml=b""), "macro"),
         (b"%PDF-" + docx(), "front"),
@@ -55,6 +57,63 @@ def test_a_template_from_elsewhere_is_told() -> None:
     assert "macro" in office_files.trouble_of(archive(whole))
 
 
+LINKED = '<Relationship Type="x/image" Target="https://example.org/a.png" TargetMode="External"/>'
+
+
+@pytest.mark.parametrize(
+    ("part", "link"),
+    [
+        ("word/_rels/header1.xml.rels", LINKED),
+        ("own/_rels/text.xml.rels", LINKED),
+        ("WORD/_RELS/DOCUMENT.XML.RELS", LINKED),
+        ("word/_rels/document.xml.rels", LINKED.replace('"External"', "'External'")),
+        ("word/_rels/document.xml.rels", LINKED.replace("TargetMode=", "TargetMode = ")),
+        ("word/_rels/document.xml.rels", LINKED.replace("External", "&#69;xternal")),
+        ("word/_rels/document.xml.rels", LINKED.replace("a.png", "/hyperlink")),
+        ("word/_rels/document.xml.rels", f'<?xml version="1.0" encoding="UTF-16"?>{LINKED}'),
+        ("word/_rels/document.xml.rels", f"<a>{' ' * 2_000_000}{LINKED}</a>"),
+        ("word/_rels/document.xml.rels", f"<!DOCTYPE a>{LINKED}"),
+        ("word/_rels/document.xml.rels", LINKED[:-2]),
+        ("word/_rels/document.xml.rels", '<Relationship Type="x/aFChunk" Target="a.htm"/>'),
+        ("word/_rels/document.xml.rels", '<Relationship Type="x/oleObject" Target="media/image1.png"/>'),
+    ],
+)
+def test_however_a_document_has_something_fetched_it_is_told(part: str, link: str) -> None:
+    content = link.encode("utf-16") if "UTF-16" in link else link.encode()
+    whole = {"[Content_Types].xml": b"wordprocessingml.document.main+xml", part: content}
+    assert "macro" in office_files.trouble_of(archive(whole))
+
+
+TEXT = '<t xmlns:xlink="x" xmlns:text="t" xmlns:draw="d" xmlns:script="s">{}</t>'
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ('<draw:image xlink:href="https://example.org/a.png"/>', True),
+        ("<draw:image xlink:href='\\\\host\\a.png'/>", True),
+        ('<draw:image xlink:href="../a.png"/>', True),
+        ('<text:section-source xlink:href="file:///etc/passwd"/>', True),
+        ('<script:event-listener xlink:href="x"/>', True),
+        ('<text:a xlink:href="vnd.sun.star.script:a.py$b">x</text:a>', True),
+        ('<text:a xlink:href="https://example.org">x</text:a>', False),
+        ('<draw:image xlink:href="Pictures/a.png"/><text:a xlink:href="#there">x</text:a>', False),
+    ],
+)
+def test_an_odt_that_fetches_or_runs_something_is_told(inside: str, told: bool) -> None:
+    for part in ("content.xml", "styles.xml"):
+        trouble = office_files.trouble_of(odt(**{part.replace(".", "_"): TEXT.format(inside).encode()}))
+        assert ("macro" in trouble) == told
+
+
+def test_two_parts_of_one_name_are_told() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as file:
+        file.writestr("[Content_Types].xml", b"wordprocessingml.document.main+xml")
+        file.writestr("[content_types].xml", b"something else")
+    assert "one name" in office_files.trouble_of(written.getvalue())
+
+
 def test_something_in_front_is_told_even_where_the_offsets_count_it() -> None:
     written = io.BytesIO(b"GIF89a")
     with zipfile.ZipFile(written, "a") as file:
@@ -68,6 +127,11 @@ def test_a_bomb_is_told() -> None:
         for number in range(21):
             file.writestr(f"word/{number}.xml", b"\x00" * (10 * 1024 * 1024))
     assert "too large" in office_files.trouble_of(written.getvalue())
+
+
+def test_no_more_is_gone_through_than_can_be_at_once() -> None:
+    whole = {f"word/{number}.rels": b"<t>" + b"<b/>" * 200_000 + b"</t>" for number in range(14)}
+    assert "macro" in office_files.trouble_of(archive({"[Content_Types].xml": b"main+xml", **whole}))
 
 
 def test_a_locked_part_is_told() -> None:

@@ -1,21 +1,18 @@
 """The register of systems that no connector reaches, and its pages."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry, User
 from requests_app import systems
 from requests_app.models import System
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.requests_app.asking import LATER, system
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
 SAID = {
     "slug": "crm",
     "name": "CRM",

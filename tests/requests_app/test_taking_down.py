@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,7 +10,7 @@ from consents import subjects
 from consents.models import Subject
 from portal.errors import DomainError
 from portal.models import AuditEntry
-from requests_app import identity, taking_down
+from requests_app import identity, rulebook, taking_down
 from requests_app.intake import Asked
 from requests_app.models import Request
 from requests_app.states import CheckStatus, Status
@@ -149,12 +150,19 @@ def test_what_is_not_proven_is_no_duplicate_that_anybody_could_be_blocked_by(ali
 @pytest.mark.parametrize(
     ("day", "at", "came"),
     [
-        (date(2026, 3, 1), AT, datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        (date(2026, 3, 1), AT, datetime(2026, 3, 1, 10, 30, tzinfo=UTC)),
         (date(2026, 3, 2), datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 9, tzinfo=UTC)),
-        (date(2026, 3, 2), datetime(2026, 3, 2, 15, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC)),
+        (date(2026, 3, 2), datetime(2026, 3, 2, 15, tzinfo=UTC), datetime(2026, 3, 2, 10, 30, tzinfo=UTC)),
     ],
 )
-def test_of_a_day_noon_counts_but_never_the_future(day: date, at: datetime, came: datetime) -> None:
+def test_of_a_day_an_hour_counts_but_never_the_future(day: date, at: datetime, came: datetime) -> None:
     assert taking_down.received(day, at=at) == came
     with pytest.raises(DomainError, match="tomorrow"):
         taking_down.received(at.date() + timedelta(days=1), at=at)
+
+
+def test_the_day_of_a_letter_is_that_day_wherever_the_person_lives() -> None:
+    for day in (date(2026, 1, 15), date(2026, 7, 15)):
+        came = taking_down.received(day, at=AT.replace(year=2027))
+        there = {zone: came.astimezone(ZoneInfo(zone)).date() for zone in rulebook.load().zones.values()}
+        assert set(there.values()) == {day}, there

@@ -55,6 +55,13 @@ def test_a_file_beyond_the_scanners_limit_is_told_apart(scanner: Scanner) -> Non
     assert refused.value.code in {"scanner_limit", "scanner_away"}
 
 
+def test_a_file_that_it_did_not_read_to_its_end_is_not_called_infected(scanner: Scanner) -> None:
+    scanner.mood = "unread"
+    with pytest.raises(ScannerAway) as refused:
+        virus_scanner.scan([PDF])
+    assert refused.value.code == "scanner_limit"
+
+
 @pytest.mark.parametrize("mood", ["silent", "hangs_up", "confused"])
 def test_a_scanner_in_trouble_lets_nothing_through(
     scanner: Scanner, mood: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Command(BaseCommand):
                 raise CommandError("The file of the secret cannot be read.") from error
         return registry.new_secret() if options["key_hash"] else ""
 
-    def _say(self, dataset: Dataset, *, at: Any) -> None:
+    def _say(self, dataset: Dataset, *, at: datetime) -> None:
         going = leaving.people(dataset, after=0, until=sequencer.head(), at=at)
         in_part = sum(bool(spans) for spans in going.values())
         self.stdout.write(

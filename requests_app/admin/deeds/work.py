@@ -15,7 +15,13 @@ from requests_app.states import Right
 
 
 class AssignForm(forms.Form):
+    """Begins with whose it is, so that a press at once gives it to nobody else."""
+
     staff = colleagues()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["staff"].initial = self.initial["request"].assigned_to
 
 
 class AwaitForm(forms.Form):

@@ -1,6 +1,5 @@
 """The staff's pages of regulators' cases: who may do what, and what a closed case refuses."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from consents.models import CaseNote, Hold, RegulatorCase
 from portal import actors
 from portal.models import User
 from portal.roles import AUDITOR
-from tests.conftest import AT, BY, staff_member
+from tests.conftest import AT, BY, SignIn, staff_member
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 OPEN = "/admin/consents/regulatorcase/add/"
 ASKED = {"authority": "ICO", "title": "AI training in Britain", "reference": "IC-1", "notes": "A letter came."}
 

@@ -1,7 +1,6 @@
 """Staff tell people of a notice: the size first, then the letters, and what is in doubt is theirs to decide."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.test import Client
@@ -9,10 +8,10 @@ from django.urls import reverse
 
 from consents.models import Letter, NoticeDelivery, Subject
 from portal.models import User
+from tests.conftest import SignIn
 from tests.consents.telling import begin, published
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
 BASE = "/admin/consents/noticedelivery/"
 ASKED = {"notice": "terms/1", "jurisdictions": "", "confirmed": "1"}
 

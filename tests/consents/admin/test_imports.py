@@ -1,16 +1,13 @@
 """Staff follow an import and take its rejected lines away as a file."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
 from consents.models import ChoiceImport, Subject
 from portal.models import AuditEntry, User
+from tests.conftest import SignIn
 from tests.consents.sending import UTC_NOON, imported, written
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture

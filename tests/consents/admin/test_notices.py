@@ -1,6 +1,5 @@
 """Staff write, translate, compare and publish notices."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +9,11 @@ from consents import drafts
 from consents.models import Notice, NoticeDraft, Subject
 from consents.vocabulary import Action
 from portal.models import User
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.asking import say
 from tests.consents.test_expiry import enact
 
 pytestmark = pytest.mark.django_db
-SignIn = Callable[..., Client]
 BASE = "/admin/consents/noticedraft/"
 
 

@@ -1,18 +1,16 @@
 """Looking people up: by exactly what names them, and each look is recorded."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from consents.models import LedgerEvent, Subject
+from consents.models import LedgerEvent, Partner, Subject
 from consents.vocabulary import Action
 from portal.crypto import Ring
 from portal.models import AuditEntry, User
+from tests.conftest import SignIn
 from tests.consents.asking import say
-
-SignIn = Callable[..., Client]
 
 
 def found(browser: Client, term: str) -> str:
@@ -117,3 +115,22 @@ class TestHistoriesInTheLedger:
             assert page.status_code == 400 or lookup not in page.request["QUERY_STRING"]
         page = browser.get(self.LEDGER, {"action__exact": "deny", "kind__exact": "choice"})
         assert str(event.pk) in page.content.decode()
+
+
+def test_before_somebody_was_named_it_says_how_to_look(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    page = found(signed_in(bob), "")
+    assert "Look somebody up" in page
+    assert "each look is recorded" in page
+
+
+def test_a_partners_scopes_are_told_in_words(acme: Partner, bob: User, signed_in: SignIn) -> None:
+    Partner.objects.update(scopes=["choices:write", "unknown:scope"])
+    page = signed_in(bob).get(f"/admin/consents/partner/{acme.pk}/change/").content.decode()
+    assert "Record choices" in page
+    assert "unknown:scope" in page
+
+
+def test_a_plain_no_is_a_word_and_no_alarm(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    page = signed_in(bob).get(f"/admin/consents/subject/{alice.pk}/change/").content.decode()
+    assert "close_small" not in page
+    assert ">no</span>" in page

@@ -1,15 +1,12 @@
 """Staff read what the house signed, and how far it is behind."""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 
 from portal.models import User
-from tests.conftest import sequenced
+from tests.conftest import SignIn, sequenced
 from tests.consents.sealing import fill, sealed
 
-SignIn = Callable[..., Client]
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/consents/checkpoint/"
 

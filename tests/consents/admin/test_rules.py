@@ -1,12 +1,10 @@
 """The staff's pages of rules: what stands where, every version, and a next one with its effect shown first."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from consents import rules
@@ -14,11 +12,10 @@ from consents.models import Rule, Subject
 from portal import clock
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from tests.conftest import AT, BY, staff_member
+from tests.conftest import AT, BY, SignIn, staff_member
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 ADD = "/admin/consents/rule/add/"
 LIST = "/admin/consents/rule/"
 

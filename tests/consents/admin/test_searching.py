@@ -1,16 +1,14 @@
 """Staff search the two tables that only grow by what an index finds."""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 
 from consents.models import Subject
 from consents.vocabulary import Action
 from portal.models import User
+from tests.conftest import SignIn
 from tests.consents.asking import say
 
-SignIn = Callable[..., Client]
 LEDGER, TRAIL = "/admin/consents/ledgerevent/", "/admin/portal/auditentry/"
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from consents import bulk_decisions, decisions, holds, rules, subjects
+from consents import amendments, bulk_decisions, decisions, holds, rules, subjects
 from consents.bulk_decisions import keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Subject
 from consents.vocabulary import Action
 from tests.conftest import AT, BY, person, sequenced
@@ -70,8 +70,8 @@ def test_who_joins_is_linked_moves_or_is_forgotten_is_in_the_next_answer(alice: 
     sequenced()
     assert allowed("m_alice", "m_grace", "m_new", "also_grace") == [True, True, False, False]
     person("new")
-    subjects.link(subject=grace, names=[subjects.name("account", "also_grace")], by=BY, at=AT)
-    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
+    amendments.link(subject=grace, names=[subjects.name("account", "also_grace")], by=BY, at=AT)
+    amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=AT)
     assert allowed("m_alice", "m_grace", "m_new", "also_grace") == [False, True, True, True]
     subjects.forget(subject=grace, by=BY, at=AT)
     assert allowed("m_alice", "m_grace", "m_new", "also_grace") == [False, False, True, False]
@@ -150,7 +150,7 @@ def test_a_later_rule_does_not_answer_for_an_earlier_moment(alice: Subject) -> N
 
 
 def test_the_past_of_people_is_for_whoever_may_see_them_now(alice: Subject) -> None:
-    subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=LATER)
+    amendments.amend(subject=alice, jurisdiction="GB", by=BY, at=LATER)
     name, question = subjects.name("account", "m_alice"), Question("ai-training")
     for within, is_seen in ([["US"], False], [["GB"], True]):
         singly = decisions.decide_named(name=name, question=question, at=AT, within=within)

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from consents import bulk_decisions, sequencer
 from consents.bulk_decisions import building, files, keeping
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import LedgerEvent, SequencerState, Subject
 from consents.vocabulary import Action
 from portal import crypto

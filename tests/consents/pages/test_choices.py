@@ -15,11 +15,10 @@ from consents.models import LedgerEvent, Preference, Purpose, Subject
 from consents.vocabulary import Action
 from portal import clock
 from portal.models import User
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.asking import say
 from tests.consents.test_rules import PROPOSAL
 
-SignIn = Callable[..., Client]
 NO = {"purpose": "ai-training", "action": "deny"}
 
 

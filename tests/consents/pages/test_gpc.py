@@ -11,12 +11,11 @@ from consents import browser_signals, rules, subjects
 from consents.models import LedgerEvent, Subject
 from consents.vocabulary import Action
 from portal.models import User
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.asking import say
 from tests.consents.pages.test_sign_in import CODE
 from tests.consents.test_browser_signals import gpc_rule
 
-SignIn = Callable[..., Client]
 ON = {"sec-gpc": "1"}
 
 

@@ -1,18 +1,15 @@
 """History and receipts: the reader's own, and nobody else's."""
 
 import uuid
-from collections.abc import Callable
 
 import pytest
-from django.test import Client
 
 from consents import ledger
 from consents.models import Subject
 from consents.vocabulary import Action
 from portal import references
+from tests.conftest import SignIn
 from tests.consents.asking import say
-
-SignIn = Callable[..., Client]
 
 
 def test_every_choice_is_there_newest_first(alice: Subject, signed_in: SignIn) -> None:

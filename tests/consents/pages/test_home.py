@@ -1,7 +1,5 @@
 """The first page: is my data used to train AI?"""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 from django.utils import translation
@@ -10,10 +8,8 @@ from consents import holds
 from consents.models import Subject
 from consents.vocabulary import Action
 from portal.models import User
-from tests.conftest import AT, BY, person
+from tests.conftest import AT, BY, SignIn, person
 from tests.consents.asking import say
-
-SignIn = Callable[..., Client]
 
 
 def text_of(browser: Client, path: str = "/", **query: str) -> str:
@@ -94,3 +90,11 @@ def test_the_page_may_load_nothing_from_elsewhere(world: None) -> None:
 
 def test_a_minor_is_told_why(world: None, signed_in: SignIn) -> None:
     assert "We do not use data of minors for this." in text_of(signed_in(person("kim", is_minor=True)))
+
+
+@pytest.mark.usefixtures("world")
+def test_no_country_is_chosen_for_a_stranger() -> None:
+    assert '<option value="">–</option>' in text_of(Client())
+    page = text_of(Client(), country="DE")
+    assert '<option value="DE" selected>' in page
+    assert '<option value="">' not in page

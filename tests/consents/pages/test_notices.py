@@ -1,7 +1,6 @@
 """Notices are there for everybody to read."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,10 +12,8 @@ from consents import notices
 from consents.models import Letter, Subject
 from consents.notices import Draft
 from portal import clock
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.telling import begin
-
-SignIn = Callable[..., Client]
 
 DRAFT = Draft("terms", {"en": ("Terms", "First.\n\n<b>Second</b>"), "de": ("Regeln", "Zuerst.")}, AT, AT)
 

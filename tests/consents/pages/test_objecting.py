@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Callable
 from smtplib import SMTPRecipientsRefused
 from typing import Any
 
@@ -14,11 +13,10 @@ from django.utils import translation
 
 from consents import subjects
 from consents.models import ContactVerification, LedgerEvent, Subject
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.asking import tables_as_text
 from tests.consents.pages.test_sign_in import CODE, plain
 
-SignIn = Callable[..., Client]
 FILLED: dict[str, Any] = {"purposes": ["ai-training"], "country": "US", "email": "zoe@example.org"}
 
 pytestmark = pytest.mark.usefixtures("world")

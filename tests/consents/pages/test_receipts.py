@@ -3,7 +3,6 @@
 import json
 import re
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,13 +17,11 @@ from consents.models import Subject
 from consents.receipts import issuing, reading, verifying
 from consents.vocabulary import Action
 from portal import references
-from tests.conftest import sequenced
+from tests.conftest import SignIn, sequenced
 from tests.consents.asking import say
 from tests.consents.receipts.issued import issue, sealed
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,11 +16,10 @@ from consents import subjects
 from consents.models import Subject
 from portal import account_urls, demo_access
 from portal.models import User
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 from tests.consents.asking import tables_as_text
 
 ASK, CONFIRM = "/account/login/code/", "/account/login/code/confirm/"
-SignIn = Callable[..., Client]
 NOT_TO_BE_FOUND = [
     "/account/signup/",
     "/account/email/",

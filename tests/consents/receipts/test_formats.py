@@ -6,7 +6,7 @@ from typing import Any
 import pypdf
 import pytest
 
-from consents import ledger, rules, subjects
+from consents import amendments, ledger, rules, subjects
 from consents.models import LedgerEvent, Recipient, Subject
 from consents.receipts import issuing, pdf, terms, verifying
 from consents.vocabulary import Action, Kind
@@ -148,9 +148,9 @@ def test_the_rule_is_the_one_of_the_time(alice: Subject) -> None:
 
 def test_the_country_is_the_one_of_the_time(alice: Subject) -> None:
     event = say(alice, Action.DENY)
-    subjects.amend(subject=alice, jurisdiction="GB", by=BY, at=AT.replace(month=4, day=2))
+    amendments.amend(subject=alice, jurisdiction="GB", by=BY, at=AT.replace(month=4, day=2))
     # the second correction comes from a slower clock, and is the second all the same
-    subjects.amend(subject=alice, jurisdiction="DE", by=BY, at=AT.replace(month=4, day=1))
+    amendments.amend(subject=alice, jurisdiction="DE", by=BY, at=AT.replace(month=4, day=1))
     assert process(event)["dpv:hasJurisdiction"] == ["loc:US"]
     assert process(say(alice, Action.DENY, at=AT.replace(month=5)))["dpv:hasJurisdiction"] == ["loc:DE"]
 

@@ -1,28 +1,22 @@
 """The staff's pages about bytes: what is kept, looking again, and how long old versions may be kept."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.test import Client
-from django.urls import reverse
 
 from consents.models import Subject
 from consents.vocabulary import Action
 from downstream import purging
-from downstream.models import Dataset, Propagation
+from downstream.models import Dataset, Propagation, Target
 from downstream.propagation_states import Purge
 from portal import clock
 from portal.models import AuditEntry, User
+from tests.conftest import SignIn
 from tests.downstream.acting import LATER, carry_out, planned, say
-from tests.downstream.test_admin import SignIn
+from tests.downstream.admin.pressing import do
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RUNS = "/admin/downstream/propagation/"
-
-
-def do(browser: Client, model: str, action: str, pk: object, **said: str) -> Any:
-    return browser.post(reverse(f"admin:{model}_{action}", args=[pk]), {"_form_submitted": "True", **said})
 
 
 @pytest.fixture
@@ -103,3 +97,32 @@ def test_what_is_kept_too_long_is_listed_and_on_the_first_page(
     tiles = {str(tile[0]): tile[1] for tile in browser.get("/admin/").context["tiles"]}
     assert tiles["Removals whose bytes are kept too long"] == shown
     assert tiles["Removals whose bytes wait for you"] == 1
+
+
+@pytest.mark.parametrize(("late", "shown"), [(False, 0), (True, 1)])
+def test_the_first_page_counts_late_runs_and_leads_to_these(
+    posts: Dataset, alice: Subject, petra: User, signed_in: SignIn, late: bool, shown: int
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    Propagation.objects.filter(pk=run.pk).update(deadline=clock.now().replace(year=2000 if late else 2100))
+    browser = signed_in(petra)
+    tile = next(one for one in browser.get("/admin/").context["tiles"] if "past their deadline" in one.label)
+    assert (tile.number, tile.is_alarm) == (shown, late)
+    assert browser.get(tile.link).context["cl"].result_count == shown
+
+
+def test_people_whom_a_dataset_cannot_name_lead_to_the_runs_that_looked_for_them(
+    posts: Dataset, alice: Subject, charlie: Subject, petra: User, signed_in: SignIn
+) -> None:
+    say(alice, Action.DENY)
+    run = planned()
+    browser = signed_in(petra)
+
+    def listed() -> tuple[int, int]:
+        tile = next(one for one in browser.get("/admin/").context["tiles"] if "cannot name" in one.label)
+        return tile.number, browser.get(tile.link).context["cl"].result_count
+
+    assert listed() == (0, 0)
+    Target.objects.create(propagation=run, subject_id=charlie.pk, is_gap=True, reason_code=Target.NO_NAME)
+    assert listed() == (1, 1)

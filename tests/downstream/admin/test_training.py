@@ -1,6 +1,5 @@
 """The staff's pages of models, runs, permits and refusals: what they show, who decides, and at what cost."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from downstream.models import Dataset, ExposureDecision, Permit, PermitRefusal, 
 from portal import clock
 from portal.models import User
 from portal.roles import AUDITOR
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.downstream.acting import say
+from tests.downstream.admin.pressing import do
 from tests.downstream.training import ask, caught_up, permitted, ready, trained
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LISTS = ("trainedmodel", "trainingrun", "permit", "permitrefusal")
 RETRAIN = {"_form_submitted": "True", "kind": "retrain", "due_on": f"{clock.now() + timedelta(days=9):%Y-%m-%d}"}
 
@@ -60,8 +59,7 @@ def decide(browser: Client, model: TrainedModel, sent: dict[str, str]) -> Any:
 
 
 def retire(browser: Client, model: TrainedModel) -> Any:
-    address = reverse("admin:downstream_trainedmodel_retire", args=[model.pk])
-    return browser.post(address, {"_form_submitted": "True"})
+    return do(browser, "downstream_trainedmodel", "retire", model.pk)
 
 
 def test_a_model_shows_who_is_exposed_and_what_it_learned_from(
@@ -198,3 +196,18 @@ def test_a_role_sees_what_it_may_and_nobody_changes_anything(
 def test_an_action_on_a_bad_id_is_refused(world: None, petra: User, signed_in: SignIn, action: str, pk: str) -> None:
     address = reverse(f"admin:downstream_trainedmodel_{action}", args=[pk])
     assert signed_in(petra).post(address, RETRAIN).status_code in {302, 403, 404}
+
+
+def test_a_void_permit_names_its_hold_in_words(posts: Dataset, acme: Partner, petra: User, signed_in: SignIn) -> None:
+    permit = permitted(ask(posts), partner=acme, at=clock.now())
+    holds.open(scope=holds.HoldScope(jurisdictions=["CH"]), reason="FDPIC", by=BY, at=clock.now())
+    assert "every purpose · Switzerland" in page(signed_in(petra), "permit", permit.pk)
+
+
+def test_beside_the_deeds_of_one_row_there_is_no_button_for_another(petra: User, signed_in: SignIn) -> None:
+    hold = holds.open(scope=holds.HoldScope(), reason="ICO", by=BY, at=clock.now())
+    browser = signed_in(petra)
+    assert "addlink" in browser.get("/admin/consents/hold/").content.decode()
+    shown = browser.get(reverse("admin:consents_hold_change", args=[hold.pk])).content.decode()
+    assert "Ask to lift" in shown
+    assert "addlink" not in shown

@@ -1,6 +1,5 @@
 """The staff's pages of authorised agents: privacy managers alone register, rotate and suspend."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from portal.models import User
 from portal.roles import AUDITOR
 from requests_app import agents, drp, drp_messages
 from requests_app.models import Agent, AgentKey
-from tests.conftest import AT, staff_member
+from tests.conftest import AT, SignIn, staff_member
 from tests.requests_app.agency import exercising, registered, verify_key
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 ADD = "/admin/requests_app/agent/add/"
 KEY = verify_key(SigningKey(bytes(32)))
 NEW = {"id": "PERMISSION_SLIP", "name": "Permission Slip", "verify_key": KEY, "web_url": "https://slip.example"}

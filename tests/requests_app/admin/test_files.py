@@ -2,12 +2,10 @@
 
 import io
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from consents.models import Subject
@@ -16,13 +14,11 @@ from portal.roles import AUDITOR
 from requests_app import attachments
 from requests_app.models import Attachment
 from requests_app.states import FileUse
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.requests_app.asking import LATER, SOON, received
 from tests.requests_app.files import PDF
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)

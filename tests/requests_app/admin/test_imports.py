@@ -1,6 +1,5 @@
 """Imports of requests in the admin: upload, look, decide, follow, download; and who may."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from portal.roles import AUDITOR
 from requests_app import importing
 from requests_app.models import ImportState, Request, RequestImport
 from requests_app.tasks import take_in_imports
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.requests_app.import_files import csv_of, line
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-SignIn = Callable[..., Client]
 ADD, LIST = "/admin/requests_app/requestimport/add/", "/admin/requests_app/requestimport/"
 
 

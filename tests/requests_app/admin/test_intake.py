@@ -1,11 +1,9 @@
 """Staff's intake form: a second look before anything is recorded, what is refused, and who may."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from consents.models import Subject
@@ -15,11 +13,10 @@ from portal.roles import AUDITOR
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 from tests.requests_app.asking import asked
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-SignIn = Callable[..., Client]
 ADD = "/admin/requests_app/request/add/"
 LIST = "/admin/requests_app/request/"
 

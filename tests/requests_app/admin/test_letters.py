@@ -1,6 +1,5 @@
 """The staff's list of mail about requests: what became of it, no address, and writing again what was given up."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,12 +13,11 @@ from portal.models import User
 from portal.roles import AUDITOR
 from requests_app import letters
 from requests_app.models import Letter
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.requests_app.asking import LATER, SOON, received
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 LIST = "/admin/requests_app/letter/"
 
 

@@ -1,6 +1,5 @@
 """The staff's pages of texts: a list of the newest, a further version with its preview, and every version so far."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from portal.models import User
 from requests_app import message_templates
 from requests_app.message_templates import Wording
 from requests_app.models import MessageTemplate
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, SignIn
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 LIST, WRITE = "/admin/requests_app/messagetemplate/", "/admin/requests_app/messagetemplate/add/"
 GOOD = {"slug": "hello", "language": "en", "title": "Hello", "right": "", "body": "About {reference}."}
 

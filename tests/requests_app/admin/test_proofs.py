@@ -1,6 +1,5 @@
 """Staff's part in showing who asks: a code read out, a proof asked for and decided; and who may."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from portal.roles import AUDITOR
 from requests_app import identity
 from requests_app.models import IdentityCheck, Request
 from requests_app.states import CheckStatus, Status
-from tests.conftest import BY, staff_member
+from tests.conftest import BY, SignIn, staff_member
 from tests.requests_app.asking import asked
 from tests.requests_app.proving import unshown
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-SignIn = Callable[..., Client]
 ACTIONS = {
     "send_code": {},
     "type_code": {"code": "BBBB-BBBB"},

@@ -1,6 +1,5 @@
 """The queue: what each view and filter holds, how many statements a page takes, and what is done to many at once."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,14 +16,13 @@ from requests_app import workflow
 from requests_app.admin import saved_views
 from requests_app.models import Request, SavedView
 from requests_app.states import Right, Status
-from tests.conftest import BY, person, staff_member
+from tests.conftest import BY, SignIn, person, staff_member
 from tests.load.bench_queue import QUEUE, pages
 from tests.requests_app.asking import asked, received, withdrawn
 from tests.requests_app.growing import grow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 MOST_STATEMENTS = 12
 
 
@@ -192,3 +190,25 @@ def test_so_many_views_and_no_more(bob: User, signed_in: SignIn) -> None:
     for number in range(saved_views.MOST + 1):
         browser.post(f"{QUEUE}views/save/", {"name": f"view {number}", "query": "view=mine"})
     assert SavedView.objects.count() == saved_views.MOST
+
+
+@pytest.mark.parametrize("view", ["", "overdue", "mine", "nonsense"])
+def test_views_are_links_of_which_the_shown_one_is_marked(world: None, bob: User, signed_in: SignIn, view: str) -> None:
+    views = signed_in(bob).get(QUEUE, {"view": view} if view else {}).context["views"]
+    assert [address for _words, address, is_shown in views if is_shown] == {
+        "": ["?"],
+        "nonsense": [],
+    }.get(view, [f"?view={view}"])
+    assert {"?view=today", "?view=second", "?view=closed"} <= {address for _words, address, _is_shown in views}
+
+
+def test_a_persons_page_leads_to_all_their_requests(
+    alice: Subject, charlie: Subject, bob: User, signed_in: SignIn
+) -> None:
+    hers = {received(alice).reference, withdrawn(alice, bob).reference}
+    received(charlie)
+    browser = signed_in(bob)
+    link = f"{QUEUE}?q={alice.pk}"
+    assert link in browser.get(f"/admin/consents/subject/{alice.pk}/change/").content.decode()
+    page = browser.get(link).content.decode()
+    assert {one.reference for one in Request.objects.all() if one.reference in page} == hers

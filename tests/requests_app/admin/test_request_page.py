@@ -1,6 +1,5 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from portal.roles import AUDITOR
 from requests_app import messages, packages
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import AT, BY, staff_member
-from tests.requests_app.asking import IN_STATE, asked, received, started
+from tests.conftest import AT, BY, SignIn, person, staff_member
+from tests.requests_app.asking import IN_STATE, SOON, asked, carried_out, received, refusal_of, started, system
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 LIST = "/admin/requests_app/request/"
 BAD_IDS = ("nonsense", "0", "00000000-0000-0000-0000-000000000000", "x" * 200, "_5B_00")
 
@@ -193,3 +191,80 @@ def test_an_auditors_look_leaves_what_was_written_unread(alice: Subject, bob: Us
     signed_in(bob).get(page_of(request))
     written.refresh_from_db()
     assert written.read_at is not None
+
+
+def test_state_clock_and_what_is_next_come_before_the_long_parts(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = started(alice, bob)
+    page = signed_in(bob).get(page_of(request)).content.decode()
+    places = [page.index(f'id="{part}"') for part in ("clock", "facts", "said", "tasks", "messages", "timeline")]
+    assert places == sorted(places)
+    assert page.index("in progress") < page.index(address("carry_out", request.pk)) < places[0]
+
+
+def next_of(browser: Client, request: Request) -> list[str]:
+    return [words for words, _address in browser.get(page_of(request)).context["next"]]
+
+
+def test_the_page_says_what_waits_for_staff(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    browser, request = signed_in(bob), started(alice, bob)
+    assert next_of(browser, request) == []
+    messages.write(request=request, body="Where is it?", by=actors.subject(alice.pk), at=SOON)
+    assert next_of(browser, request) == ["Read the new message"]
+    # once it was read it waits for nobody
+    assert next_of(browser, request) == []
+
+
+def test_tasks_by_hand_are_next_but_not_while_a_refusal_is_decided(
+    alice: Subject, bob: User, petra: User, signed_in: SignIn
+) -> None:
+    system("erasure")
+    request = carried_out(alice, bob)
+    assert next_of(signed_in(bob), request) == ["Do the task that is done by hand"]
+    proposed = refusal_of(started(person("grace"), bob)).request
+    assert next_of(signed_in(petra), proposed) == ["Decide what a colleague has proposed"]
+
+
+def test_who_decides_sees_what_they_decide(alice: Subject, bob: User, petra: User, signed_in: SignIn) -> None:
+    proposal = refusal_of(started(alice, bob))
+    page = signed_in(petra).get(address("decide", proposal.request_id, proposal.pk)).content.decode()
+    for told in ("Refuse the request: manifestly unfounded", "It is a test.", "proposed by"):
+        assert told in page
+
+
+def test_who_settles_a_task_sees_what_has_to_be_done(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    system("erasure")
+    request = carried_out(alice, bob)
+    task = request.tasks.get(kind="manual")
+    page = signed_in(bob).get(address("settle", request.pk, task.pk)).content.decode()
+    assert "Remove the data: CRM" in page
+    assert "Look there." in page
+
+
+@pytest.mark.parametrize("of", [*BAD_IDS, "another"])
+def test_a_part_of_no_request_is_shown_nothing_of(
+    alice: Subject, charlie: Subject, bob: User, petra: User, signed_in: SignIn, of: str
+) -> None:
+    others = refusal_of(started(charlie, bob)).pk if of == "another" else of
+    answer = signed_in(petra).get(address("decide", received(alice).pk, others))
+    assert answer.status_code == 200
+    assert answer.context["part"] is None
+
+
+def test_giving_it_away_begins_with_whose_it_is(alice: Subject, bob: User, petra: User, signed_in: SignIn) -> None:
+    request = started(alice, bob)
+    page = signed_in(petra).get(address("assign", request.pk)).content.decode()
+    assert f'<option value="{bob.pk}" selected>' in page
+
+
+def test_each_deed_leads_back_and_says_how_the_request_stands(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    request = started(alice, bob)
+    page = signed_in(bob).get(address("extend", request.pk)).content.decode()
+    assert f'<a class="text-link" href="{page_of(request)}">' in page
+    assert request.reference in page
+    assert "in progress" in page
+
+
+def test_the_way_back_to_the_queue_keeps_what_was_filtered(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    shown = signed_in(bob).get(page_of(received(alice)), {"_changelist_filters": 'view=overdue&right=erasure"><b>'})
+    page = shown.content.decode()
+    assert f'href="{LIST}?view=overdue&amp;right=erasure&quot;&gt;&lt;b&gt;"' in page

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from consents import decisions, ledger, reasons, subjects
+from consents import decisions, evaluation, ledger, reasons, subjects
 from consents.models import LedgerEvent, Preference, Subject
 from consents.receipts import verifying
 from downstream import registry
@@ -31,6 +31,11 @@ from requests_app.packages import archive, building, contents, readable, redacti
 from requests_app.packages.parts import Asking, Column, Content, Part, plain
 from requests_app.states import FileUse
 from tests.conftest import AT, BY, dataset_of, write_parquet
+from tests.downstream.connectors import iceberg_ground
+from tests.downstream.connectors.databases import SqliteGround
+from tests.downstream.connectors.delta_ground import DeltaGround
+from tests.downstream.connectors.iceberg_ground import IcebergGround
+from tests.downstream.connectors.lance_grounds import LanceGround
 from tests.requests_app.packages import packing
 from tests.requests_app.packages.packing import SOON, Opened, access, built, opened, post, say_no
 
@@ -75,7 +80,7 @@ def test_it_says_what_the_database_says(answer: Opened, alice: Subject) -> None:
 
 
 def test_every_purpose_is_told_as_it_is_decided_with_its_reasons_in_words(answer: Opened, alice: Subject) -> None:
-    decision = decisions.decide(subject=alice, question=decisions.Question("ai-training"), at=SOON)
+    decision = decisions.decide(subject=alice, question=evaluation.Question("ai-training"), at=SOON)
     first = answer.rows("uses")[0]
     assert (first["is_used"], first["reasons"]) == (decision.allow, reasons.told(decision))
     assert not decision.allow
@@ -408,6 +413,60 @@ def test_rows_of_other_kinds_of_datasets(alice: Subject, tmp_path: Path, kind: s
     found = opened(built(access(alice)))
     assert [row["author"] for row in found.rows("dataset-posts")] == ["m_alice", "m_alice"]
     jsonschema.validate(found.json("dataset-posts"), json.loads(found.files["json/dataset-posts.schema.json"]))
+
+
+@pytest.mark.parametrize("kind", ["sql_table", "delta_table", "iceberg_table", "lance_table"])
+def test_rows_of_tables(alice: Subject, tmp_path: Path, kind: str) -> None:
+    ground, location, options = {
+        "sql_table": lambda: (SqliteGround(tmp_path / "a.db"), f"sqlite:///{tmp_path}/a.db", {"table": "a"}),
+        "delta_table": lambda: (DeltaGround(tmp_path / "a"), str(tmp_path / "a"), {}),
+        "iceberg_table": lambda: (IcebergGround(tmp_path), iceberg_ground.NAME, iceberg_ground.options(tmp_path)),
+        "lance_table": lambda: (LanceGround(tmp_path), str(tmp_path / "a.lance"), {}),
+    }[kind]()
+    ground.put("a", pa.table({"author": ["m_alice", "m_charlie", "m_alice"], "text": ["a", "b", "ü"]}))
+    registration = registry.Registration(
+        slug="posts",
+        name="Posts",
+        owner="linkwell",
+        purposes=("ai-training",),
+        location=location,
+        kind=kind,
+        connector_options=options,
+        key_column="author",
+        key_scheme="account",
+    )
+    registry.register(registration=registration, by=BY, at=AT)
+    found = opened(built(access(alice)))
+    assert sorted((row["author"], row["text"]) for row in found.rows("dataset-posts")) == [
+        ("m_alice", "a"),
+        ("m_alice", "ü"),
+    ]
+    jsonschema.validate(found.json("dataset-posts"), json.loads(found.files["json/dataset-posts.schema.json"]))
+
+
+def test_bytes_that_are_text_are_told_as_text(alice: Subject, tmp_path: Path) -> None:
+    packing.posts(tmp_path / "posts", {"author": "m_alice", "text": "Grüße".encode(), "raw": b"\xff\x00"})
+    (row,) = opened(built(access(alice))).rows("dataset-posts")
+    assert (row["text"], row["raw"]) == ("Grüße", "base64:/wA=")
+
+
+def test_names_that_are_no_text_are_written_all_the_same(alice: Subject, tmp_path: Path) -> None:
+    folder = tmp_path / "posts"
+    folder.mkdir()
+    (folder / "part.jsonl").write_text('{"author":"m_alice","\\ud800":1}\n')
+    registration = registry.Registration(
+        slug="posts",
+        name="Posts",
+        owner="linkwell",
+        purposes=("ai-training",),
+        location=str(folder),
+        kind="jsonl_folder",
+        key_column="author",
+        key_scheme="account",
+    )
+    registry.register(registration=registration, by=BY, at=AT)
+    found = opened(built(access(alice)))
+    assert [row["?"] for row in found.rows("dataset-posts")] == [1]
 
 
 def test_parts_of_another_answer_are_not_in_it_before_that_is_given(alice: Subject) -> None:

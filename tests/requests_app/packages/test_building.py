@@ -12,6 +12,7 @@ from consents import subjects
 from consents.models import Subject
 from portal import audit, sealed_files
 from portal.errors import Conflict
+from portal.leases import LeaseLost
 from portal.models import AuditEntry, User
 from requests_app import intake, packages, tasks, workflow
 from requests_app.models import Package, Request
@@ -220,7 +221,7 @@ def test_a_lease_that_somebody_else_has_is_not_extended(alice: Subject) -> None:
     second = leases.claim(holder="two")
     assert second is not None
     leases.extend(second)
-    with pytest.raises(leases.LeaseLost):
+    with pytest.raises(LeaseLost):
         leases.extend(first)
     leases.put_off(first, wait=timedelta(), reason="late")
     assert Package.objects.get().last_reason == ""

@@ -1,11 +1,15 @@
 """What staff leave out is in none of the three forms, and the person is told that something is missing, and why."""
 
+import base64
+import html
 import io
 import json
+import re
 import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import jsonschema
 import pytest
@@ -19,7 +23,7 @@ from portal import actors, audit
 from portal.errors import Conflict
 from requests_app import messages, packages, sealing, workflow
 from requests_app.models import Package, Redaction, Request
-from requests_app.packages import archive, building, redaction
+from requests_app.packages import archive, building, file_words, redaction
 from requests_app.packages.parts import Column, Part
 from requests_app.packages.redaction import RedactionError, What
 from requests_app.states import Ground
@@ -251,6 +255,67 @@ def test_accents_are_found_however_they_are_written(alice: Subject, tmp_path: Pa
     request = access(alice)
     leave_out(request, words=unicodedata.normalize("NFC" if form == "NFD" else "NFD", name))
     assert [row["text"] for row in opened(built(request)).rows(POSTS)] == ["with [left out] there"]
+
+
+NAME = "José Groß"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps({"by": NAME, "to": "😀"}),
+        json.dumps({"by": "José\nGroß"}),
+        html.escape(f"<p>{NAME}</p>").replace("é", "&eacute;"),
+        f"https://example.org/?by={quote_plus(NAME)}",
+        base64.b64encode(f"by {NAME}".encode()).decode(),
+        f"by {NAME}".encode(),
+        f"by {NAME}\xff".encode("latin-1"),
+        NAME.upper(),
+    ],
+    ids=["json", "json_lines", "html", "address", "base64", "bytes", "latin1", "capitals"],
+)
+def test_words_are_found_in_the_codes_that_texts_are_kept_in(alice: Subject, tmp_path: Path, said: Any) -> None:
+    packing.posts(tmp_path / "posts", {"author": "m_alice", "text": said, "mine": "aGVsbG8= & 100 % of \\u0041"})
+    request = access(alice)
+    leave_out(request, part="*", words=NAME)
+    (row,) = opened(built(request)).rows(POSTS)
+    assert row["text"] in {"[left out]", "by [left out]"}
+    assert row["mine"] == "aGVsbG8= & 100 % of \\u0041"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_words_within_longer_words_nothing_is_left(alice: Subject, tmp_path: Path, order: int) -> None:
+    packing.posts(tmp_path / "posts", post("alice", 1, "with Bob Smith there"))
+    request = access(alice)
+    for words in ["Bob", "Bob Smith"][::order]:
+        leave_out(request, words=words)
+    found = opened(built(request))
+    assert [row["text"] for row in found.rows(POSTS)] == ["with [left out] there"]
+    assert found.json(POSTS)["left_out"]["entries"] == {"rights_of_others": 1}
+    assert packages.can_release(Package.objects.get())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        docx(word___rels__document_xml_rels=f'<Relationship Target="mailto:{SECRET}"/>'.encode()),
+        docx(word__comments_xml=f'<w:comment w:author="{SECRET}"><w:t>no</w:t></w:comment>'.encode()),
+        json.dumps({"by": NAME}).encode(),
+    ],
+    ids=["link", "author", "json"],
+)
+def test_files_hide_words_no_better(alice: Subject, content: bytes) -> None:
+    request = access(alice)
+    with_files(request, ("told.docx" if content.startswith(b"PK") else "told.txt", content))
+    leave_out(request, part="*", words=SECRET if content.startswith(b"PK") else NAME)
+    assert [row["file"] for row in opened(built(request)).rows("files")] == ["[left out]"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_words_are_found_in_files_of_other_encodings(encoding: str) -> None:
+    content = ("x" * 100_000 + f" by {NAME}").encode(encoding)
+    pattern = re.compile(re.escape(NAME))
+    assert file_words.holds(iter([content[:150_000], content[150_000:]]), pattern)
 
 
 NESTED = st.recursive(

@@ -1,6 +1,5 @@
 """Asking step by step, signed in and not; what is missing is said at its field, and it is sent once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import translation
 
-from consents import decisions
+from consents import decisions, evaluation
 from consents.models import Subject
 from portal import clock
 from portal.models import User
@@ -16,12 +15,12 @@ from requests_app import sealing
 from requests_app.models import Request
 from requests_app.pages import asking
 from requests_app.states import Capacity, Channel, Status
+from tests.conftest import SignIn
 from tests.requests_app.asking import received
 from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, own_counts, send, text
 
 pytestmark = pytest.mark.usefixtures("world", "counts")
 
-SignIn = Callable[..., Client]
 NEW, DETAILS, WHO, CHECK, SENT = (
     "/requests/new/",
     "/requests/new/details/",
@@ -65,7 +64,7 @@ def test_an_objection_to_training_takes_two_clicks_and_counts(alice: Subject, si
     assert send(browser)["Location"] == SENT
     request = Request.objects.get()
     assert (request.right, request.carried_out_at is None) == ("objection", False)
-    question = decisions.Question("ai-training")
+    question = evaluation.Question("ai-training")
     assert not decisions.decide(subject=alice, question=question, at=clock.now(), now=True).allow
     assert "It counts from now on." in text(browser.get(SENT))
 

@@ -44,6 +44,14 @@ def code() -> str:
     return str(brought["code"])
 
 
+def test_a_no_of_a_stranger_is_taken_in_while_redis_is_away(stranger: Client, settings: Any) -> None:
+    default = settings.CACHES["default"]
+    settings.CACHES = {"default": {**default, "LOCATION": "redis://127.0.0.1:1/0"}}
+    ask(stranger, "objection", purposes_objection=["ai-training"])
+    assert stranger.post(CODE, {"code": code()})["Location"] == SENT
+    assert Request.objects.get().status == Status.IN_PROGRESS
+
+
 def test_a_stranger_objects_and_the_code_makes_it_count(stranger: Client) -> None:
     ask(stranger, "objection", purposes_objection=["ai-training"])
     assert stranger.post(CODE, {"code": code().lower()})["Location"] == SENT

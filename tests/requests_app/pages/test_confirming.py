@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from consents import subjects
+from consents import amendments, subjects
 from consents.models import Subject
 from portal import clock, crypto
 from requests_app import drp, drp_messages, front_ends, identity, letters
@@ -75,7 +75,7 @@ def test_a_code_that_is_out_of_time_is_replaced_by_a_new_one(alice: Subject, mon
 
 
 def test_a_code_on_its_way_still_serves_once_staff_ask_for_another(stranger: FrontEnd, alice: Subject) -> None:
-    subjects.link(subject=alice, names=[subjects.name("email", "alice@work.example")], by=BY, at=AT)
+    amendments.link(subject=alice, names=[subjects.name("email", "alice@work.example")], by=BY, at=AT)
     alice.identifiers.update(verified_at=AT)
     stranger.sends("access", verified=False)
     request = Request.objects.get()

@@ -2,13 +2,11 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from consents.models import Subject
 from portal import actors, clock, sealed_files
@@ -17,13 +15,12 @@ from requests_app import sealing, virus_scanner
 from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Redaction, Request
 from requests_app.pages import showing
 from requests_app.states import CheckMethod, FileUse, Ground, PackageStatus, Status
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
 from tests.requests_app.asking import SOON, received, withdrawn
 from tests.requests_app.pages.walking import own_counts, text
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 WORDS = b"What I was sent in spring, word for word."
 
 

@@ -1,21 +1,19 @@
 """Naming what has to be corrected, several things in one go, on a page that needs no script."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from consents.models import Subject
 from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import rectification
+from tests.conftest import SignIn
 from tests.requests_app.pages.walking import choose, own_counts, send, text
 
 pytestmark = pytest.mark.usefixtures("world", "counts")
 
-SignIn = Callable[..., Client]
 NEW, DETAILS, CHECK = "/requests/new/", "/requests/new/details/", "/requests/new/check/"
 
 

@@ -2,7 +2,6 @@
 
 import io
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,11 @@ from portal.models import User
 from requests_app import attachments, messages, workflow
 from requests_app.models import Attachment, Request
 from requests_app.states import FileUse
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
 from tests.requests_app.asking import LATER, SOON, received
 from tests.requests_app.files import GOOD, PDF, upload
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Fetching an answer: the person's own, as a file to keep, and clear words where there is none."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from portal.models import User
 from requests_app import packages, workflow
 from requests_app.models import Package, PackageDownload, Request
 from requests_app.states import PackageStatus
-from tests.conftest import BY
+from tests.conftest import BY, SignIn
 from tests.requests_app.asking import asked
 from tests.requests_app.packages.packing import access, built, file_of
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +177,23 @@ def test_nobody_else_deletes_it_and_a_link_does_not(alice: Subject, charlie: Sub
     assert signed_in(alice).post("/requests/nonsense/answer/delete/").status_code == 404
     package.refresh_from_db()
     assert package.status == PackageStatus.READY
+
+
+def test_the_list_says_that_an_answer_waits_while_it_can_be_fetched(alice: Subject, signed_in: SignIn) -> None:
+    package, browser = ready(alice), signed_in(alice)
+    link = f'href="/requests/{package.request.reference}/#package"'
+    assert link in browser.get("/requests/").content.decode()
+    Package.objects.update(expires_at=clock.now() - timedelta(seconds=1))
+    assert link not in browser.get("/requests/").content.decode()
+
+
+def test_while_it_is_doubted_who_asks_the_list_says_nothing_of_it(alice: Subject, signed_in: SignIn) -> None:
+    package = ready(alice)
+    workflow.doubt(request=package.request, by=BY, at=clock.now())
+    assert "#package" not in signed_in(alice).get("/requests/").content.decode()
+
+
+def test_nobody_is_told_of_another_persons_answer(alice: Subject, charlie: Subject, signed_in: SignIn) -> None:
+    ready(alice)
+    access(charlie)
+    assert "#package" not in signed_in(charlie).get("/requests/").content.decode()

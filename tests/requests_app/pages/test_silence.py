@@ -1,23 +1,19 @@
 """What the page of an unanswered request offers: an appeal once its day has passed, where the law knows one."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils.formats import date_format
 
 from portal import clock
 from requests_app.models import Request
 from requests_app.states import Right
-from tests.conftest import person
+from tests.conftest import SignIn, person
 from tests.requests_app.asking import asked
 from tests.requests_app.pages.test_views import page_of
 from tests.requests_app.pages.walking import text
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
 
 
 def test_before_its_day_an_open_request_says_from_when_silence_can_be_appealed_against(

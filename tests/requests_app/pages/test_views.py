@@ -17,13 +17,12 @@ from requests_app import sealing, timeline, told, workflow
 from requests_app.models import Pause, Proposal, Request, System, Task
 from requests_app.pages import words
 from requests_app.states import Ground, ProposalKind, Right, Status, TaskKind, TaskStatus
-from tests.conftest import AT, BY, OTHER, person, staff_member
+from tests.conftest import AT, BY, OTHER, SignIn, person, staff_member
 from tests.requests_app.asking import SOON, asked, carried_out, received, started, withdrawn
 from tests.requests_app.pages.walking import text
 
 pytestmark = pytest.mark.django_db
 
-SignIn = Callable[..., Client]
 UNKNOWN = ("Q-0000-0000-0000-0000-0000-0000-00", "Q-", "nonsense", "R-123", "x" * 300, "%00")
 PARTS = ("withdraw/", "appeal/", "messages/", "proof/", "code/")
 
@@ -334,3 +333,8 @@ def test_every_page_reads_in_each_language(grace: Subject, bob: User, signed_in:
 def test_every_state_and_right_has_its_words() -> None:
     assert set(words.STATES) == set(Status)
     assert set(words.OFFERS) == set(words.MEANINGS) == set(Right) - {Right.COMPLAINT, Right.APPEAL}
+
+
+def test_taking_it_back_looks_unlike_going_on(alice: Subject, signed_in: SignIn) -> None:
+    page = signed_in(alice).get(page_of(received(alice))).content.decode()
+    assert 'class="button button--final" type="submit">Withdraw the request' in page

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from consents import decisions, holds, subjects
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, LedgerEvent, Partner, Purpose, Subject, Suppressed
 from consents.vocabulary import Action, Kind
 from downstream import exemptions, propagation, purging

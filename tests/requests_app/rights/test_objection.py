@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consents import decisions
-from consents.decisions import Question
+from consents.evaluation import Question
 from consents.models import Identifier, LedgerEvent, Subject
 from consents.vocabulary import Action
 from downstream import arrivals

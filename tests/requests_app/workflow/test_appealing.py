@@ -283,6 +283,13 @@ def test_an_authority_can_have_it_opened_again(refused: Request) -> None:
     assert said.value.code == "reason_missing"
 
 
+def test_what_was_said_of_another_decision_keeps_none_from_being_opened_again(alice: Subject, bob: User) -> None:
+    first = workflow.start(request=asked(alice, "automated_decision", note="My loan")[0], staff=bob, by=BY, at=AT)
+    workflow.decide(proposal=refusal_of(first), approve=True, by=OTHER, at=SOON)
+    asked(alice, "automated_decision", note="My rent")
+    assert workflow.reopen(request=first, by=BY, at=LATER, words="It was wrong.").status == Status.IN_PROGRESS
+
+
 def test_what_was_asked_again_is_not_opened_again(refused: Request) -> None:
     assert refused.subject is not None
     asked(refused.subject, "access", at=LATER)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consents import subjects
+from consents import personal_keys, subjects
 from consents.models import LedgerEvent, Subject
 from portal import actors
 from portal.errors import Conflict
@@ -30,7 +30,7 @@ def test_what_was_typed_comes_under_the_persons_own_key(alice: Subject) -> None:
     assert (request.status, request.subject, request.identity_confirmed_at) == (Status.RECEIVED, alice, SOON)
     assert request.contact_fingerprint is None
     assert request.sealed_note is not None
-    assert subjects.unseal(alice, request.sealed_note, context=sealing.NOTE) == "I am Alice of 7 Acacia Road"
+    assert personal_keys.unseal(alice, request.sealed_note, context=sealing.NOTE) == "I am Alice of 7 Acacia Road"
     assert request.pauses.get().ended_at == SOON
     assert request.timeline.filter(code="identity_confirmed").count() == 1
 
@@ -160,7 +160,7 @@ def test_the_clock_waits_for_a_clarification_where_the_law_says_so(grace: Subjec
     request.refresh_from_db()
     assert request.due_on > due
     entry = request.timeline.get(code="awaiting_subject")
-    assert subjects.unseal(grace, bytes(entry.sealed or b""), context=sealing.WORDS) == "Which account?"
+    assert personal_keys.unseal(grace, bytes(entry.sealed or b""), context=sealing.WORDS) == "Which account?"
 
 
 def test_people_of_another_name_are_not_mixed_up(alice: Subject) -> None:

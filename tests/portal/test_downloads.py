@@ -6,8 +6,8 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.downloads import disposition
 from requests_app import file_names
-from requests_app.file_responses import disposition
 
 
 @given(st.text(max_size=120))

@@ -1,6 +1,5 @@
 """The staff's page of reports: who may read it, what it refuses, and its files."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +9,9 @@ from django.test import Client
 from portal import roles
 from portal.models import User
 from requests_app.models import Request
-from tests.conftest import staff_member
+from tests.conftest import SignIn, staff_member
 from tests.requests_app.legal_clock.running import unsaved
 
-SignIn = Callable[..., Client]
 PAGE = "/admin/reports/"
 MARCH = "?first=2026-03-01&last=2026-03-31"
 
@@ -93,3 +91,10 @@ def test_files_are_downloads_named_by_their_period(asked: None, petra: User, sig
 def test_the_side_menu_offers_reports_to_who_may_read_them(petra: User, bob: User, signed_in: SignIn) -> None:
     offered = [b'href="/admin/reports/"' in signed_in(who).get("/admin/").content for who in (petra, bob)]
     assert offered == [True, False]
+
+
+def test_figures_stand_flush_right_and_words_do_not(asked: None, petra: User, signed_in: SignIn) -> None:
+    laid_out = signed_in(petra).get(PAGE + MARCH).context["laid_out"]
+    places = next(one for one in laid_out if one["table"].slug == "places")
+    assert places["headers"][:3] == [("Code", False), ("Place", False), ("Received", True)]
+    assert [is_figure for _cell, is_figure in places["rows"][0]][:3] == [False, False, True]

@@ -1,50 +1,23 @@
-"""The staff's pages of holds, datasets, runs and receipts: who may do what, and what a wrong state says."""
+"""The staff's pages of holds: their effect is seen first, and lifting takes two."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from consents import cases, holds
 from consents.models import Hold, LedgerEvent, Subject
-from consents.vocabulary import Action
-from downstream.models import Dataset, Propagation, RemovalReceipt
-from downstream.propagation_states import Status
-from portal import actors, clock
+from downstream.models import Dataset
+from portal import actors
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from tests.conftest import AT, staff_member
-from tests.downstream.acting import planned, run_all, say
+from tests.conftest import AT, SignIn, staff_member
+from tests.downstream.admin.pressing import do
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SignIn = Callable[..., Client]
 OPEN = "/admin/consents/hold/add/"
 ASKED = {"jurisdictions": "GB", "authority": "ICO", "reason": "They asked us to"}
-BAD_IDS = ("nonsense", "00000000-0000-0000-0000-000000000000", "999999", "x" * 200, "_5B_00")
-PAGES = ("consents/hold", "downstream/dataset", "downstream/propagation", "downstream/removalreceipt")
-
-
-def do(browser: Client, model: str, action: str, pk: object) -> Any:
-    return browser.post(reverse(f"admin:{model}_{action}", args=[pk]), {"_form_submitted": "True"})
-
-
-@pytest.fixture
-def hold(world: None, petra: User) -> Hold:
-    scope = holds.HoldScope(jurisdictions=["GB"])
-    return holds.open(scope=scope, reason="They asked us to", by=actors.staff(petra.pk), at=AT)
-
-
-@pytest.fixture
-def stopped(posts: Dataset, alice: Subject) -> Propagation:
-    say(alice, Action.DENY)
-    Path(posts.location).rename(f"{posts.location}-moved")
-    assert run_all() == [False]
-    Path(f"{posts.location}-moved").rename(posts.location)
-    return Propagation.objects.open().get()
 
 
 def test_a_manager_sees_the_effect_first_and_then_opens_a_hold(
@@ -107,17 +80,6 @@ def test_a_span_or_case_that_cannot_be_says_so_at_its_field(
 ) -> None:
     answer = signed_in(petra).post(OPEN, ASKED | wrong)
     assert field in answer.context["form"].errors
-
-
-def test_the_column_of_creation_time_is_named_by_a_manager(
-    posts: Dataset, petra: User, bob: User, signed_in: SignIn
-) -> None:
-    address = reverse("admin:downstream_dataset_name_created_column", args=[posts.pk])
-    named = {"_form_submitted": "True", "column": "text"}
-    assert signed_in(bob).post(address, named).status_code == 403
-    assert signed_in(petra).post(address, named)["HX-Redirect"]
-    posts.refresh_from_db()
-    assert posts.created_column == "text"
 
 
 @pytest.mark.parametrize("who", ["bob", "ada", "nemo"])
@@ -184,80 +146,3 @@ def test_an_agent_lifts_nothing(hold: Hold, petra: User, bob: User, signed_in: S
     assert do(signed_in(bob), "consents_hold", action, hold.pk).status_code == 403
     hold.refresh_from_db()
     assert hold.is_open
-
-
-def test_a_manager_lets_stopped_work_begin_again(stopped: Propagation, petra: User, signed_in: SignIn) -> None:
-    browser = signed_in(petra)
-    page = reverse("admin:downstream_propagation_change", args=[stopped.pk])
-    assert stopped.reason in browser.get(page).content.decode().replace("&#x27;", "'")
-    assert do(browser, "downstream_propagation", "retry_now", stopped.pk)["HX-Redirect"] == page
-    stopped.refresh_from_db()
-    assert (stopped.status, stopped.attempts) == (Status.PLANNED, 0)
-    assert AuditEntry.objects.get(action="propagation.retry").actor == f"staff:{petra.pk}"
-    assert run_all(at=clock.now()) == [True]
-    assert do(browser, "downstream_propagation", "retry_now", stopped.pk).status_code == 403
-
-
-def test_work_that_did_not_fail_is_not_tried_again(
-    posts: Dataset, alice: Subject, petra: User, signed_in: SignIn
-) -> None:
-    say(alice, Action.DENY)
-    run = planned()
-    assert do(signed_in(petra), "downstream_propagation", "retry_now", run.pk).status_code == 403
-    assert not AuditEntry.objects.filter(action="propagation.retry").exists()
-
-
-@pytest.mark.parametrize("who", ["bob", "ada"])
-def test_nobody_but_a_manager_retries(stopped: Propagation, bob: User, signed_in: SignIn, who: str) -> None:
-    user = bob if who == "bob" else staff_member("ada", AUDITOR)
-    assert do(signed_in(user), "downstream_propagation", "retry_now", stopped.pk).status_code == 403
-    stopped.refresh_from_db()
-    assert stopped.status == Status.STOPPED
-
-
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("name", BAD_IDS)
-def test_a_bad_id_is_not_found(world: None, petra: User, signed_in: SignIn, page: str, name: str) -> None:
-    assert signed_in(petra).get(f"/admin/{page}/{name}/change/").status_code in {302, 404}
-
-
-@pytest.mark.parametrize(
-    ("model", "action"),
-    [("consents_hold", "ask_to_lift"), ("consents_hold", "lift"), ("downstream_propagation", "retry_now")],
-)
-@pytest.mark.parametrize("name", BAD_IDS)
-def test_an_action_on_a_bad_id_is_refused(
-    world: None, petra: User, signed_in: SignIn, model: str, action: str, name: str
-) -> None:
-    assert do(signed_in(petra), model, action, name).status_code in {302, 403, 404}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_role_sees_what_it_may_and_no_role_nothing(
-    posts: Dataset, hold: Hold, alice: Subject, bob: User, signed_in: SignIn, page: str
-) -> None:
-    say(alice, Action.DENY)
-    run_all()
-    models: dict[str, Any] = dict(zip(PAGES, (Hold, Dataset, Propagation, RemovalReceipt), strict=True))
-    one = models[page].objects.first()
-    paths = [f"/admin/{page}/", f"/admin/{page}/{one.pk}/change/"]
-    for user in (bob, staff_member("ada", AUDITOR)):
-        assert [signed_in(user).get(path).status_code for path in paths] == [200, 200]
-    nobody = signed_in(staff_member("nemo", None))
-    assert [nobody.get(path).status_code for path in paths] == [403, 403]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_changed_or_deleted_by_hand(
-    posts: Dataset, hold: Hold, alice: Subject, petra: User, signed_in: SignIn, page: str
-) -> None:
-    say(alice, Action.DENY)
-    run_all()
-    models: dict[str, Any] = dict(zip(PAGES, (Hold, Dataset, Propagation, RemovalReceipt), strict=True))
-    before = list(models[page].objects.order_by("pk").values())
-    browser = signed_in(petra)
-    for path in ("change", "delete"):
-        answer = browser.post(f"/admin/{page}/{before[0]['id']}/{path}/", {"post": "yes", "name": "x", "position": 0})
-        assert answer.status_code in {302, 403}
-    browser.post(f"/admin/{page}/", {"action": "delete_selected", "_selected_action": before[0]["id"], "post": "yes"})
-    assert list(models[page].objects.order_by("pk").values()) == before

@@ -1,7 +1,6 @@
 """The staff's page of a dataset's versions: what each was, and what changed between two."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,10 @@ from consents.vocabulary import Action
 from downstream import arrivals, croissant, versions
 from downstream.models import Dataset
 from portal.models import User
-from tests.conftest import staff_member, write_parquet
+from tests.conftest import SignIn, staff_member, write_parquet
 from tests.downstream.acting import LATER, run_all, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SignIn = Callable[..., Client]
 
 
 def page(dataset: Dataset) -> str:
