@@ -76,14 +76,11 @@ def waiting_erasures(*, at: datetime) -> "QuerySet[Request]":
     return Request.objects.open().filter(Exists(lying), right=Right.ERASURE, due_on__gt=surely)
 
 
-def erasure_of(request: Request, *, at: datetime) -> tuple[Request, Wait] | None:
-    """The open erasure of the same person that waits for their answers, with what it waits for."""
+def erasure_of(request: Request, *, at: datetime) -> tuple[Request, Wait | None] | None:
+    """The open erasure of the same person, with what it waits for; a None there is that it may be closed any time."""
     erasures = Request.objects.open().proven().filter(subject=request.subject_id, right=Right.ERASURE)
-    for one in erasures.filter(duplicate_of__isnull=True):
-        wait = wait_of(one, at=at)
-        if wait is not None:
-            return one, wait
-    return None
+    first = erasures.filter(duplicate_of__isnull=True).first()
+    return None if first is None else (first, wait_of(first, at=at))
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """One request as its person sees it: where it stands, by when and why, what was done, said and sent."""
 
-import uuid
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from requests_app import (
     appeals,
     explanations,
     legal_clock,
-    packages,
     rulebook,
     sealing,
     steps,
@@ -23,15 +21,14 @@ from requests_app import (
 from requests_app import messages as correspondence
 from requests_app.appeals import Appeal
 from requests_app.counting import DeadlineError
-from requests_app.models import Attachment, IdentityCheck, Message, Package, Pause, Request, Task, TimelineEntry
-from requests_app.pages import files, words
+from requests_app.models import Attachment, IdentityCheck, Message, Pause, Request, Task, TimelineEntry
+from requests_app.pages import files, handing_out, words
 from requests_app.rulebook import AppealTo, Rule
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
     CheckMethod,
     CheckStatus,
-    PackageStatus,
     ProposalKind,
     Right,
     Status,
@@ -74,8 +71,8 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
         "timeline": [shown for entry in one.timeline.all() if (shown := _told(one, entry))],
         **_messages(one, every=every_message),
         "files": _files(one),
-        "package": package(one, at=at),
-        "unfetched": unfetched(one, at=at),
+        "package": handing_out.package(one, at=at),
+        "unfetched": handing_out.unfetched(one, at=at),
         "proof": proof_wanted(one, at=at),
         "second_code": second_code_wanted(one, at=at),
         "can_write": correspondence.can_write(one, at=at),
@@ -90,7 +87,7 @@ def waiting_for(one: Request, *, at: datetime) -> str:
     """Whose turn it is, in words; empty once it is closed."""
     if one.is_closed:
         return ""
-    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING) or _waits_for_fetching(one, at=at):
+    if one.status in (Status.AWAITING_SUBJECT, Status.VERIFYING) or handing_out.waits_for_fetching(one, at=at):
         return _("you")
     if one.duplicate_of_id is not None:
         return _("us: it is answered together with your earlier request")
@@ -129,57 +126,10 @@ def places(one: Request, *, at: datetime) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
-    """The newest answer package, in words and, while it lasts, to be downloaded."""
-    latest = newest_package(one, at=at)
-    if latest is None or one.status == Status.VERIFYING:
-        return None
-    ready = packages.can_download(latest, at=at)
-    status = PackageStatus.DELETED if latest.status == PackageStatus.READY and not ready else latest.status
-    return {
-        "is_ready": ready,
-        "text": "" if ready else words.PACKAGES[status],
-        "icon": "failed" if status == PackageStatus.FAILED else "working",
-        "size": latest.size,
-        "expires_at": latest.expires_at,
-        "downloads": latest.downloads.count() if ready else 0,
-        "left_out": _left_out(one) if ready else [],
-        "erasure": _erasure(one, at=at) if ready else None,
-    }
-
-
-def unfetched(one: Request, *, at: datetime) -> dict[str, Any] | None:
-    """Of an erasure: which answers of the person it waits for, and until which day. None where it waits for none."""
-    wait = packages.wait_of(one, at=at)
-    if wait is None:
-        return None
-    requests = dict.fromkeys(each.request for each in wait.packages)
-    return {"requests": list(requests), "ends_on": wait.ends_on, "is_fetched": wait.is_fetched}
-
-
 def _regulator(rule: Rule) -> dict[str, str] | None:
     """Whom to complain to, in the reader's language where it has no name of its own."""
     found = rule.regulator
     return {"name": explanations.authority(found.name), "url": found.url} if found is not None else None
-
-
-def _waits_for_fetching(one: Request, *, at: datetime) -> bool:
-    """Whether nothing is left to do but that: every place has been seen to."""
-    if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
-        return False
-    return packages.wait_of(one, at=at) is not None
-
-
-def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:
-    """Those of the person's requests whose answer package can be downloaded now."""
-    ready = Package.objects.filter(request__subject=subject, status=PackageStatus.READY, expires_at__gt=at)
-    return set(ready.exclude(request__status=Status.VERIFYING).values_list("request_id", flat=True))
-
-
-def newest_package(one: Request, *, at: datetime) -> Package | None:
-    """The one that can be downloaded, also while another is being built; else the last of all."""
-    ready = one.packages.filter(status=PackageStatus.READY, expires_at__gt=at).first()
-    return ready or one.packages.first()
 
 
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
@@ -228,18 +178,6 @@ def second_code_wanted(one: Request, *, at: datetime) -> bool:
 
 def of_person(subject: Subject) -> "list[Request]":
     return list(Request.objects.filter(subject=subject).order_by("-received_at", "-id"))
-
-
-def _erasure(one: Request, *, at: datetime) -> dict[str, Any] | None:
-    """The erasure that waits until this was fetched."""
-    found = packages.erasure_of(one, at=at)
-    return {"reference": found[0].reference, "ends_on": found[1].ends_on} if found else None
-
-
-def _left_out(one: Request) -> list[str]:
-    """The grounds on which staff took something out of the answer."""
-    grounds = one.redactions.filter(undone_at__isnull=True).order_by("ground").values_list("ground", flat=True)
-    return [_("left out: %(ground)s") % {"ground": _ground(one, ground)} for ground in grounds.distinct()]
 
 
 def _pending(one: Request, method: CheckMethod, at: datetime) -> IdentityCheck | None:

@@ -18,14 +18,14 @@ from portal.errors import DomainError
 from requests_app import messages as correspondence
 from requests_app import workflow
 from requests_app.models import Message, Request
-from requests_app.pages import own, showing, words
+from requests_app.pages import handing_out, own, showing, words
 from requests_app.pages.forms import AppealForm, MessageForm, ProofForm
 
 
 @require_GET
 @for_subject
 def listing(request: HttpRequest, subject: Subject) -> HttpResponse:
-    ready = showing.with_answer(subject, at=clock.now())
+    ready = handing_out.with_answer(subject, at=clock.now())
     every = [showing.row(one) | {"is_ready": one.pk in ready} for one in showing.of_person(subject)]
     context = {
         "open": [one for one in every if one["closed_at"] is None],

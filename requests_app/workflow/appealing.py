@@ -49,7 +49,24 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
     living = Subject.objects.select_for_update(no_key=True, of=("self",)).filter(requests=request, erased_at=None)
     if living.first() is None:
         raise Conflict("erased", "This person was erased; nothing is left to look at.")
-    follow = Request(
+    follow = _follow(request, right, channel, at=at)
+    _set_clock(follow, request, at=at)
+    if note.strip():
+        follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
+    follow.save(force_insert=True)
+    timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
+    if legal_clock.is_unanswered(request, at=at):
+        _tell_of_silence(request, follow, by=by, at=at)
+    else:
+        code = "appealed" if right == Right.APPEAL else "complained"
+        timeline.tell(request, code, by=by, at=at, details={"reference": follow.reference})
+    letters.write(request=follow, code="appeal_received", at=at)
+    return follow
+
+
+def _follow(request: Request, right: str, channel: str, *, at: datetime) -> Request:
+    """What follows this request, by the same person, in the same language."""
+    return Request(
         right=Right(right),
         status=Status.RECEIVED,
         subject=request.subject,
@@ -64,18 +81,6 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         identity_confirmed_at=at,
         acknowledged_at=at if channel in ANSWERS_AT_ONCE else None,
     )
-    _set_clock(follow, request, at=at)
-    if note.strip():
-        follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
-    follow.save(force_insert=True)
-    timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
-    if legal_clock.is_unanswered(request, at=at):
-        _tell_of_silence(request, follow, by=by, at=at)
-    else:
-        code = "appealed" if right == Right.APPEAL else "complained"
-        timeline.tell(request, code, by=by, at=at, details={"reference": follow.reference})
-    letters.write(request=follow, code="appeal_received", at=at)
-    return follow
 
 
 def check_can_lodge(request: Request, right: str, *, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """/api/v1/requests: what a partner sends in, follows and takes back; or one clear refusal and nothing written."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from consents import subjects
 from consents.models import Partner, Preference, Subject
-from portal import clock, references
 from portal.models import AuditEntry, RememberedAnswer
 from requests_app import sealing
 from requests_app.models import Pause, Request
-from requests_app.rights import rectification
 from tests.conftest import BY, partner, person
 from tests.requests_app.api.conftest import FrontEnd, asks, errors, problem
 from tests.requests_app.asking import asked
@@ -119,17 +117,6 @@ class TestWhoAsks:
 
     def test_a_place_without_a_law_falls_to_the_house_rule_and_says_so(self, front_end: FrontEnd) -> None:
         assert front_end.sends("access", subject=BY_MAIL, jurisdiction="ZZ")["house_rule"] is True
-
-    @pytest.mark.parametrize("details", [NAME, {"corrections": NAME}, {"corrections": [NAME]}])
-    def test_one_correction_may_stand_by_itself(self, front_end: FrontEnd, details: dict[str, Any]) -> None:
-        front_end.sends("rectification", details=details)
-        assert rectification.corrections(Request.objects.get()) == [NAME]
-
-    def test_as_many_corrections_as_there_may_be_are_taken_in_whole(self, front_end: FrontEnd) -> None:
-        listed = [{"what": f"{n:500}", "wrong": "ä" * 500, "right": "ö" * 500} for n in range(20)]
-        front_end.sends("rectification", details={"corrections": listed})
-        kept = rectification.corrections(Request.objects.get())
-        assert [one["what"] for one in kept] == [str(n) for n in range(20)]
 
     def test_who_asks_for_another_is_kept_sealed(self, front_end: FrontEnd) -> None:
         front_end.sends("access", capacity="parent", requester={"name": "Anna", "relation": "mother"})
@@ -291,47 +278,6 @@ class TestTakingBack:
     def test_not_what_is_carried_out(self, front_end: FrontEnd) -> None:
         said = front_end.sends("objection", scope={"purposes": ["ai-training"]})
         assert problem(front_end.delete(f"/requests/{said['reference']}")) == (409, "carried_out")
-
-
-class TestFollowUps:
-    def test_a_complaint_is_about_an_earlier_request(self, front_end: FrontEnd) -> None:
-        earlier = front_end.sends("access")["reference"]
-        said = front_end.sends("complaint", about=earlier, note="It takes long.")
-        made = Request.objects.get(pk=references.decode("Q", said["reference"]))
-        assert made.about is not None
-        assert made.about.reference == earlier
-
-    def test_an_appeal_against_silence_is_lodged_once_the_day_has_passed(self, front_end: FrontEnd) -> None:
-        person("victor", "US-VA")
-        victor = {"scheme": "account", "value": "m_victor"}
-        days = {"fresh": 1, "old": 100}
-        earlier = {
-            name: front_end.sends(
-                right, subject=victor, received_at=(clock.now() - timedelta(days=days[name])).isoformat()
-            )
-            for name, right in (("fresh", "access"), ("old", "portability"))
-        }
-        refused = front_end.post("/requests", asks("appeal", subject=victor, about=earlier["fresh"]["reference"]))
-        assert problem(refused) == (409, "appeal_not_yet")
-        told: Any = front_end.get(f"/requests/{earlier['fresh']['reference']}")
-        opens = told.json()["clock"]["silence_from"]
-        assert opens == (date.fromisoformat(earlier["fresh"]["due_on"]) + timedelta(days=1)).isoformat()
-        assert opens in refused.json()["detail"]  # type: ignore[attr-defined]
-        said = front_end.sends("appeal", subject=victor, about=earlier["old"]["reference"])
-        assert date.fromisoformat(said["due_on"]) > clock.now().date() + timedelta(days=50)
-        first = Request.objects.get(pk=references.decode("Q", earlier["old"]["reference"]))
-        assert (first.status, first.escalated_at is not None) == ("received", True)
-        again = front_end.post("/requests", asks("appeal", subject=victor, about=first.reference))
-        assert problem(again) == (409, "appeal_open")
-
-    def test_not_about_somebody_elses(self, front_end: FrontEnd, charlie: Subject) -> None:
-        earlier = front_end.sends("access", subject={"scheme": "account", "value": "m_charlie"})["reference"]
-        refused = front_end.post("/requests", asks("complaint", about=earlier))
-        assert problem(refused) == (404, "unknown_reference")
-
-    def test_only_by_who_vouches(self, stranger: FrontEnd) -> None:
-        earlier = stranger.sends("access")["reference"]
-        assert problem(stranger.post("/requests", asks("complaint", about=earlier))) == (403, "not_vouching")
 
 
 class TestWhoMayCall:

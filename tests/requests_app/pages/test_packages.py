@@ -148,6 +148,9 @@ def test_who_asked_for_both_reads_on_both_pages_until_when_the_erasure_waits(ali
     assert "Fetch the copy of your data first" in page_of(browser, erasure)
     browser.get(address(package.request))
     assert "You have the copy of your data" in page_of(browser, erasure)
+    Request.objects.filter(pk=erasure.pk).update(due_on=clock.now().date() - timedelta(days=1))
+    assert "That can be any time now." in page_of(browser, package.request)
+    Request.objects.filter(pk=erasure.pk).update(due_on=erasure.due_on)
     packages.let_go(request=package.request, by=BY, at=clock.now())
     assert 'id="unfetched"' not in page_of(browser, erasure)
 

@@ -9,7 +9,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
-from django.utils.formats import date_format
 
 from consents.models import Subject
 from portal import clock
@@ -297,51 +296,6 @@ def test_an_appeal_after_its_time_is_not_offered(world: None, bob: User, signed_
     browser = signed_in(who)
     assert "The time to appeal to us is over." in text(browser.get(page_of(request)))
     assert "time to appeal is over" in text(browser.get(f"{page_of(request)}appeal/", follow=True))
-
-
-def test_before_its_day_an_open_request_says_from_when_silence_can_be_appealed_against(
-    world: None, signed_in: SignIn
-) -> None:
-    who = person("iris", "US-VA")
-    request = asked(who, "access", at=clock.now())[0]
-    browser = signed_in(who)
-    opens = request.due_on + timedelta(days=1)
-    page = text(browser.get(page_of(request)))
-    assert f'can have somebody else look at it from <strong><time datetime="{opens.isoformat()}"' in page
-    assert f"{page_of(request)}appeal/" not in page
-    for answer in (browser.get, browser.post):
-        said = text(answer(f"{page_of(request)}appeal/", follow=True))
-        assert f"you can do this from {date_format(opens, 'j F Y')}" in said
-    assert Request.objects.count() == 1
-
-
-@pytest.mark.parametrize(("country", "right"), [("US-VA", Right.APPEAL), ("GB", Right.COMPLAINT)])
-def test_once_its_day_has_passed_silence_is_appealed_against_without_a_word(
-    world: None, signed_in: SignIn, country: str, right: Right
-) -> None:
-    who = person("iris", country)
-    request = asked(who, "access", at=clock.now() - timedelta(days=100))[0]
-    browser = signed_in(who)
-    page = text(browser.get(page_of(request)))
-    assert "We should have answered by now." in page
-    assert request.terms["regulator"]["url"] in page
-    form = browser.get(f"{page_of(request)}appeal/")
-    assert "Somebody who did not have your request" in text(form)
-    answer = text(browser.post(f"{page_of(request)}appeal/", {"note": ""}, follow=True))
-    assert "sees to it that you are answered" in answer
-    assert Request.objects.get(about=request).right == right
-    # one at a time
-    assert f"{page_of(request)}appeal/" not in text(browser.get(page_of(request)))
-
-
-def test_where_silence_goes_to_the_authority_that_alone_is_named(world: None, signed_in: SignIn) -> None:
-    who = person("iris", "DE")
-    request = asked(who, "access", at=clock.now() - timedelta(days=100))[0]
-    page = text(signed_in(who).get(page_of(request)))
-    assert "The data protection authority of your federal state" in page
-    assert "We are late." in page
-    assert request.terms["regulator"]["url"] in page
-    assert f"{page_of(request)}appeal/" not in page
 
 
 def test_an_appeal_is_lodged(grace: Subject, bob: User, signed_in: SignIn) -> None:
