@@ -6,6 +6,7 @@ Ada an administrator, Charlie must see nothing, Acme a partner.
 
 import secrets
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +154,17 @@ def signed_in() -> SignIn:
         return browser
 
     return sign_in
+
+
+@pytest.fixture
+def own_cache(settings: Any) -> None:
+    """Redis is shared with other tests; counts of calls, and what is remembered, must not be."""
+    lose_counts(settings)
+
+
+def lose_counts(settings: Any) -> None:
+    """Begin with an empty cache."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 @pytest.fixture

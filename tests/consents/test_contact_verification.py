@@ -17,7 +17,7 @@ from consents.vocabulary import Action
 from portal import crypto, one_time_codes
 from portal.errors import DomainError
 from portal.models import AuditEntry
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, lose_counts
 from tests.consents.asking import ask as decide
 from tests.consents.asking import say, tables_as_text, why
 
@@ -27,17 +27,7 @@ WISH = Wish(
 )
 MINUTE = timedelta(minutes=1)
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts must not be."""
-    lose_counts(settings)
-
-
-def lose_counts(settings: Any) -> None:
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid.uuid4().hex}}
+pytestmark = pytest.mark.usefixtures("world", "own_cache")
 
 
 def ask(contact: str = ADDRESS, wish: Wish = WISH, *, client: str = "192.0.2.1", at: Any = AT) -> Sent:

@@ -1,6 +1,5 @@
 """Calls are counted in windows, by every process for itself and by all of them together."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -8,6 +7,8 @@ import pytest
 from portal import rate_limits
 
 MINUTE = 60
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 class Clock:
@@ -25,12 +26,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(rate_limits, "_now", found)
     return found
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 def called(times: int = 1, *, key: str = "acme") -> list[bool]:

@@ -1,7 +1,6 @@
 """A partner's program that calls the API."""
 
 import json
-import uuid
 from typing import Any
 
 import pytest
@@ -30,10 +29,8 @@ class Caller:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts of calls must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+def own_cache(own_cache: None) -> None:
+    """Of every test here: others leave counts of calls."""
 
 
 @pytest.fixture

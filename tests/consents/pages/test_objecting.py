@@ -1,7 +1,6 @@
 """Objecting without an account, through the real pages: one way for every address."""
 
 import re
-import uuid
 from smtplib import SMTPRecipientsRefused
 from typing import Any
 
@@ -19,14 +18,7 @@ from tests.consents.pages.test_sign_in import CODE, plain
 
 FILLED: dict[str, Any] = {"purposes": ["ai-training"], "country": "US", "email": "zoe@example.org"}
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+pytestmark = pytest.mark.usefixtures("world", "own_cache")
 
 
 def ask(browser: Client, path: str = "/object/", **changes: Any) -> HttpResponse:

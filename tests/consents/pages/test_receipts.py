@@ -3,7 +3,6 @@
 import json
 import re
 import uuid
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -21,14 +20,7 @@ from tests.conftest import SignIn, sequenced
 from tests.consents.asking import say
 from tests.consents.receipts.issued import issue, sealed
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts of calls must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_cache")]
 
 
 def path(event_id: uuid.UUID, form: str = "") -> str:

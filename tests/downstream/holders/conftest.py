@@ -1,6 +1,5 @@
 """A processor that listens, and a dataset that it holds."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from tests.downstream.holders.processor import Processor
 
 
 @pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; remembered certificates and counts of calls must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+def own_cache(own_cache: None) -> None:
+    """Of every test here: others leave remembered certificates and counts of calls."""
 
 
 @pytest.fixture
