@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from consents import subjects
 from consents.models import Subject
 from requests_app import identity, intake
-from requests_app.identity import Sent
+from requests_app.identity import CodeRefused, Sent
 from requests_app.models import Request
 from requests_app.states import Capacity
 from tests.conftest import AT
@@ -49,3 +51,21 @@ def type_in(sent: Sent, code: str | None = None, *, at: Any = AT + MINUTE) -> li
 def by_code(*rights: str, **said: Any) -> list[Request]:
     """The same once the code was typed."""
     return type_in(ask(typed(*rights, **said)[0]))
+
+
+def refused(*given: Any, **more: Any) -> None:
+    with pytest.raises(CodeRefused):
+        type_in(*given, **more)
+
+
+def fresh(request: Request) -> Request:
+    return Request.objects.get(pk=request.pk)
+
+
+def erasure_by_code(alice: Subject) -> Request:
+    [request] = by_code("erasure", contact="alice@example.org")
+    return request
+
+
+def found(contact: str = "zoe@example.org") -> Subject | None:
+    return subjects.find(subjects.name("email", contact))
