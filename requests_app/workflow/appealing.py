@@ -47,6 +47,22 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
     check_can_lodge(request, right, at=at)
     # locked, so that nobody is forgotten right now
     Subject.objects.select_for_update(no_key=True, of=("self",)).get(requests=request, erased_at=None)
+    follow = _following(request, right, channel=channel, at=at)
+    if note.strip():
+        follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
+    follow.save(force_insert=True)
+    timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
+    if legal_clock.is_unanswered(request, at=at):
+        _tell_of_silence(request, follow, by=by, at=at)
+    else:
+        code = "appealed" if right == Right.APPEAL else "complained"
+        timeline.tell(request, code, by=by, at=at, details={"reference": follow.reference})
+    letters.write(request=follow, code="appeal_received", at=at)
+    return follow
+
+
+def _following(request: Request, right: str, *, channel: str, at: datetime) -> Request:
+    """What follows the request, on its clock; not stored yet."""
     follow = Request(
         right=Right(right),
         status=Status.RECEIVED,
@@ -63,16 +79,6 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         acknowledged_at=at if channel in ANSWERS_AT_ONCE else None,
     )
     _set_clock(follow, request, at=at)
-    if note.strip():
-        follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
-    follow.save(force_insert=True)
-    timeline.tell(follow, "received", by=by, at=at, details={"channel": str(channel), "about": request.reference})
-    if legal_clock.is_unanswered(request, at=at):
-        _tell_of_silence(request, follow, by=by, at=at)
-    else:
-        code = "appealed" if right == Right.APPEAL else "complained"
-        timeline.tell(request, code, by=by, at=at, details={"reference": follow.reference})
-    letters.write(request=follow, code="appeal_received", at=at)
     return follow
 
 
