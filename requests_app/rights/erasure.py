@@ -5,9 +5,7 @@ best before it is carried out: what a run has removed cannot be brought back.
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from consents import ledger, sequencer, subjects
 from consents.vocabulary import EVERY, Action, Kind, Source
@@ -15,15 +13,8 @@ from downstream import journeys
 from requests_app.models import Request
 from requests_app.rights import base
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it."""
-    return base.no_scope(said)
-
-
-def details(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing more is needed."""
-    return base.no_details(said)
+scope, details = base.no_scope, base.no_details
+is_settled = base.has_its_place
 
 
 def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
@@ -38,11 +29,6 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 def plan(request: Request) -> list[base.Planned]:
     """That every dataset follows, whatever its purpose, is looked at again, and its old bytes are gone too."""
     return base.leaving("remove", base.living())
-
-
-def is_settled(request: Request) -> bool:
-    """Whether the erasure stands in the log."""
-    return base.has_its_place(request)
 
 
 def stops(request: Request, *, at: datetime) -> list[journeys.Stop]:

@@ -29,10 +29,9 @@ HELD = (
 )
 UNREADABLE = "Nobody could look whether the person is in it ({reason}). Ask {owner}, and have them correct it."
 
-
-def scope(said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it; what is wrong is in the details."""
-    return base.no_scope(said)
+# what is wrong is in the details
+scope = base.no_scope
+is_settled, finish = base.has_its_place, base.nothing_last
 
 
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,15 +84,6 @@ def carry_out(*, request: Request, by: str, at: datetime) -> uuid.UUID | None:
 def plan(request: Request) -> list[base.Planned]:
     """A look into every dataset that we can read; the holder of every other is asked."""
     return [_planned(request, dataset) for dataset in base.living()]
-
-
-def is_settled(request: Request) -> bool:
-    """Whether the amendment stands in the log, where there was one."""
-    return base.has_its_place(request)
-
-
-def finish(*, request: Request, by: str, at: datetime) -> None:
-    """Nothing more."""
 
 
 def corrections(request: Request) -> list[dict[str, str]]:

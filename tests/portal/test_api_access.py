@@ -2,7 +2,6 @@
 
 import base64
 import json
-import uuid
 from typing import Any
 
 import pytest
@@ -13,12 +12,7 @@ from consents.api import partners
 from consents.models import Partner
 from portal.api_access import AddressThrottle
 
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts of calls must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def asked(**fields: str) -> HttpResponse:

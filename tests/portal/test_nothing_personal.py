@@ -3,7 +3,6 @@
 import inspect
 import io
 import json
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,10 @@ from consents.models import Identifier, Partner, Subject
 from portal.models import User
 from tests.conftest import AT, BY, SignIn, person, token_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_cache")]
 
 ACCOUNT, ADDRESS = "m_zaphod9", "zaphod9@example.org"
 SCOPES = "choices:write decisions:read changes:read"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests and runs; counts of mails to one address must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from portal import rate_limits
 pytestmark = pytest.mark.usefixtures("own_cache")
 MINUTE = 60
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 class Clock:
     """Seconds since some minute began."""

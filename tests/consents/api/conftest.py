@@ -30,7 +30,7 @@ class Caller:
 
 @pytest.fixture(autouse=True)
 def own_cache(own_cache: None) -> None:
-    """Of every test here: it would meet counts of calls."""
+    """Of every test here: others leave counts of calls."""
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Signing in with a code sent by mail, through the real pages."""
 
 import re
-import uuid
-from typing import Any
 
 import pytest
 from allauth.account import urls as allauth_urls
@@ -34,12 +32,7 @@ NOT_TO_BE_FOUND = [
 ]
 CODE = re.compile(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b")
 
-
-@pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Redis is shared with other tests; counts of attempts must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def ask(browser: Client, email: str) -> str:

@@ -17,7 +17,7 @@ from tests.downstream.holders.processor import Processor
 
 @pytest.fixture(autouse=True)
 def own_cache(own_cache: None) -> None:
-    """Of every test here: it would meet remembered certificates and counts of calls."""
+    """Of every test here: others leave remembered certificates and counts of calls."""
 
 
 @pytest.fixture

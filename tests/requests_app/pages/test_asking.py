@@ -15,9 +15,9 @@ from requests_app import sealing
 from requests_app.models import Request
 from requests_app.pages import asking
 from requests_app.states import Capacity, Channel, Status
-from tests.conftest import SignIn
+from tests.conftest import SignIn, lose_counts
 from tests.requests_app.asking import received
-from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, own_counts, send, text
+from tests.requests_app.pages.walking import FOR_A_CHILD, STRANGER, choose, draft_of, send, text
 
 pytestmark = pytest.mark.usefixtures("world", "counts")
 
@@ -32,7 +32,7 @@ NEW, DETAILS, WHO, CHECK, SENT = (
 
 @pytest.fixture
 def counts(settings: Any) -> None:
-    own_counts(settings)
+    lose_counts(settings)
 
 
 @pytest.fixture

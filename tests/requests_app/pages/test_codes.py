@@ -12,7 +12,8 @@ from consents.models import Subject
 from portal import crypto
 from requests_app.models import Letter, Request
 from requests_app.states import Status
-from tests.requests_app.pages.walking import KEY, STRANGER, choose, own_counts, send, text
+from tests.conftest import lose_counts
+from tests.requests_app.pages.walking import KEY, STRANGER, choose, send, text
 
 pytestmark = [pytest.mark.usefixtures("world", "counts")]
 
@@ -21,7 +22,7 @@ CODE, SENT, WHO = "/requests/code/", "/requests/sent/", "/requests/new/who/"
 
 @pytest.fixture
 def counts(settings: Any) -> None:
-    own_counts(settings)
+    lose_counts(settings)
 
 
 @pytest.fixture

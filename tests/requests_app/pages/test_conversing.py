@@ -15,9 +15,9 @@ from requests_app import sealing, virus_scanner
 from requests_app.models import Attachment, IdentityCheck, Message, Package, PackageDownload, Redaction, Request
 from requests_app.pages import showing
 from requests_app.states import CheckMethod, FileUse, Ground, PackageStatus, Status
-from tests.conftest import BY, SignIn
+from tests.conftest import BY, SignIn, lose_counts
 from tests.requests_app.asking import SOON, received, withdrawn
-from tests.requests_app.pages.walking import own_counts, text
+from tests.requests_app.pages.walking import text
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ WORDS = b"What I was sent in spring, word for word."
 @pytest.fixture(autouse=True)
 def own_files(settings: Any, tmp_path: Any) -> None:
     settings.FILES_DIR = tmp_path
-    own_counts(settings)
+    lose_counts(settings)
 
 
 def page_of(request: Request) -> str:

@@ -1,7 +1,6 @@
 """Walking through the steps of asking, as a browser does."""
 
 import re
-import uuid
 from typing import Any
 
 from django.http import HttpResponse
@@ -16,12 +15,6 @@ FOR_A_CHILD: dict[str, Any] = STRANGER | {
 }
 _DRAFT = re.compile(r'name="draft" value="([^"]+)"')
 KEY = re.compile(r"Q-[0-9A-Z]{26}")
-
-
-def own_counts(settings: Any) -> None:
-    """Redis is shared with other tests; counts must not be."""
-    default = settings.CACHES["default"]
-    settings.CACHES = {"default": {**default, "KEY_PREFIX": uuid.uuid4().hex}}
 
 
 def choose(browser: Client, *rights: str, **details: Any) -> HttpResponse:
