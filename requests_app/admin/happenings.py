@@ -113,6 +113,8 @@ _NOTICES = {
     "acknowledge_today": gettext_lazy("receipt to be confirmed today"),
     "acknowledge_overdue": gettext_lazy("receipt should have been confirmed"),
 }
+# on people's own pages “these” are theirs; here they would be staff's
+_DOORS = {**dict(Channel.choices), Channel.PAGES.value: gettext_lazy("on people's pages")}
 _WHY = {
     "expired": gettext_lazy("its time was over"),
     "closed": gettext_lazy("the request is closed"),
@@ -136,6 +138,11 @@ def details(entry: TimelineEntry) -> str:
 
 def task(code: str) -> str:
     return str(TASKS.get(code, code.replace("_", " ")))
+
+
+def came_in(channel: str) -> str:
+    """The door by which a request came, as staff call it."""
+    return str(_DOORS.get(channel, channel))
 
 
 def waits_for(reason: str) -> str:
@@ -175,7 +182,7 @@ def _whom(value: Any) -> str:
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {
-    "channel": _of(dict(Channel.choices)),
+    "channel": _of(_DOORS),
     "method": _of(dict(CheckMethod.choices)),
     "ground": _of(dict(Ground.choices)),
     "use": _of(dict(FileUse.choices)),

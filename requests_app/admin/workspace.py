@@ -37,7 +37,7 @@ from requests_app.admin import happenings, next_steps, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
 from requests_app.models import Attachment, Proposal, Request, Task, TimelineEntry
-from requests_app.states import Channel, CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
+from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
 
 _WITH_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
 
@@ -135,8 +135,7 @@ def _asks(request: Request) -> str:
 
 def _came_in(request: Request) -> str:
     through = request.agent.name if request.agent else request.partner
-    # on people's pages “these” are their own; here they would be staff's
-    words = _("on people's pages") if request.channel == Channel.PAGES else str(request.get_channel_display())
+    words = happenings.came_in(request.channel)
     return f"{words} ({through})" if through else words
 
 

@@ -299,3 +299,9 @@ def test_the_way_back_to_the_queue_keeps_what_was_filtered(alice: Subject, bob: 
     shown = signed_in(bob).get(page_of(received(alice)), {"_changelist_filters": 'view=overdue&right=erasure"><b>'})
     page = shown.content.decode()
     assert f'href="{LIST}?view=overdue&amp;right=erasure&quot;&gt;&lt;b&gt;"' in page
+
+
+def test_the_door_of_peoples_pages_is_not_called_these_pages(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    page = signed_in(bob).get(page_of(received(alice))).content.decode()
+    assert page.count("on people&#x27;s pages") == 2  # who asks, and what happened
+    assert "on these pages" not in page
