@@ -31,8 +31,14 @@ def _in_postgres(place: Place) -> "list[sa.ColumnElement[Any]]":
 def _in_sqlite(connection: sa.Connection, table: sa.Table) -> "list[sa.ColumnElement[Any]]":
     driver: Any = connection.connection.driver_connection
     driver.create_aggregate("heed_digest", -1, _Digest)
-    columns = [sa.type_coerce(column, sa.Text()) for column in table.columns]
+    columns = [_as_given(column) for column in table.columns]
     return [sa.func.heed_digest(seed, *columns, type_=sa.Text()) for seed in (0, 1)]
+
+
+def _as_given(column: "sa.ColumnElement[Any]") -> "sa.ColumnElement[Any]":
+    """The value as it is kept: text as its bytes, because SQLite takes in any, and Python only UTF-8."""
+    plain = sa.type_coerce(column, sa.Text())
+    return sa.case((sa.func.typeof(column) == "text", sa.literal("t").concat(sa.func.hex(plain))), else_=plain)
 
 
 class _Digest:

@@ -236,6 +236,14 @@ def _password(variable: str) -> str:
     return password
 
 
+def _text(value: bytes) -> str | bytes:
+    """Text as it is kept; what is no UTF-8, which SQLite takes in too, as its bytes."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def _sqlite(url: "sa.URL", seconds: int) -> "sa.Engine":
     # a database that is not there must not come into being by looking at it
     address = url.set(database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"})
@@ -248,6 +256,7 @@ def _sqlite(url: "sa.URL", seconds: int) -> "sa.Engine":
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
+        connection.text_factory = _text
         # freed pages are overwritten, foreign keys heeded, and what is temporary does not reach the disk
         for pragma in ("secure_delete = ON", "foreign_keys = ON", "temp_store = MEMORY", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}")

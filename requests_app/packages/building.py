@@ -161,14 +161,22 @@ def _settle(lease: Lease, summary: Summary, redactions: list[InForce], *, size: 
 
 
 def _failed(lease: Lease, error: Exception, *, at: datetime) -> None:
-    """Try again later, or have staff look. The reason is a code or a kind of error: no text of anybody's data."""
-    reason = error.code if isinstance(error, DomainError) else type(error).__name__
+    """Try again later, or have staff look. The reason is a code or a kind of error: no text of anybody's data.
+
+    An error that nobody foresaw is told with the part that it came from, which is where staff have to look.
+    """
+    reason = error.code if isinstance(error, DomainError) else _unforeseen(lease, error)
     logger.warning("package.failed", package=str(lease.package_id), reason=reason)
     if lease.attempt >= BUDGET or isinstance(error, Conflict):
         _give_up(lease, reason, at=at)
         return
     wait = min(_FIRST_WAIT * 4 ** (lease.attempt - 1), _LONGEST_WAIT)
     leases.put_off(lease, wait=wait, reason=reason[:80])
+
+
+def _unforeseen(lease: Lease, error: Exception) -> str:
+    part = Package.objects.filter(pk=lease.package_id).values_list("progress", flat=True).first()
+    return f"{type(error).__name__} in {part}" if part else type(error).__name__
 
 
 @transaction.atomic

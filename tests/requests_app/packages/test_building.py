@@ -125,7 +125,7 @@ def test_a_builder_that_breaks_off_half_way_leaves_nothing_and_the_next_one_fini
     monkeypatch.setattr(building, "_progress", dies)
     assert build()
     package.refresh_from_db()
-    assert (package.status, package.last_reason, package.attempts) == (PackageStatus.WAITING, "OSError", 1)
+    assert (package.status, package.last_reason, package.attempts) == (PackageStatus.WAITING, "OSError in choices", 1)
     assert left_behind(files) == []
     # it waits for a while, and then the next one takes it
     assert not build()
