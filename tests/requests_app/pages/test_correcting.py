@@ -10,16 +10,11 @@ from requests_app import sealing
 from requests_app.models import Request
 from requests_app.rights import rectification
 from tests.conftest import SignIn
-from tests.requests_app.pages.walking import choose, own_counts, send, text
+from tests.requests_app.pages.walking import choose, send, text
 
-pytestmark = pytest.mark.usefixtures("world", "counts")
+pytestmark = pytest.mark.usefixtures("world", "own_cache")
 
 NEW, DETAILS, CHECK = "/requests/new/", "/requests/new/details/", "/requests/new/check/"
-
-
-@pytest.fixture
-def counts(settings: Any) -> None:
-    own_counts(settings)
 
 
 def test_what_is_to_be_corrected_is_kept_sealed(alice: Subject, signed_in: SignIn) -> None:
