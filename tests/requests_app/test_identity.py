@@ -17,7 +17,7 @@ from portal.errors import Conflict, DomainError
 from portal.models import AuditEntry
 from requests_app import codes, identity, intake, proofs, sealing, timeline
 from requests_app.identity import CodeRefused, IdentityError, Need, TooMany
-from requests_app.models import IdentityCheck, Pause, Request, TimelineEntry
+from requests_app.models import IdentityCheck, Letter, Pause, Request, TimelineEntry
 from requests_app.rulebook import Wait
 from requests_app.states import CheckMethod, CheckStatus, Status
 from tests.conftest import AT, BY
@@ -553,6 +553,14 @@ def test_what_was_shown_before_does_not_settle_a_doubt(alice: Subject) -> None:
 
 
 # --- running out
+
+
+def test_nobody_fills_a_mailbox_with_requests_that_run_out() -> None:
+    for _ in range(3):
+        typed("access", "erasure", "portability")
+    typed("access", contact="yan@example.org")
+    assert identity.expire(at=AT + timedelta(days=15)) == 10
+    assert Letter.objects.filter(code="expired").count() == 2
 
 
 def test_what_nobody_proves_runs_out_and_loses_what_was_typed() -> None:
