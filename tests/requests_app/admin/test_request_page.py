@@ -1,6 +1,7 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from portal import actors
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
 from requests_app import messages
+from requests_app.admin import workspace
 from requests_app.models import Request
 from requests_app.states import Status
-from tests.conftest import AT, staff_member
+from tests.conftest import AT, person, staff_member
 from tests.requests_app.asking import IN_STATE, received, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,3 +174,10 @@ def test_an_auditors_look_leaves_what_was_written_unread(alice: Subject, bob: Us
     signed_in(bob).get(page_of(request))
     written.refresh_from_db()
     assert written.read_at is not None
+
+
+@pytest.mark.parametrize(("place", "hour", "words"), [("NZ", 12, "overdue by 1 day"), ("US-CA", 30, "due today")])
+def test_a_day_is_over_where_the_person_lives(petra: User, world: None, place: str, hour: int, words: str) -> None:
+    request = received(person("kiri", place), right="access")
+    at = datetime.combine(request.due_on, time(), tzinfo=UTC) + timedelta(hours=hour)
+    assert words in workspace.panels(request, petra, at=at)["due"][1]
