@@ -5,7 +5,7 @@ turns out only after the code was typed (docs/decisions/0024-who-asks.md).
 """
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -38,6 +38,7 @@ __all__ = [
     "decide",
     "delete_evidence",
     "expire",
+    "has_just_passed",
     "holds_nothing",
     "is_proven",
     "missing",
@@ -47,6 +48,7 @@ __all__ = [
     "to_type",
 ]
 
+_A_MOMENT = timedelta(seconds=10)
 MOST_FAILED = 3
 """Proofs that staff found wanting; then the request is refused, and no more are asked for."""
 
@@ -85,6 +87,11 @@ def check_code(*, check_id: uuid.UUID, code: str, at: datetime) -> list[Request]
     except Conflict:
         # registered or erased by somebody else at this very moment; now that is known
         return _pass(check_id, code, at)
+
+
+def has_just_passed(*, check_id: uuid.UUID, at: datetime) -> bool:
+    """Whether the code for it was typed a moment ago, and is refused now for that reason alone."""
+    return IdentityCheck.objects.filter(pk=check_id, status=CheckStatus.PASSED, decided_at__gt=at - _A_MOMENT).exists()
 
 
 def to_type(request: Request, *, at: datetime) -> IdentityCheck | None:

@@ -99,6 +99,10 @@ def _confirm(request: HttpRequest, form: CodeForm, done: Sent) -> int:
         form.add_error("code", words.refusal_of("code_refused"))
         return 400
     except DomainError as error:
+        if identity.has_just_passed(check_id=check, at=at):
+            # the second of two clicks
+            drafts.mark_sent(request.session, replace(done, check=None))
+            return 302
         is_limit = error.code in TOO_MANY
         form.add_error("code", words.limit() if is_limit else words.refusal(error))
         return 429 if is_limit else 400

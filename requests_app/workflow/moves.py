@@ -50,7 +50,7 @@ def move(request: Request, to: Status, *, code: str, by: str, at: datetime, word
 def close(request: Request, to: Status, *, by: str, at: datetime, letter: str | None = "", **details: Any) -> Request:
     """Close it with its letter; what shows who somebody is goes, and what asked the same has the same answer."""
     check_can_move(request, to)
-    if letter is not None:
+    if letter is not None and not (to == Status.EXPIRED and _waits_elsewhere(request)):
         letters.write(request=request, code=letter or _LETTERS[to], at=at)
     consequences.delete_evidence(request, by=by, at=at)
     _end_what_waits(request, by=by, at=at)
@@ -85,6 +85,15 @@ def forget_unknown(request: Request) -> None:
     for one in unknown.filter(status__in=[Status.WITHDRAWN, Status.REFUSED, Status.EXPIRED]):
         forget_typed(request if one.pk == request.pk else one)
         one.messages.update(sealed_body=sealing.seal(one, "", context=sealing.MESSAGE))
+
+
+def _waits_elsewhere(request: Request) -> bool:
+    """Whether more waits for an address that nobody showed to be theirs: it gets one letter, with the last of them.
+
+    Anybody can type somebody's address, as often as they like.
+    """
+    alike = Request.objects.filter(status=Status.VERIFYING, contact_fingerprint=request.contact_fingerprint)
+    return request.contact_fingerprint is not None and alike.exclude(pk=request.pk).exists()
 
 
 def _end_what_waits(request: Request, *, by: str, at: datetime) -> None:

@@ -95,4 +95,4 @@ def test_an_appeal_is_explained_to_its_end() -> None:
         "It is to be decided within 60 days: by Saturday 31 October 2026.",
         "A complaint goes to: Attorney General of Virginia (https://www.oag.state.va.us).",
     ]
-    assert nowhere == "No authority is recorded for TR."
+    assert nowhere == "No authority is recorded for Türkiye."

@@ -7,7 +7,7 @@ import pytest
 from consents.models import Subject
 from portal import crypto
 from requests_app import identity
-from requests_app.models import IdentityCheck, Request
+from requests_app.models import IdentityCheck, Letter, Request
 from requests_app.states import CheckStatus, Status
 from tests.conftest import AT, BY
 from tests.requests_app.asking import asked
@@ -25,6 +25,14 @@ from tests.requests_app.proving import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world", "own_cache")]
+
+
+def test_nobody_fills_a_mailbox_with_requests_that_run_out() -> None:
+    for _ in range(3):
+        typed("access", "erasure", "portability")
+    typed("access", contact="yan@example.org")
+    assert identity.expire(at=AT + timedelta(days=15)) == 10
+    assert Letter.objects.filter(code="expired").count() == 2
 
 
 def test_what_nobody_proves_runs_out_and_loses_what_was_typed() -> None:

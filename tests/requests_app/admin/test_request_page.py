@@ -1,6 +1,7 @@
 """The staff's pages of requests: who may do what, each look in the trail, and nothing from a wrong state."""
 
 import io
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from portal import actors, clock
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
 from requests_app import attachments, messages, packages
+from requests_app.admin import workspace
 from requests_app.models import Request
 from requests_app.states import FileUse, Status
 from tests.conftest import AT, BY, SignIn, person, staff_member
@@ -305,3 +307,10 @@ def test_the_door_of_peoples_pages_is_not_called_these_pages(alice: Subject, bob
     page = signed_in(bob).get(page_of(received(alice))).content.decode()
     assert page.count("on people&#x27;s pages") == 2  # who asks, and what happened
     assert "on these pages" not in page
+
+
+@pytest.mark.parametrize(("place", "hour", "words"), [("NZ", 12, "overdue by 1 day"), ("US-CA", 30, "due today")])
+def test_a_day_is_over_where_the_person_lives(petra: User, world: None, place: str, hour: int, words: str) -> None:
+    request = received(person("kiri", place), right="access")
+    at = datetime.combine(request.due_on, time(), tzinfo=UTC) + timedelta(hours=hour)
+    assert words in workspace.panels(request, petra, at=at)["due"][1]

@@ -45,6 +45,18 @@ def code() -> str:
     return str(brought["code"])
 
 
+def test_the_second_of_two_clicks_leads_to_what_was_sent(stranger: Client) -> None:
+    ask(stranger, "access")
+    sent, typed = stranger.session["request_sent"], {"code": code()}
+    assert stranger.post(CODE, typed)["Location"] == SENT
+    # it came before the first was answered
+    session = stranger.session
+    session["request_sent"] = sent
+    session.save()
+    assert stranger.post(CODE, typed)["Location"] == SENT
+    assert stranger.session["request_sent"]["check"] is None
+
+
 def test_a_no_of_a_stranger_is_taken_in_while_redis_is_away(stranger: Client, settings: Any) -> None:
     default = settings.CACHES["default"]
     settings.CACHES = {"default": {**default, "LOCATION": "redis://127.0.0.1:1/0"}}

@@ -101,7 +101,7 @@ def test_of_somebody_who_stays_unknown_nothing_is_kept_either(end: str) -> None:
 def test_what_ended_before_the_code_was_typed_keeps_no_address(world: None) -> None:
     first, second = typed("automated_decision", "access", note="My loan")
     workflow.withdraw(request=first, by=BY, at=AT)
-    type_in(ask(second))
+    type_in(ask(second, client=""))
     second.refresh_from_db()
     assert (second.status, second.subject is None) == (Status.VERIFYING, False)
     workflow.expire(request=second, by=BY, at=LATER)
@@ -114,7 +114,7 @@ def test_where_a_refusal_may_be_sent_back_the_address_of_the_group_stays(world: 
     proposal = refusal_of(second, ground="not_identified")
     workflow.withdraw(request=first, by=BY, at=AT)
     workflow.decide(proposal=proposal, approve=False, by=OTHER, at=SOON)
-    type_in(ask(second, at=SOON), at=SOON)
+    type_in(ask(second, client="", at=SOON), at=SOON)
     second.refresh_from_db()
     assert second.subject is not None
 
