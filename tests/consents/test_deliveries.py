@@ -61,9 +61,7 @@ class TestPlanning:
     def test_who_has_an_address_since_is_told_after_all(self, alice: Subject) -> None:
         nora = without_address("m_nora")
         begin()
-        subjects.Identifier.objects.bulk_create(
-            [subjects._identifier(nora, subjects.name("email", "nora@example.org"))]
-        )
+        subjects.identifier_of(nora, subjects.name("email", "nora@example.org")).save()
         again = begin()
         assert Letter.objects.get(subject_id=nora.pk).delivery_id == again.pk
         assert states() == {"pending": 2}
