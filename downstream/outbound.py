@@ -50,7 +50,8 @@ def check(url: str) -> str:
         port_is_fine = parts.port != 0
     except ValueError:
         raise OutboundError("invalid_address", "This is no address.", permanent=True) from None
-    if not (parts.hostname and port_is_fine and len(url) <= _LONGEST_URL and url.isprintable() and " " not in url):
+    is_plain = url.isascii() and url.isprintable() and " " not in url  # RFC 3986: all else is escaped
+    if not (parts.hostname and port_is_fine and len(url) <= _LONGEST_URL and is_plain):
         raise OutboundError("invalid_address", "This is no address.", permanent=True)
     if parts.username is not None or parts.password is not None:
         raise OutboundError("invalid_address", "An address holds no user name or password.", permanent=True)

@@ -42,10 +42,13 @@ def count(place: str, key: str, *, window: timedelta) -> int:
     The counter is named by a keyed digest, so that nobody reads an address out of the cache.
     """
     name = f"{place}:{crypto.blind_index('rate', key).hex()}"
-    if cache.add(name, 1, timeout=int(window.total_seconds())):
+    seconds = int(window.total_seconds())
+    if cache.add(name, 1, timeout=seconds):
         return 1
     try:
         return int(cache.incr(name))
     except ValueError:
-        # it ran out between the two
-        return 1
+        # it ran out between the two; or Redis is away, and this process counts alone
+        counted = int(cache.get(name, 0)) + 1
+        cache.set(name, counted, timeout=seconds)
+        return counted

@@ -218,7 +218,8 @@ def _whose(names: Sequence[Name], sees: Callable[[Subject], bool]) -> Subject | 
         raise Refused("identities_differ", "These identities name several people.", field="subject_identities")
     for one in found.values():
         locked = subjects.find_locked(one)
-        return locked if locked is not None and locked.pk in found else None
+        # looked at again: they may have moved, or been named anew, in between
+        return locked if locked is not None and locked.pk in found and sees(locked) else None
     return None
 
 

@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Concat
 
+from portal import actors
 from portal.errors import Conflict
 from requests_app import counting, rulebook
 from requests_app.models import Package, PackageDownload, Request
@@ -70,7 +72,8 @@ def check_can_close(erasure: Request, *, at: datetime) -> None:
 def waiting_erasures(*, at: datetime) -> "QuerySet[Request]":
     """Erasures that cannot be closed yet because of that, and perhaps a few less: whose day is here or near is not
     among them, since a day begins at another hour in each place."""
-    fetched = PackageDownload.objects.filter(package=OuterRef("pk"), at__lte=at - SETTLES)
+    own = _by_whose_it_is(actor="actor", partner="package__request__partner")
+    fetched = PackageDownload.objects.filter(own, package=OuterRef("pk"), at__lte=at - SETTLES)
     lying = _ready(at).filter(~Exists(fetched), request__subject=OuterRef("subject"))
     surely = at.date() + timedelta(days=1)
     return Request.objects.open().filter(Exists(lying), right=Right.ERASURE, due_on__gt=surely)
@@ -105,7 +108,17 @@ def _ready(at: datetime) -> "QuerySet[Package]":
 def _lying(subject_id: uuid.UUID, at: datetime) -> list[Any]:
     """The person's, each with the time of its first download."""
     rows = _ready(at).filter(request__subject=subject_id).select_related("request")
-    return list(rows.annotate(fetched_at=Min("downloads__at")).order_by("pk"))
+    own = _by_whose_it_is(actor="downloads__actor", partner="request__partner")
+    return list(rows.annotate(fetched_at=Min("downloads__at", filter=own)).order_by("pk"))
+
+
+def _by_whose_it_is(*, actor: str, partner: str) -> Q:
+    """Downloads by the person, or by who asked for this very answer.
+
+    A controller may fetch the answer of the person's own request, where it asked the same; with that they have nothing.
+    """
+    own = Q(**{actor: Concat(Value(actors.partner("")), F(partner))})
+    return ~Q(**{f"{actor}__startswith": actors.partner("")}) | own
 
 
 def _lies_until(package: Any) -> datetime:

@@ -52,6 +52,14 @@ def test_private_addresses_are_known(address: str, public: bool) -> None:
     assert outbound.is_public(address) is public
 
 
+@pytest.mark.parametrize("path", ["/ü", "/?q=ü", "/two words"])
+def test_what_is_no_address_is_refused_before_it_is_called(path: str) -> None:
+    with listener.running() as running:
+        assert code(running.url.rstrip("/") + path) == "invalid_address"
+        assert not running.heard
+    assert code(f"https://münchen.example{path}") == "invalid_address"
+
+
 def test_a_production_house_calls_no_private_address(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.LOCAL = False
     assert code("http://localhost/") == "invalid_address"

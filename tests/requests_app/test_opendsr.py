@@ -15,7 +15,7 @@ from downstream import opendsr_wire
 from portal import actors
 from portal.errors import Conflict
 from portal.models import AuditEntry, User
-from requests_app import identity, intake, legal_clock, opendsr, sealing, tasks, workflow
+from requests_app import identity, intake, legal_clock, opendsr, opendsr_messages, sealing, tasks, workflow
 from requests_app.intake import IntakeError, Requester
 from requests_app.models import ControllerNotice, ControllerRequest, Letter, Request
 from requests_app.opendsr import NotPending
@@ -115,6 +115,14 @@ def test_the_same_asked_by_the_person_is_answered_with_theirs(acme: Partner, ali
     workflow.withdraw(request=own, by=actors.subject(alice.pk), at=SOON)
     assert became(sent).duplicate_of is None
     assert opendsr.standing(opendsr.find(controller=acme, request_id=str(sent.subject_request_id))) == "pending"
+
+
+def test_who_moves_away_meanwhile_is_unknown_too(acme: Partner, alice: Subject) -> None:
+    message = asking(at=AT)
+    sent = opendsr.Sent(opendsr_messages.read(message, controller=acme, at=AT), message)
+    looks = iter([True, False])
+    settled = opendsr.instruct(controller=acme, sent=sent, sees=lambda subject: next(looks), at=AT)
+    assert (settled.request, opendsr.standing(settled)) == (None, "completed")
 
 
 def test_taking_it_back_leaves_the_persons_own(acme: Partner, alice: Subject) -> None:

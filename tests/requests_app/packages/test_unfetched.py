@@ -8,16 +8,17 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from consents.models import Subject
+from consents.models import Partner, Subject
 from portal import actors
 from portal.errors import Conflict
 from portal.models import User
-from requests_app import letters, packages, rulebook, steps, workflow
+from requests_app import letters, opendsr, packages, rulebook, steps, workflow
 from requests_app.models import Package, Request
 from requests_app.packages import unfetched
 from requests_app.states import PackageStatus, Status
 from tests.conftest import BY
 from tests.requests_app.asking import asked, propagate
+from tests.requests_app.controlling import instructed
 from tests.requests_app.packages.packing import LATER, SOON, file_of, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,6 +138,32 @@ def test_a_copy_can_be_let_go_without_any_erasure(alice: Subject, bob: User) -> 
     assert packages.let_go(request=package.request, by=actors.subject(alice.pk), at=LATER) == 1
     with pytest.raises(Conflict):
         fetch(package)
+
+
+def test_what_a_controller_fetched_of_theirs_they_have_not(acme: Partner, alice: Subject, bob: User) -> None:
+    """A controller that asks the same is answered with the person's own, and may fetch it first."""
+    access = workflow.start(request=asked(alice, "access")[0], staff=bob, by=BY, at=SOON)
+    sent = instructed(acme, "access", at=SOON)
+    access = workflow.carry_out(request=access, by=BY, at=SOON)
+    assert packages.build_next(holder="test", clock=lambda: SOON)
+    package = packages.release(package=access.packages.get(), by=BY, at=SOON)
+    workflow.fulfil(request=access, by=BY, at=SOON)
+    request = erasure(alice, bob)
+    again = opendsr.find(controller=acme, request_id=str(sent.subject_request_id))
+    assert b"".join(opendsr.results(sent=again, at=LATER))[:2] == b"PK"
+    wait = packages.wait_of(request, at=LATER + 2 * DAY)
+    assert wait is not None
+    assert not wait.is_fetched
+    assert not closes(request, at=LATER + 2 * DAY)
+    fetch(package, at=LATER + 2 * DAY)
+    assert closes(request, at=LATER + 3 * DAY)
+
+
+def test_what_a_front_end_fetched_for_them_they_have(acme: Partner, alice: Subject, bob: User) -> None:
+    package, request = answered(alice, bob), erasure(alice, bob)
+    Request.objects.filter(pk=package.request_id).update(partner=acme.slug)
+    b"".join(packages.download(package=package, by=actors.partner(acme.slug), at=LATER))
+    assert closes(request, at=LATER + DAY)
 
 
 def test_every_copy_is_waited_for(alice: Subject, bob: User) -> None:
