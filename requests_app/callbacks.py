@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from downstream import outbound, webhook_sending
 from downstream.outbound import OutboundError
+from portal.errors import DomainError
 from requests_app.models import StatusNotice
 
 Clock = Callable[[], datetime]
@@ -68,7 +69,12 @@ def deliver(line: Line[Notice], *, clock: Clock, seconds: float) -> int:
             skipped = False
             if time.monotonic() < end:
                 for one in claim(line, at=clock(), most=_AT_ONCE - len(sending)):
-                    message = line.message(one, clock())
+                    try:
+                        message = line.message(one, clock())
+                    except DomainError as error:
+                        # such as a key that cannot be read just now: tried again like what did not arrive
+                        _settle(line, one, error.code, at=clock(), state=State.SENT)
+                        continue
                     if message is None:
                         skipped = True
                         _settle(line, one, "", at=clock(), state=State.SKIPPED)

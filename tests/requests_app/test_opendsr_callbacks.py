@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,17 @@ def test_a_controller_of_many_leaves_room_for_another(acme: Partner, alice: Subj
     taken = callbacks.claim(opendsr_callbacks.LINE, at=LATER, most=8)
     assert sorted(one.callback.controller_request.partner for one in taken) == ["acme", "acme", "other"]
     assert callbacks.claim(opendsr_callbacks.LINE, at=LATER, most=8) == []
+
+
+def test_while_nothing_can_be_signed_it_waits_and_comes_later(
+    settings: Any, tmp_path: Path, ear: Listener, acme: Partner, alice: Subject, bob: User
+) -> None:
+    begun(sent(acme, ear.url), bob)
+    settings.OPENDSR_CERTIFICATE = settings.OPENDSR_KEY = str(tmp_path / "taken-away.pem")
+    assert deliver() == 0
+    notice = ControllerNotice.objects.get()
+    assert (notice.state, notice.last_reason, notice.attempts) == ("pending", "unreadable", 1)
+    assert notice.lease_until is None
+    settings.OPENDSR_CERTIFICATE = settings.OPENDSR_KEY = ""
+    assert deliver(LATER + timedelta(hours=1)) == 1
+    assert told(ear)[0]["request_status"] == "in_progress"
