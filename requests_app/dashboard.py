@@ -215,7 +215,7 @@ def _charts(request: HttpRequest, at: datetime, head: int) -> list[staff_charts.
 def _due_next(at: datetime) -> list[tuple[Request, tuple[str, str]]]:
     """The requests that are due soonest, each with (kind of a badge, its text)."""
     soonest = Request.objects.open().select_related("assigned_to").order_by("due_on", "id")[:_SOONEST]
-    return [(one, remaining.in_words(one, today=at.date())) for one in soonest]
+    return [(one, remaining.in_words(one, at=at)) for one in soonest]
 
 
 def _arrivals(datasets: Iterable[Dataset], head: int) -> list[tuple[Dataset, tuple[str, str]]]:

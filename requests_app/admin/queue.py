@@ -63,7 +63,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         js = ("heed/queue.js",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Request]":
-        return Request.objects.select_related("assigned_to").defer(*_BODIES)
+        return Request.objects.select_related("assigned_to").defer(*_BODIES).annotate(zone=remaining.ZONE)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Request]", search_term: str
@@ -89,7 +89,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("due"), ordering="due_on")
     def due(self, request: Request) -> str:
-        return badge(*remaining.in_words(request, today=clock.now().date()))
+        return badge(*remaining.in_words(request, at=clock.now()))
 
     @admin.display(description=gettext_lazy("lives in"))
     def lives_in(self, request: Request) -> str:
@@ -153,7 +153,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": deed.label}
         context |= {"deed": deed, "form": form, "one": one, "back": back, "against": against}
         context |= {"says": deed.says_of(one), "is_final": deed.is_final(one)}
-        context |= {"state": wording.state(one), "due": remaining.in_words(one, today=clock.now().date())}
+        context |= {"state": wording.state(one), "due": remaining.in_words(one, at=clock.now())}
         context["part"] = workspace.part(one, _staff(request), of) if deed.takes_part else None
         status = 400 if form.errors else 200
         return TemplateResponse(request, "admin/requests_app/request/deed.html", context, status=status)

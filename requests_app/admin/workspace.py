@@ -22,7 +22,6 @@ from portal.models import User
 from portal.staff_pages import named
 from requests_app import (
     attachments,
-    counting,
     legal_clock,
     message_templates,
     messages,
@@ -64,8 +63,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
     return {
         "one": request,
         "state": wording.state(request),
-        # a day ends where the person lives
-        "due": remaining.in_words(request, today=counting.day_of(rulebook.thaw(request.terms), at)),
+        "due": remaining.in_words(request, at=at),
         "offers": [(one.deed, _address(request, one.deed.name)) for one in every if not one.why_not],
         "missing": [one for one in every if one.why_not],
         "facts": _facts(request),
