@@ -118,7 +118,7 @@ class PropagationAdmin(PurgesMixin, ReadOnlyAdmin):
     def done(self, run: Propagation) -> str:
         if run.verified_at is None:
             due = date_format(run.deadline, "DATETIME_FORMAT")
-            return format_html('<span class="nowrap">{}</span>', _("due by %s") % due)
+            return format_html('<div class="until">{}</div>', _("due by %s") % due)
         return format_html('<span class="nowrap">{}</span>', date_format(run.verified_at, "DATETIME_FORMAT"))
 
     def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

@@ -107,7 +107,7 @@ def test_a_failed_propagation_says_why_and_is_tried_again(visit: Visit, picture:
         wait_for(lambda: Propagation.objects.filter(reason__contains=_REASON).exists(), within=30, what="a failure")
         page = visit(MANAGER)
         page.goto("/admin/downstream/propagation/")
-        picture(page, "staff-propagations")
+        picture(page, "staff-propagations", clip={"x": 0, "y": 0, "width": 1280, "height": 560})
     finally:
         away.rename(folder)
     page.get_by_role("row").filter(has_text=_REASON).get_by_role("link").first.click()
