@@ -61,7 +61,7 @@ class Versions:
         days = self._days() if retention is None else retention
         untils = [self._until(one, days) for one in earlier]
         known = [until for until in untils if until is not None]
-        names = tuple(dict.fromkeys(one.key.removeprefix(self._prefix) for one in earlier))
+        names = tuple(sorted({one.key.removeprefix(self._prefix) for one in earlier}))
         return Kept(names, until=max(known) if len(known) == len(untils) else None)
 
     def _until(self, version: _Version, days: timedelta | None) -> datetime | None:
