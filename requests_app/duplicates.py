@@ -24,14 +24,17 @@ def find(requests: Sequence[Request], subject: Subject) -> dict[uuid.UUID, Reque
     """
     standing = Request.objects.open().proven().filter(subject=subject, duplicate_of__isnull=True, about__isnull=True)
     wanted = {one.right for one in requests if one.right not in FOLLOW_UPS}
-    earlier: dict[_Key, Request] = {}
-    for one in standing.filter(right__in=wanted).order_by("received_at", "pk"):
+    before = list(standing.filter(right__in=wanted).order_by("received_at", "pk"))
+    asked = [one for one in requests if one.right in wanted]
+    for one in before:
         one.subject = subject
-        key = _key(one)
+    keys = _keys([*before, *asked])
+    earlier: dict[_Key, Request] = {}
+    for one in before:
         # of what was said anew, the newest
-        if one.right in AT_ONCE or key not in earlier:
-            earlier[key] = one
-    found = {one.pk: earlier.get(_key(one)) for one in requests if one.right in wanted}
+        if one.right in AT_ONCE or keys[one.pk] not in earlier:
+            earlier[keys[one.pk]] = one
+    found = {one.pk: earlier.get(keys[one.pk]) for one in asked}
     firsts = {pk: first for pk, first in found.items() if first is not None and first.pk != pk}
     overtaken = _overtaken(firsts.values(), subject)
     return {pk: first for pk, first in firsts.items() if first.pk not in overtaken}
@@ -52,11 +55,18 @@ def _overtaken(firsts: Iterable[Request], subject: Subject) -> set[uuid.UUID]:
 
 def is_same(one: Request, other: Request) -> bool:
     """Whether both of one person ask for the same."""
-    return _key(one) == _key(other)
+    keys = _keys([one, other])
+    return keys[one.pk] == keys[other.pk]
 
 
-def _key(one: Request) -> _Key:
-    words: list[str | None] = []
-    if one.right in IN_WORDS:
-        words = sealing.unseal_all(one, [(one.sealed_note, sealing.NOTE), (one.sealed_details, sealing.DETAILS)])
-    return one.right, json.dumps(one.scope, sort_keys=True), *words
+def _keys(requests: Sequence[Request]) -> dict[uuid.UUID, _Key]:
+    """By what the same is known, for each of these of one person, whose key is read once for all."""
+    worded = [one for one in requests if one.right in IN_WORDS]
+    sealed = [
+        (one, text, context)
+        for one in worded
+        for text, context in ((one.sealed_note, sealing.NOTE), (one.sealed_details, sealing.DETAILS))
+    ]
+    opened = iter(sealing.unseal_each(sealed))
+    words = {one.pk: (next(opened), next(opened)) for one in worded}
+    return {one.pk: (one.right, json.dumps(one.scope, sort_keys=True), *words.get(one.pk, ())) for one in requests}

@@ -51,11 +51,16 @@ def unseal(request: Request, sealed: crypto.Sealed | None, *, context: str) -> s
 
 def unseal_all(request: Request, values: Sequence[tuple[crypto.Sealed | None, str]]) -> list[str | None]:
     """`unseal` for several values, each with its context, with one look at the person's key."""
-    persons = [(one, context) for one, context in values if one is not None and not crypto.key_id_of(one)]
-    opened = iter(personal_keys.unseal_all(_person(request), persons) if persons else [])
+    return unseal_each([(request, one, context) for one, context in values])
+
+
+def unseal_each(values: Sequence[tuple[Request, crypto.Sealed | None, str]]) -> list[str | None]:
+    """The same for values of several requests, all of one person."""
+    persons = [(one, context) for _, one, context in values if one is not None and not crypto.key_id_of(one)]
+    opened = iter(personal_keys.unseal_all(_person(values[0][0]), persons) if persons else [])
     return [
         next(opened) if one is not None and not crypto.key_id_of(one) else unseal(request, one, context=context)
-        for one, context in values
+        for request, one, context in values
     ]
 
 

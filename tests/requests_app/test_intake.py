@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from consents import personal_keys, subjects
 from consents.models import Subject
@@ -72,6 +73,19 @@ def test_another_thing_to_be_corrected_is_not_the_same(alice: Subject, is_shown_
     assert corrected("Alise").duplicate_of is None
     assert corrected("Alcie", note="And on my badge").duplicate_of is None
     assert corrected("Alcie").duplicate_of == first
+
+
+def test_many_open_corrections_cost_the_next_no_statement_more(alice: Subject) -> None:
+    def costs(note: str) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            asked(alice, "automated_decision", note=note)
+        return len(seen)
+
+    costs("The first")
+    few = costs("Another")
+    for number in range(5):
+        costs(f"Yet another: {number}")
+    assert costs("The last") == few
 
 
 def test_another_decision_to_be_reviewed_is_not_the_same(alice: Subject) -> None:
