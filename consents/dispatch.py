@@ -30,14 +30,17 @@ _OPEN = (Letter.State.PENDING, Letter.State.SENDING)
 State = NoticeDelivery.State
 Clock = Callable[[], datetime]
 
-# a round that was paused is given back as it is: without the last line it would be claimed again and again
+# a round that was paused is given back as it is: without the last line it would be claimed again and again;
+# materialized, so that LIMIT holds: a join may ask again after each row, and takes another that is not locked yet
 _CLAIM = """
+WITH due AS MATERIALIZED (
+     SELECT id FROM consents_letter
+      WHERE delivery_id = %(delivery)s AND state = 'pending' AND next_try_at <= %(at)s
+      ORDER BY next_try_at LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED)
 UPDATE consents_letter AS mine
    SET token = %(token)s, next_try_at = %(until)s
-  FROM (SELECT id FROM consents_letter
-         WHERE delivery_id = %(delivery)s AND state = 'pending' AND next_try_at <= %(at)s
-         ORDER BY next_try_at LIMIT %(limit)s
-           FOR UPDATE SKIP LOCKED) AS due
+  FROM due
  WHERE mine.id = due.id
    AND EXISTS (SELECT FROM consents_noticedelivery WHERE id = %(delivery)s AND state = 'running')
 RETURNING mine.id

@@ -50,13 +50,16 @@ BUDGET = 12
 _TURN_SECONDS = 4.0
 """Shorter than it takes beat's messages to expire, so that letters never keep the workers from other work."""
 
+# materialized, so that LIMIT holds: a join may ask again after each row, and takes another that is not locked yet
 _CLAIM = """
+WITH due AS MATERIALIZED (
+     SELECT id FROM requests_app_letter
+      WHERE state = 'waiting' AND not_before <= %(at)s
+      ORDER BY not_before LIMIT 1
+        FOR UPDATE SKIP LOCKED)
 UPDATE requests_app_letter AS mine
    SET attempts = attempts + 1, not_before = %(until)s
-  FROM (SELECT id FROM requests_app_letter
-         WHERE state = 'waiting' AND not_before <= %(at)s
-         ORDER BY not_before LIMIT 1
-           FOR UPDATE SKIP LOCKED) AS due
+  FROM due
  WHERE mine.id = due.id
 RETURNING mine.id
 """

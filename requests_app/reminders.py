@@ -39,6 +39,7 @@ DUE = (("due_in_7", 3, 7), ("due_in_2", 1, 2), ("due_today", 0, 0), (OVERDUE, -9
 ACKNOWLEDGE = (("acknowledge_in_2", 1, 2), ("acknowledge_today", 0, 0), ("acknowledge_overdue", -9_999, -1))
 BY_MAIL = (Channel.MAIL, Channel.LETTER, Channel.PHONE, Channel.IN_PERSON)
 """Doors that do not answer by themselves. Imported requests came elsewhere first: whether they know is for staff."""
+_BATCH = 100
 _LISTED = 50
 _FOUND = 200
 
@@ -64,13 +65,16 @@ AND NOT EXISTS (SELECT 1 FROM requests_app_pause AS wait
                    AND (terms -> 'pauses' ? wait.reason OR terms -> 'clock_starts' ? wait.reason)
                    AND (wait.began_at AT TIME ZONE (terms ->> 'timezone'))::date <= due_on)
 """
+# materialized, so that LIMIT holds: a join may ask again after each row, and takes another that is not locked yet
 _CLAIM = """
+WITH due AS MATERIALIZED (
+     SELECT id FROM requests_app_staffletter
+      WHERE state = 'waiting' AND not_before <= %(at)s
+      ORDER BY not_before LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED)
 UPDATE requests_app_staffletter AS mine
-   SET attempts = attempts + 1, not_before = %s
-  FROM (SELECT id FROM requests_app_staffletter
-         WHERE state = 'waiting' AND not_before <= %s
-         ORDER BY not_before LIMIT 100
-           FOR UPDATE SKIP LOCKED) AS due
+   SET attempts = attempts + 1, not_before = %(until)s
+  FROM due
  WHERE mine.id = due.id
 RETURNING mine.id
 """
@@ -129,7 +133,7 @@ def send_due(*, clock: Callable[[], datetime]) -> int:
     A crash between sending and settling sends one again: a reminder twice is better than none.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [clock() + settings.LEASE, clock()])
+        cursor.execute(_CLAIM, {"at": clock(), "until": clock() + settings.LEASE, "limit": _BATCH})
         ids = [row[0] for row in cursor.fetchall()]
     if not ids:
         return 0

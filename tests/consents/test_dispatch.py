@@ -13,6 +13,7 @@ from django.db import connection
 
 from consents import deliveries, dispatch, letters, subjects
 from consents.models import Letter, NoticeDelivery, Subject
+from tests import plans
 from tests.conftest import AT, BY, person
 from tests.consents.telling import begin, published, states
 
@@ -74,6 +75,14 @@ def test_everyone_gets_one_letter_and_the_round_is_done() -> None:
     assert states() == {"sent": 3}
     round_.refresh_from_db()
     assert (round_.state, round_.finished_at) == (NoticeDelivery.State.DONE, AT)
+
+
+def test_a_batch_is_no_larger_than_asked_for_whatever_the_plan() -> None:
+    begin()
+    plans.take_for_empty(Letter)
+    NoticeDelivery.objects.all().delete()
+    round_ = begin()
+    assert [len(dispatch.claim(round_, at=AT, limit=2)[1]) for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_second_turn_sends_nothing() -> None:

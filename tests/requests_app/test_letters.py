@@ -25,6 +25,7 @@ from requests_app import intake, letters, tasks
 from requests_app.intake import Requester
 from requests_app.models import Letter, Request
 from requests_app.states import Capacity, Right
+from tests import plans
 from tests.conftest import AT, BY
 from tests.requests_app import posting
 from tests.requests_app.asking import LATER, SOON, asked, received
@@ -61,6 +62,16 @@ def test_a_letter_goes_to_the_persons_address_once(alice: Subject) -> None:
     assert str(letter.pk) in sent.extra_headers["Message-ID"]
     letter.refresh_from_db()
     assert (letter.state, letter.sealed, letter.settled_at) == (Letter.SENT, None, LATER)
+
+
+def test_one_turn_sends_all_that_is_due_whatever_the_plan(alice: Subject) -> None:
+    request = received(alice)
+    written(request)
+    plans.take_for_empty(Letter)
+    for _ in range(4):
+        written(request)
+    assert letters.send_due(at=LATER) == 4
+    assert set(Letter.objects.values_list("state", "attempts")) == {(Letter.SENT, 1)}
 
 
 @pytest.mark.parametrize("code", sorted(letters.CODES))
