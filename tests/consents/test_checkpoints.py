@@ -14,7 +14,7 @@ from consents.checkpoints import LogBroken
 from consents.models import Checkpoint, LedgerEvent, Position, Tile
 from consents.tree import TileId
 from tests.conftest import AT, sequenced
-from tests.consents.sealing import behind_the_triggers, fill, placed, ring, sealed
+from tests.consents.sealing import ALTER_TILE, behind_the_triggers, fill, placed, ring, sealed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -180,7 +180,7 @@ def test_an_event_that_is_gone_stops_the_seal() -> None:
 
 def test_a_tree_that_was_forked_is_never_signed() -> None:
     sealed(3)
-    behind_the_triggers("UPDATE consents_tile SET hashes = overlay(hashes PLACING '\\x00' FROM 1)")
+    behind_the_triggers(ALTER_TILE)
     with pytest.raises(LogBroken, match="3 leaves"):
         sealed(2)
     assert Checkpoint.objects.count() == 1
@@ -197,9 +197,9 @@ def test_a_tree_that_was_cut_short_is_never_signed() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE consents_tile SET hashes = overlay(hashes PLACING '\\x00' FROM 1) WHERE level = 0",
+        f"{ALTER_TILE} WHERE level = 0",
         "UPDATE consents_tile SET hashes = substring(hashes FROM 1 FOR 32) WHERE level = 0",
-        "UPDATE consents_tile SET hashes = overlay(hashes PLACING '\\x00' FROM 1) || hashes WHERE level = 0",
+        f"{ALTER_TILE} || hashes WHERE level = 0",
         "UPDATE consents_tile SET number = 9",
         "UPDATE consents_tile SET level = 9",
         "DELETE FROM consents_tile",

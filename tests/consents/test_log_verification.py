@@ -15,7 +15,7 @@ from consents.tree import TileId
 from consents.vocabulary import Action
 from tests.conftest import AT, sequenced
 from tests.consents.asking import say
-from tests.consents.sealing import behind_the_triggers, fill, placed, ring, sealed
+from tests.consents.sealing import ALTER_TILE, behind_the_triggers, fill, placed, ring, sealed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -225,10 +225,7 @@ def test_many_differences_are_counted_and_not_all_written_out(monkeypatch: pytes
 @pytest.mark.parametrize("number", [0, 2])
 def test_an_altered_tile_is_named_and_the_rows_are_not_blamed(number: int) -> None:
     sealed(600)
-    statement = (
-        "UPDATE consents_tile SET hashes = overlay(hashes PLACING '\\x00' FROM 5) WHERE level = 0 AND number = %s"
-    )
-    behind_the_triggers(statement, [number])
+    behind_the_triggers(f"{ALTER_TILE} WHERE level = 0 AND number = %s", [number])
     last = (number + 1) * 256 if number == 0 else 600
     expected = f"Tile 0/{number} of the tree is altered: positions {number * 256 + 1} to {last}."
     assert the_message("tile_altered") == expected
@@ -236,7 +233,7 @@ def test_an_altered_tile_is_named_and_the_rows_are_not_blamed(number: int) -> No
 
 def test_an_altered_tile_of_an_upper_level_is_named() -> None:
     sealed(600)
-    behind_the_triggers("UPDATE consents_tile SET hashes = overlay(hashes PLACING '\\x00' FROM 5) WHERE level = 1")
+    behind_the_triggers(f"{ALTER_TILE} WHERE level = 1")
     assert "Tile 1/0 " in the_message("tile_altered")
 
 

@@ -305,7 +305,8 @@ def test_files_of_somebody_who_never_showed_who_they_are_are_swept_once_it_is_cl
 def test_an_altered_file_is_told(alice: Subject, folder: Path) -> None:
     kept = added(received(alice))
     (lies,) = lying(folder)
-    lies.write_bytes(lies.read_bytes()[:-1] + b"\x00")
+    whole = lies.read_bytes()
+    lies.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(sealed_files.SealedFileError) as altered:
         b"".join(attachments.open_file(kept))
     assert altered.value.code == "file_altered"
