@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.test import override_settings
 from django.test.utils import setup_databases, teardown_databases
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from consents import sequencer
@@ -32,6 +32,8 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touc
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HEAVIEST_IMAGE = 150_000
+_PATIENCE = 15_000
+"""Milliseconds, for what a page shows and for what is done on it: not a promise, machines are busy at times."""
 
 Visit = Callable[..., Page]
 Picture = Callable[..., None]
@@ -97,6 +99,7 @@ def chromium() -> Iterator[Browser]:
     arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
     with sync_playwright() as playwright:
         program = os.environ.get("HEED_CHROMIUM") or None
+        expect.set_options(timeout=_PATIENCE)
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
         browser.close()
@@ -120,7 +123,7 @@ def visit(house: Stack, chromium: Browser, sessions: dict[str, Any]) -> Iterator
             sessions[who] = _sign_in(house, chromium, who, watch)
         chosen = {"locale": "en-GB", "timezone_id": "UTC", **DESKTOP, **options}
         context = chromium.new_context(base_url=house.base, storage_state=sessions.get(who or ""), **chosen)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE)
         opened.append(context)
         watch.follow(context)
         return context.new_page()

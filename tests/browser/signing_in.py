@@ -42,7 +42,7 @@ def _code(house: Stack, email: str, before: set[Path]) -> str:
         texts = [path.read_text() for path in _mails(house) if path not in before]
         return [code for text in texts if f"To: {email}" in text for code in _CODE.findall(text)]
 
-    wait_for(found, within=10, what="a mail with a code")
+    wait_for(found, within=60, what="a mail with a code")
     return found()[0]
 
 

@@ -96,11 +96,12 @@ def test_without_scripts_the_same_is_done_by_pages(house: Stack, visit: Visit) -
     _card(page).get_by_role("link", name="See where your no has arrived").click()
     again = page.get_by_role("link", name="Look again")
     expect(page.locator(".stops")).to_be_visible()
-    for _ in range(30):
+    for _ in range(60):
         if not again.count():
             break
         page.wait_for_timeout(500)
-        again.click()
+        with page.expect_navigation():
+            again.click()
     expect(page.get_by_text("Your no has arrived everywhere, and we looked again.")).to_be_visible()
     expect(page.locator(".stop--removed, .stop--not_in")).to_have_count(3)
 

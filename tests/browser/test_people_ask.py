@@ -66,7 +66,7 @@ def _code_of(house: Stack, email: str) -> str:
         texts = [path.read_text() for path in sorted(house.mail_dir.glob("*.log"), key=lambda one: one.stat().st_mtime)]
         return [code for text in texts if f"To: {email}" in text for code in _CODE.findall(text)]
 
-    wait_for(found, within=20, what="a mail with a code")
+    wait_for(found, within=60, what="a mail with a code")
     return found()[-1]
 
 

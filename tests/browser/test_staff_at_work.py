@@ -104,7 +104,7 @@ def test_a_failed_propagation_says_why_and_is_tried_again(visit: Visit, picture:
     away = folder.rename(folder.with_suffix(".away"))
     try:
         _say_no("m_us004")
-        wait_for(lambda: Propagation.objects.filter(reason__contains=_REASON).exists(), within=30, what="a failure")
+        wait_for(lambda: Propagation.objects.filter(reason__contains=_REASON).exists(), within=60, what="a failure")
         page = visit(MANAGER)
         page.goto("/admin/downstream/propagation/")
         picture(page, "staff-propagations", clip={"x": 0, "y": 0, "width": 1280, "height": 560})

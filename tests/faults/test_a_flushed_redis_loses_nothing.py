@@ -41,7 +41,7 @@ def test_a_flush_in_the_middle_of_a_rewrite_changes_nothing(scene: Scene, tmp_pa
 def test_messages_lost_before_any_worker_came_are_not_needed(scene: Scene) -> None:
     scene.say_no()
     broker = redis.Redis.from_url(scene.stack.redis_url)
-    wait_for(lambda: broker.dbsize() > 0, within=30, what="beat to send a turn")
+    wait_for(lambda: broker.dbsize() > 0, within=60, what="beat to send a turn")
     _flush(scene)
     scene.stack.start("worker")
     _finishes(scene)

@@ -110,7 +110,7 @@ def staff_browser(house: Stack, user: User) -> requests.Session:
     secret = generate_totp_secret()
     TOTP.activate(user, secret)
     browser = browsing.sign_in(base=house.base, email=user.email, mail_dir=house.mail_dir)
-    page = browser.get(f"{house.base}/account/2fa/authenticate/", timeout=10)
+    page = browser.get(f"{house.base}/account/2fa/authenticate/", timeout=30)
     code = demo_access.current_code(secret)
     answer = browsing.post(browser, f"{house.base}/account/2fa/authenticate/", page.text, code=code)
     assert answer.url.endswith("/admin/"), answer.url

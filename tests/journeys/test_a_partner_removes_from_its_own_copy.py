@@ -41,7 +41,7 @@ def test_a_no_arrives_in_a_copy_that_we_cannot_see(
     browsing.say_no(browser, base=house.base, purpose="ai-training")
 
     def page() -> str:
-        return browser.get(f"{house.base}/choices/ai-training/journey/", timeout=10).text
+        return browser.get(f"{house.base}/choices/ai-training/journey/", timeout=30).text
 
     wait_for(lambda: "stop--asked" in page(), within=60, what=lambda: house.log("worker")[-3000:])
     assert _count(theirs, author) == count
@@ -49,7 +49,7 @@ def test_a_no_arrives_in_a_copy_that_we_cannot_see(
     assert job.returncode == 0, job.stderr
     assert author not in job.stderr + job.stdout
     assert _count(theirs, author) == 0
-    wait_for(lambda: "stop--told_removed" in page(), within=30, what=page)
+    wait_for(lambda: "stop--told_removed" in page(), within=60, what=page)
     shown = page()
     assert "they told us: we cannot look there ourselves" in shown
     assert f"<dd>{count}</dd>" in shown

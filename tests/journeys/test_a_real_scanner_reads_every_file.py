@@ -66,7 +66,7 @@ class Clamd:
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as line:
                 line.sendall(b"zPING\0")
                 return line.recv(10) == b"PONG\0"
         except OSError:

@@ -24,20 +24,20 @@ def test_a_no_is_sealed_downloaded_and_verified_offline(house: Stack, registered
 
     page = f"{house.base}/receipts/{reference}/"
     wait_for(
-        lambda: "Sealed in the log" in browser.get(page, timeout=10).text,
+        lambda: "Sealed in the log" in browser.get(page, timeout=30).text,
         within=60,
         what=lambda: house.log("worker")[-3000:],
     )
     desk = tmp_path / "desk"
     desk.mkdir()
     shutil.copy(SCRIPT, desk)
-    keys = requests.get(f"{house.base}/.well-known/jwks.json", timeout=10)
+    keys = requests.get(f"{house.base}/.well-known/jwks.json", timeout=30)
     (desk / "jwks.json").write_bytes(keys.content)
     for form in ("pdf", "jsonld", "kantara", "jws"):
-        receipt = browser.get(f"{page}{form}/", timeout=10).content
+        receipt = browser.get(f"{page}{form}/", timeout=30).content
         assert _verified(desk, receipt) == 0
         assert _verified(desk, receipt[:-400] + receipt[-400:].swapcase()) == 1
-        answer = requests.post(f"{house.base}/api/v1/receipts/verify", data=receipt, timeout=10)
+        answer = requests.post(f"{house.base}/api/v1/receipts/verify", data=receipt, timeout=30)
         assert answer.json()["proven"], answer.text
     assert author not in house.log("web")
 

@@ -55,7 +55,7 @@ def test_lifting_a_hold_restores_decisions_but_not_rows(house: Stack, registered
     assert not hold.is_open
     author = min(without_gb)
     browser = browsing.sign_in(base=house.base, email=f"{author}@example.org", mail_dir=house.mail_dir)
-    assert "On: your data is used for this." in browser.get(f"{house.base}/choices/", timeout=10).text
+    assert "On: your data is used for this." in browser.get(f"{house.base}/choices/", timeout=30).text
     assert registered.differences(without=without_gb) == (0, 0)
 
 
@@ -65,7 +65,7 @@ def _opt_out(house: Stack, author: str) -> None:
     assert reference.startswith("R-")
 
     def arrived() -> bool:
-        page = browser.get(f"{house.base}/choices/ai-training/journey/", timeout=10).text
+        page = browser.get(f"{house.base}/choices/ai-training/journey/", timeout=30).text
         return "stop--removed" in page
 
     wait_for(arrived, within=60, what=lambda: house.log("worker")[-3000:])
@@ -81,7 +81,7 @@ def _hold_gb_through_the_staff_pages(house: Stack) -> Hold:
     browser = staff_browser(house, manager or staff_member("vera", roles.MANAGER))
     address = f"{house.base}/admin/consents/hold/add/"
     filled = {"purposes": "ai-training", "jurisdictions": "GB", "authority": "ICO", "reason": "A concern was raised."}
-    preview = browsing.post(browser, address, browser.get(address, timeout=10).text, **filled)
+    preview = browsing.post(browser, address, browser.get(address, timeout=30).text, **filled)
     people = holds.people_in(holds.HoldScope(jurisdictions=["GB"]))
     assert f"Decisions for {people} people turn to deny at once." in preview.text
     assert not Hold.objects.exists()
@@ -92,7 +92,7 @@ def _hold_gb_through_the_staff_pages(house: Stack) -> Hold:
 
 
 def _press(browser: requests.Session, house: Stack, path: str) -> None:
-    dialog = browser.get(f"{house.base}{path}", timeout=10)
+    dialog = browser.get(f"{house.base}{path}", timeout=30)
     answer = browsing.post(browser, f"{house.base}{path}", dialog.text, _form_submitted="True")
     assert answer.status_code == 200, answer.text[:500]
 

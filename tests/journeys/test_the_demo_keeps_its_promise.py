@@ -31,7 +31,7 @@ def test_once_proves_a_removal_and_a_second_run_proves_another(home: Path) -> No
         assert done.returncode == 0, said + done.stderr.decode()
         assert "said no to ai-training; receipt R-" in said
         assert said.count("removal receipt") == 3
-    wait_for(lambda: not _living(home), within=30, what=lambda: f"the end of {_living(home)}")
+    wait_for(lambda: not _living(home), within=60, what=lambda: f"the end of {_living(home)}")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
