@@ -267,7 +267,7 @@ def test_a_file_whose_transaction_was_rolled_back_is_swept_and_no_other(alice: S
     with transaction.atomic():
         added(request)
         transaction.set_rollback(True)
-    (folder / "ab").mkdir()
+    (folder / "ab").mkdir(exist_ok=True)
     (folder / "ab" / f"{uuid.uuid4().hex}.part").write_bytes(b"half")
     assert len(lying(folder)) == 3
     assert attachments.sweep(at=clock.now()) == 0, "its transaction may still be open"
