@@ -1,5 +1,6 @@
 """The staff's pages of texts: a list of the newest, a further version with its preview, and every version so far."""
 
+import re
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_next_version_begins_with_the_newest(petra: User, signed_in: SignIn)
     kept("Two")
     page = signed_in(petra).get(f"{WRITE}?slug=hello&language=en").content.decode()
     assert "Two" in page
-    assert "One" not in page
+    assert not re.search(r"\bOne\b", page), "a random token may have these letters"
     assert signed_in(petra).get(f"{WRITE}?slug=%00&language=%00").status_code == 200
 
 

@@ -1,5 +1,6 @@
 """The list and one request: where it stands, what happened, what can still be done; nobody sees another's."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -182,7 +183,7 @@ def test_the_timeline_tells_every_entry_in_words_and_no_name_of_staff(
     page = text(answer)
     assert "Three systems are down." in page
     assert "Not for the person." not in page
-    assert "bob" not in page
+    assert not re.search(r"\bbob\b", page), "a random token may have these letters"
 
 
 def test_a_note_for_staff_is_not_repeated(alice: Subject, bob: User, signed_in: SignIn) -> None:
