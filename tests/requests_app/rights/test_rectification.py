@@ -16,13 +16,11 @@ from requests_app.models import Request
 from requests_app.rights import rectification
 from requests_app.states import Status
 from tests.conftest import BY
-from tests.consents.api.conftest import Caller
-from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
+from tests.downstream.copies import copy_at
 from tests.requests_app.asking import LATER, SOON, asked, propagate, system
 from tests.requests_app.holding import posts
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["northlight", "own_cache", "their_calls"]
 NAME = {"what": "name", "wrong": "Alicia", "right": "Alice"}
 
 
@@ -121,7 +119,7 @@ def test_where_nobody_can_look_staff_ask(alice: Subject, charlie: Subject, bob: 
     assert said["mails"] == progress.GAP
 
 
-def test_who_holds_a_copy_is_told(northlight: Partner, their_calls: Caller, alice: Subject, bob: User) -> None:
+def test_who_holds_a_copy_is_told(northlight: Partner, alice: Subject, bob: User) -> None:
     copy_at(northlight)
     task = set_going(alice, bob, NAME).tasks.get()
     assert (task.kind, "Art. 19" in task.instructions) == ("manual", True)
