@@ -17,7 +17,7 @@ from requests_app.rights import rectification
 from requests_app.states import Status
 from tests.conftest import BY
 from tests.downstream.copies import copy_at
-from tests.requests_app.asking import LATER, SOON, asked, propagate, system
+from tests.requests_app.asking import LATER, SOON, asked, open_tasks, propagate, system
 from tests.requests_app.holding import posts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def test_every_dataset_that_holds_the_person_gets_a_correction(
     assert found["posts"].instructions.startswith("2 rows of this person are in it. Have Linkwell correct")
     with pytest.raises(Conflict):
         workflow.fulfil(request=request, by=BY, at=LATER)
-    for task in steps.open_tasks(request):
+    for task in open_tasks(request):
         steps.settle_by_hand(task=task, evidence="Corrected; everybody who got it was told.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 
@@ -75,14 +75,14 @@ def test_what_is_opened_again_is_corrected_again(alice: Subject, bob: User, tmp_
     posts(tmp_path, "alice")
     request = set_going(alice, bob, NAME)
     looking.look(at=SOON)
-    steps.settle_by_hand(task=steps.open_tasks(request)[0], evidence="Corrected.", by=BY, at=SOON)
+    steps.settle_by_hand(task=open_tasks(request)[0], evidence="Corrected.", by=BY, at=SOON)
     workflow.fulfil(request=request, by=BY, at=SOON)
     workflow.reopen(request=request, by=BY, at=LATER, words="It is still wrong.")
     workflow.carry_out(request=request, by=BY, at=LATER)
     looking.look(at=LATER)
     assert looking.follow(at=LATER) == 0
     request.refresh_from_db()
-    (task,) = steps.open_tasks(request)
+    (task,) = open_tasks(request)
     assert list(Correction.objects.order_by("asked_at").values_list("state", flat=True)) == ["done", "open"]
     steps.settle_by_hand(task=task, evidence="Corrected at last.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
