@@ -38,11 +38,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a model stands: people exposed, how many of them since the decision, and what has to happen."""
+    """How a model stands: people exposed, the decision about them, and what has to happen."""
 
     state: str
     exposed: int
-    since_decision: int
     decision: ExposureDecision | None
 
 
@@ -87,14 +86,13 @@ def standing(model: TrainedModel, *, at: datetime) -> Standing:
     latest_run: uuid.UUID | None = model.latest_run  # type: ignore[attr-defined]
     decision = next(iter(model.decisions.all()), None)
     if model.retired_at is not None:
-        return Standing(DONE, exposed, 0, decision)
+        return Standing(DONE, exposed, decision)
     if decision is None or decision.run_id != latest_run:
         # trained anew since: counted from its new versions on, and decided anew
-        return Standing(OPEN if exposed else NONE, exposed, exposed, None)
-    grown = max(exposed - decision.exposed, 0)
+        return Standing(OPEN if exposed else NONE, exposed, None)
     late = decision.due_on is not None and decision.due_on < at.date()
-    state = LATE if late else GROWN if grown else DECIDED
-    return Standing(state, exposed, grown, decision)
+    state = LATE if late else GROWN if exposed > decision.exposed else DECIDED
+    return Standing(state, exposed, decision)
 
 
 def waiting(*, at: datetime) -> tuple[int, int]:

@@ -6,15 +6,15 @@ is told which dataset versions reached it.
 
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from consents.models import Partner
-from downstream import places, training_runs
+from downstream import ancestry, places, training_runs
 from downstream.models import (
     DatasetVersion,
     LineageEvent,
@@ -32,8 +32,6 @@ from portal.clock import TOLERANCE
 _ENDED = {"COMPLETE": True, "ABORT": False, "FAIL": False}
 _LOCK = 0x48_45_45_4C
 """The advisory lock of whoever takes an event in: two at once could each miss what the other tells of its neighbour."""
-_MOST_STEPS = 50_000
-"""Of lineage that are walked for one call, under that lock."""
 
 
 @transaction.atomic
@@ -228,9 +226,9 @@ def _fix_versions(run: LineageRun) -> None:
 
 def _settle(run_ids: set[uuid.UUID], *, at: datetime) -> None:
     """Bring every training run that these runs bear on up to what is known now."""
-    steps = iter(range(_MOST_STEPS))
+    steps = iter(range(ancestry.MOST_STEPS))
     for one in _downstream(run_ids):
-        versions = upstream(one, steps)
+        versions = ancestry.versions(one, steps)
         for training in _trainings(one, at=at):
             training_runs.set_lineage(training, versions)
 
@@ -276,70 +274,3 @@ def _tie_permitted(run: LineageRun) -> None:
     if not named.filter(lineage_run__isnull=False).exists():
         last = named.order_by("-recorded_at").values("pk")[:1]
         TrainingRun.objects.filter(pk__in=last).update(lineage_run=run.pk)
-
-
-def upstream(run: LineageRun, steps: Iterator[int]) -> set[uuid.UUID]:
-    """The dataset versions that reached the run, through whatever lies between and through models it goes on from.
-
-    Takes a step for each run that it looks at. Raises EventError(`history_too_long`) where there is none left: half of
-    what reached a model would look like the whole.
-    """
-    found: set[uuid.UUID] = set()
-    seen: set[uuid.UUID] = set()
-    waiting = deque([run])
-    while waiting:
-        one = waiting.popleft()
-        if one.pk in seen:
-            continue
-        seen.add(one.pk)
-        if next(steps, None) is None:
-            raise EventError("history_too_long", f"More than {_MOST_STEPS:,} steps of lineage bear on this; ask us.")
-        for read in one.reads.select_related("node"):
-            if read.version_id is not None:
-                found.add(read.version_id)
-            if read.node.dataset_id is None:
-                for source in _sources(read.node, reader=one):
-                    waiting.extend(_makers(source, reader=one))
-                    if source.model_id is not None:
-                        found |= _learned(source.model_id, reader=one)
-    return found
-
-
-def _sources(node: LineageNode, *, reader: LineageRun) -> list[LineageNode]:
-    """What the reader may have read under this name: its own model if that was made, else whatever has the name."""
-    if node.model_id is not None:
-        made = LineageWrite.objects.filter(node__model=node.model_id, run__succeeded=True).exclude(run=reader)
-        trained = TrainingRun.objects.filter(model=node.model_id, finished_at__lte=reader.started_at)
-        if _in_time(made, reader).exists() or trained.exclude(lineage_run=reader.pk).exists():
-            return [node]
-    return list(LineageNode.objects.filter(namespace=node.namespace, name=node.name))
-
-
-def _makers(node: LineageNode, *, reader: LineageRun) -> Iterator[LineageRun]:
-    """The runs whose work the reader may have found there: back to one that had replaced all before the reader began.
-
-    A model's latest run always has: one that goes on from earlier weights names the model among its own inputs. Of what
-    is nobody's model only the reader's own partner is believed that all is gone; others cannot hide what they found.
-    """
-    of_node = {"node": node} if node.model_id is None else {"node__model": node.model_id}
-    writes = LineageWrite.objects.filter(run__succeeded=True, **of_node).exclude(run=reader)
-    for write in _in_time(writes, reader).select_related("run").order_by("-run__ended_at", "-run"):
-        yield write.run
-        ended_at = write.run.ended_at
-        replaces = node.model_id is not None or (write.replaces and write.run.partner == reader.partner)
-        if replaces and ended_at is not None and ended_at <= reader.started_at:
-            return
-
-
-def _in_time(writes: "QuerySet[LineageWrite]", reader: LineageRun) -> "QuerySet[LineageWrite]":
-    """Those of runs that began before the reader ended."""
-    return writes if reader.ended_at is None else writes.filter(run__started_at__lte=reader.ended_at)
-
-
-def _learned(model_id: uuid.UUID, *, reader: LineageRun) -> set[uuid.UUID]:
-    """What is in the model that a run goes on from, where no lineage tells of its making but a permit does."""
-    finished = TrainingRun.objects.filter(model=model_id, finished_at__lte=reader.started_at)
-    latest = finished.order_by("-finished_at", "-id").first()
-    if latest is None or latest.lineage_run is not None:
-        return set()
-    return set(latest.inputs.values_list("version_id", flat=True))

@@ -1,30 +1,33 @@
-"""Every setting, in one file, from the environment, failing at start with the remedy in the message.
+"""Every setting, in one file, from the environment; `environment` looks at those that may be wrong.
 
 HEED_ENV is `local` (try-out, tests: embedded engines and secrets under `.heed/`) or `production`
 (everything must be given).
 """
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from portal import api_description, beat_schedule, crypto, embedded, local_secrets, logs, signing, staff_theme
+from portal import (
+    api_description,
+    beat_schedule,
+    crypto,
+    embedded,
+    environment,
+    local_secrets,
+    logs,
+    signing,
+    staff_theme,
+)
+from portal.environment import env, required
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
-
-HEED_ENV = env.str("HEED_ENV", "local")
-if HEED_ENV not in {"local", "production"}:
-    raise ImproperlyConfigured("HEED_ENV is either local or production.")
-LOCAL = HEED_ENV == "local"
+LOCAL = environment.is_local()
 DATA_DIR = Path(env.str("HEED_DATA", str(BASE_DIR / ".heed"))).resolve()
 DEMO_MODE = env.bool("HEED_DEMO", False)
 
@@ -33,29 +36,22 @@ if LOCAL:
         os.environ.setdefault(_name, _value)
 
 
-def _required(name: str, remedy: str) -> str:
-    value: str = env.str(name, "")
-    if not value:
-        raise ImproperlyConfigured(f"{name} is not set. {remedy}")
-    return value
-
-
-SECRET_KEY = _required("HEED_SECRET_KEY", "Set it to 50 or more random characters.")
+SECRET_KEY = required("HEED_SECRET_KEY", "Set it to 50 or more random characters.")
 FIELD_KEYS = crypto.parse_ring(
-    _required("HEED_FIELD_KEYS", "Set it to id:base64 of 32 random bytes."), name="HEED_FIELD_KEYS"
+    required("HEED_FIELD_KEYS", "Set it to id:base64 of 32 random bytes."), name="HEED_FIELD_KEYS"
 )
 INDEX_KEYS = crypto.parse_ring(
-    _required("HEED_INDEX_KEYS", "Set it to id:base64 of 32 random bytes."), name="HEED_INDEX_KEYS"
+    required("HEED_INDEX_KEYS", "Set it to id:base64 of 32 random bytes."), name="HEED_INDEX_KEYS"
 )
 SIGNING_KEYS = signing.parse_ring(
-    _required("HEED_SIGNING_KEYS", "Set it to id:base64 of 32 random bytes, the seed of an Ed25519 key."),
+    required("HEED_SIGNING_KEYS", "Set it to id:base64 of 32 random bytes, the seed of an Ed25519 key."),
     retired=env.str("HEED_RETIRED_SIGNING_KEYS", ""),
 )
 # Names the log in its checkpoints for as long as it lives: a host and path of your own, without a scheme.
 LOG_ORIGIN = (
     env.str("HEED_LOG_ORIGIN", "heed.local/log")
     if LOCAL
-    else _required("HEED_LOG_ORIGIN", "Set it to the log's name in its checkpoints, such as privacy.example.com/log.")
+    else required("HEED_LOG_ORIGIN", "Set it to the log's name in its checkpoints, such as privacy.example.com/log.")
 )
 DEBUG = False
 ALLOWED_HOSTS = env.list("HEED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL else [])
@@ -79,15 +75,7 @@ if LOCAL:
 elif not (DATABASE_URL and REDIS_URL):
     raise ImproperlyConfigured("In production, DATABASE_URL and REDIS_URL name your PostgreSQL and Redis.")
 
-DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL; Heed runs on no other database.")
-DATABASES["default"]["ENGINE"] = "portal.postgres"
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-    "min_size": 0,
-    "max_size": env.int("HEED_POOL", 8),
-    "timeout": 10,
-}
+DATABASES = {"default": environment.database(DATABASE_URL)}
 CACHES = {
     "default": {
         "BACKEND": "portal.cache.Cache",
@@ -255,30 +243,15 @@ SPECTACULAR_SETTINGS = api_description.OPENAPI
 # --- signals -------------------------------------------------------------------------------------
 # Whether the answers to a content's host hold AIPREF's header: the standard is still a draft of the IETF.
 AIPREF = env.bool("HEED_AIPREF", True)
-# Where the terms are under which reserved content may be mined (TDMRep's tdm-policy); empty where there are none.
-TDM_POLICY = env.str("HEED_TDM_POLICY", "")
-if TDM_POLICY and not TDM_POLICY.startswith("https://"):
-    raise ImproperlyConfigured("HEED_TDM_POLICY is the address of a policy and begins with https://, or is empty.")
+TDM_POLICY = environment.mining_policy()
 
 # --- datasets and training -----------------------------------------------------------------------
-# Below which folders or addresses partners may register which recipient's datasets over the API; empty: nowhere.
-DATASET_ROOTS: dict[str, list[str]] = {}
-for _entry in env.list("HEED_DATASET_ROOTS", default=[]):
-    _recipient, _equals, _root = _entry.partition("=")
-    if not re.fullmatch(r"[-\w]+", _recipient.strip()) or not _root.strip():
-        raise ImproperlyConfigured(
-            "HEED_DATASET_ROOTS says whose datasets may lie where, as in northlight=/data/theirs,linkwell=/data/own:"
-            " write the recipient's slug before each folder."
-        )
-    DATASET_ROOTS.setdefault(_recipient.strip(), []).append(_root.strip())
+DATASET_ROOTS = environment.dataset_roots()
 # What says which files may hold whom: made by reading, safe to delete, one on each worker's machine.
 SUBJECT_INDEX_DIR = Path(env.str("HEED_INDEX", str(DATA_DIR / "index")))
 # How often a dataset is read whole when it is verified, whatever its index knows.
 FULL_LOOK_EVERY = timedelta(days=env.int("HEED_FULL_LOOK_DAYS", 7))
-# How long a training permit lasts; a run that takes longer asks again.
-PERMIT_LASTS = timedelta(hours=env.int("HEED_PERMIT_HOURS", 24))
-if not timedelta(hours=1) <= PERMIT_LASTS <= timedelta(days=30):
-    raise ImproperlyConfigured("HEED_PERMIT_HOURS is 1 to 720.")
+PERMIT_LASTS = environment.permit_lasts()
 
 # --- workers -------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
@@ -347,10 +320,7 @@ FILES_DIR = Path(env.str("HEED_FILES", str(DATA_DIR / "files")))
 # How large one uploaded file may be, and how many megabytes all files of one request together.
 LARGEST_FILE = env.int("HEED_LARGEST_FILE_MB", 10) * 1024 * 1024
 LARGEST_FILES_OF_REQUEST = env.int("HEED_LARGEST_FILES_MB", 100) * 1024 * 1024
-# clamd's socket, such as unix:///run/clamav/clamd.ctl or tcp://127.0.0.1:3310; empty: files are not scanned.
-CLAMAV = env.str("HEED_CLAMAV", "")
-if CLAMAV and not re.fullmatch(r"unix:///.+|tcp://.+:\d+", CLAMAV):
-    raise ImproperlyConfigured("HEED_CLAMAV is unix:///path/of/the/socket or tcp://host:port, or is empty.")
+CLAMAV = environment.virus_scanner()
 # How long an answer package can be downloaded before it is deleted.
 PACKAGE_KEPT = timedelta(days=env.int("HEED_PACKAGE_DAYS", 30))
 # How many packages are built at once, by all workers together: a no must never wait for a free worker.
@@ -361,26 +331,8 @@ PROOF_WITHIN = timedelta(days=env.int("HEED_PROOF_DAYS", 14))
 DRP_BUSINESS_ID = env.str("HEED_DRP_BUSINESS_ID", "linkwell" if LOCAL else "")
 # Under which domain controllers send us OpenDSR requests, and what they get back is signed; empty: it is not spoken.
 OPENDSR_DOMAIN = env.str("HEED_OPENDSR_DOMAIN", (urlsplit(SITE_URL).hostname or "") if LOCAL else "").lower()
-# PEM files: the certificate for that domain, its chain behind it, and its key. Without them we sign our own
-# certificate, which the protocol allows nobody to trust.
-OPENDSR_CERTIFICATE = env.str("HEED_OPENDSR_CERTIFICATE", "")
-OPENDSR_KEY = env.str("HEED_OPENDSR_KEY", "")
-if bool(OPENDSR_CERTIFICATE) != bool(OPENDSR_KEY):
-    raise ImproperlyConfigured("HEED_OPENDSR_CERTIFICATE and HEED_OPENDSR_KEY name two PEM files: give both, or none.")
-
-# Who answers for the data, as receipts print it; what the controller is called is in the rulebook.
-CONTROLLER = {
-    "contact": env.str("HEED_CONTROLLER_CONTACT", "Privacy team"),
-    "address": env.str("HEED_CONTROLLER_ADDRESS", "1 Link Way, Springfield" if LOCAL else ""),
-    "email": env.str("HEED_CONTROLLER_EMAIL", DEFAULT_FROM_EMAIL),
-    "phone": env.str("HEED_CONTROLLER_PHONE", "+1 555 0100" if LOCAL else ""),
-    # ISO 3166 code of the country where the data is stored, and until when
-    "storage": env.str("HEED_STORAGE_COUNTRY", "US" if LOCAL else ""),
-    "retention": env.str("HEED_RETENTION", "until you delete it or close your account" if LOCAL else ""),
-    # sentences for answers to access requests: decisions made by machines elsewhere, safeguards of transfers
-    "automated": env.str("HEED_AUTOMATED_DECISIONS", ""),
-    "safeguards": env.str("HEED_SAFEGUARDS", ""),
-}
+OPENDSR_CERTIFICATE, OPENDSR_KEY = environment.opendsr_files()
+CONTROLLER = environment.controller(local=LOCAL, email=DEFAULT_FROM_EMAIL)
 
 # --- logs ----------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

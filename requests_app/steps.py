@@ -70,13 +70,6 @@ def _in_systems(request: Request) -> Iterator[Planned]:
         yield Planned(WORK_IN_SYSTEMS[request.right], TaskKind.MANUAL, None, system, system.instructions)
 
 
-def open_tasks(request: Request) -> list[Task]:
-    """What keeps the request from closing, the oldest first; nothing is left to do in a closed one."""
-    if request.is_closed:
-        return []
-    return list(request.tasks.filter(status=TaskStatus.OPEN).select_related("dataset__owner", "system"))
-
-
 def settle_automatic(*, request: Request, at: datetime) -> int:
     """Plan for datasets that were taken in meanwhile and settle what has arrived; answers how many tasks were settled.
 

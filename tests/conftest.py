@@ -173,6 +173,12 @@ def acme(world: None) -> Partner:
     return partner("acme", recipients=["", "linkwell", "northlight"], schemes=["account", "email"])
 
 
+@pytest.fixture
+def northlight(world: None) -> Partner:
+    """An affiliate that holds a copy of posts."""
+    return partner("northlight", recipients=["northlight"], schemes=["account"])
+
+
 def partner(
     slug: str,
     *,

@@ -1,4 +1,4 @@
-"""The days of every open request, reckoned anew: once a day, because what is waited for moves them.
+"""The days of every open request, reckoned anew: every hour, because what is waited for moves them.
 
 Reads in chunks and reckons each combination of rule, day and waits once; writes only what moved.
 """

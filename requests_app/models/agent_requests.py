@@ -1,25 +1,23 @@
 """What agents sent over the Data Rights Protocol, and what they have to be told of it."""
 
-import uuid
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from uuid_utils.compat import uuid7
 
 from requests_app.models.agents import Agent
 from requests_app.models.notices import StatusNotice
+from requests_app.models.protocols import ProtocolRequest, became_a_request_or_was_settled
 from requests_app.models.requests import Request
 
 
-class AgentRequest(models.Model):
+class AgentRequest(ProtocolRequest):
     """One message of an agent by which it exercises a right: the request that came of it, or how it was settled.
 
     What it says of the person is in the request, sealed; here are the agent's own ids alone.
     """
 
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="sent")
     agent_request_id = models.CharField(_("agent's own id"), max_length=200)
     exercise = models.CharField(_("exercises"), max_length=60)
@@ -27,25 +25,19 @@ class AgentRequest(models.Model):
     request = models.OneToOneField(
         Request, null=True, blank=True, on_delete=models.PROTECT, related_name="agent_request"
     )
-    settled_status = models.CharField(max_length=20, blank=True, help_text=_("Where it became no request."))
     settled_reason = models.CharField(max_length=40, blank=True)
     status_callback = models.CharField(_("told at"), max_length=1000, blank=True)
     told_status = models.CharField(_("told last"), max_length=20, blank=True)
     told_reason = models.CharField(max_length=40, blank=True)
-    received_at = models.DateTimeField(_("received"))
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"agent_request_id", "status_callback"})
 
-    class Meta:
+    class Meta(ProtocolRequest.Meta):
         verbose_name = _("agent's request")
         verbose_name_plural = _("agents' requests")
-        ordering = ["-received_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["agent", "agent_request_id"], name="one_request_per_agents_id"),
-            models.CheckConstraint(
-                condition=Q(request__isnull=False, settled_status="") | Q(request__isnull=True) & ~Q(settled_status=""),
-                name="became_a_request_or_was_settled",
-            ),
+            became_a_request_or_was_settled("became_a_request_or_was_settled"),
         ]
 
     def __str__(self) -> str:

@@ -1,24 +1,22 @@
 """What controllers instruct us over OpenDSR, and what they have to be told of it."""
 
-import uuid
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from uuid_utils.compat import uuid7
 
 from requests_app.models.notices import StatusNotice
+from requests_app.models.protocols import ProtocolRequest, became_a_request_or_was_settled
 from requests_app.models.requests import Request
 
 
-class ControllerRequest(models.Model):
+class ControllerRequest(ProtocolRequest):
     """One instruction of a controller: the request that came of it, or how it was settled.
 
     Whom it names is in no field: of that there is a keyed digest, by which the same sent again is known.
     """
 
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     partner = models.SlugField(_("controller"))
     subject_request_id = models.UUIDField(_("controller's own id"))
     subject_request_type = models.CharField(_("asks for"), max_length=20)
@@ -27,22 +25,16 @@ class ControllerRequest(models.Model):
     request = models.OneToOneField(
         Request, null=True, blank=True, on_delete=models.PROTECT, related_name="controller_request"
     )
-    settled_status = models.CharField(max_length=20, blank=True, help_text=_("Where it became no request."))
-    received_at = models.DateTimeField(_("received"))
     expected_at = models.DateTimeField(_("expected"), help_text=_("What was said when it was received."))
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"subject_request_id", "body_digest"})
 
-    class Meta:
+    class Meta(ProtocolRequest.Meta):
         verbose_name = _("controller's request")
         verbose_name_plural = _("controllers' requests")
-        ordering = ["-received_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["partner", "subject_request_id"], name="one_request_per_controllers_id"),
-            models.CheckConstraint(
-                condition=Q(request__isnull=False, settled_status="") | Q(request__isnull=True) & ~Q(settled_status=""),
-                name="instructs_a_request_or_was_settled",
-            ),
+            became_a_request_or_was_settled("instructs_a_request_or_was_settled"),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,6 @@ def test_a_no_on_a_phone_is_answered_in_place_and_watched_to_its_removal(
     page = visit(**PHONE)
     page.goto("/?country=US")
     expect(page.get_by_text("it may be used, unless the member says no")).to_be_visible()
-    picture(page, "home-phone")
     signing_in.sign_in(page, house, people.MEMBER)
     page.evaluate("window.stillHere = true")
     card = _card(page)
@@ -106,7 +105,7 @@ def test_without_scripts_the_same_is_done_by_pages(house: Stack, visit: Visit) -
     expect(page.locator(".stop--removed, .stop--not_in")).to_have_count(3)
 
 
-def test_a_no_to_the_whole_shows_at_its_parts_and_in_the_dark(visit: Visit, picture: Picture) -> None:
+def test_a_no_to_the_whole_shows_at_its_parts_and_in_the_dark(visit: Visit) -> None:
     page = visit(DARK, color_scheme="dark")
     page.goto("/choices/")
     card = _card(page)
@@ -115,5 +114,3 @@ def test_a_no_to_the_whole_shows_at_its_parts_and_in_the_dark(visit: Visit, pict
     # a part follows the whole, without having been asked about
     expect(_card(page, "Let affiliates train AI with my data")).to_contain_text("You switched off the wider purpose")
     expect(_card(page, "Let affiliates train AI with my data")).to_contain_text(OFF)
-    _bring_to_top(card)
-    picture(page, "choices-desktop-dark")

@@ -25,7 +25,6 @@ def test_a_receipt_is_kept_and_checked_by_somebody_else(visit: Visit, picture: P
         page.wait_for_timeout(500)
         page.reload()
     expect(page.get_by_text("Sealed in the log")).to_be_visible()
-    picture(page, "receipt-phone")
     with page.expect_download() as kept:
         page.get_by_role("link", name="JSON-LD").click()
     receipt = tmp_path / "receipt.json"

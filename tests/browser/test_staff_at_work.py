@@ -86,7 +86,6 @@ def test_a_rule_shows_by_country_what_it_would_change(visit: Visit, picture: Pic
     page = visit(MANAGER)
     page.goto("/admin/consents/rule/")
     expect(page.get_by_role("heading", name="What stands where")).to_be_visible()
-    picture(page, "staff-rules")
     page.get_by_role("link", name="Add a version").first.click()
     page.get_by_label("Purpose").select_option(label="Send me offers")
     page.get_by_label("Jurisdiction").fill("US")

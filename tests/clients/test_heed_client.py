@@ -20,9 +20,9 @@ from downstream import journeys
 from downstream.models import Dataset, Propagation, RemovalReceipt
 from tests.conftest import write_parquet
 from tests.downstream.acting import LATER, carry_out, planned, say
-from tests.downstream.api.conftest import copy, copy_at, northlight, own_cache
+from tests.downstream.copies import copy_at, up_to_date
 
-__all__ = ["copy", "copy_at", "northlight", "own_cache"]
+pytestmark = pytest.mark.usefixtures("own_cache")
 CLIENTS = Path(__file__).parents[2] / "clients" / "python"
 
 
@@ -114,6 +114,12 @@ def test_only_rows_of_the_span_go_and_those_without_a_time(tmp_path: Path) -> No
     assert removal.keys == {"m_alice": 2}
     with pytest.raises(job.CannotRemove):
         opened(tmp_path / "copy").remove("r2", {"m_alice": [(moments[0], None)]})
+
+
+@pytest.fixture
+def copy(transactional_db: None, northlight: Partner, alice: Subject, charlie: Subject) -> Dataset:
+    """Northlight's copy, up to date."""
+    return up_to_date(copy_at(northlight))
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ from consents.models import Partner
 from portal import clock
 from requests_app.models import Request
 from tests.conftest import person
-from tests.requests_app.api.conftest import own_cache
 from tests.requests_app.controlling import Controller, refusal, said_in
 
-__all__ = ["own_cache"]
-
+pytestmark = pytest.mark.usefixtures("own_cache")
 PAGE = (Path(__file__).parents[2] / "docs" / "answer-opendsr.md").read_text()
 
 

@@ -14,11 +14,8 @@ from requests_app import agents
 from requests_app.drp import OPT_IN, RIGHTS
 from tests.conftest import AT, BY
 from tests.requests_app.agency import BUSINESS
-from tests.requests_app.api.conftest import own_cache
 
-__all__ = ["own_cache"]
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_cache")]
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "authorised_agent.py"
 

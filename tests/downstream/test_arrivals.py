@@ -22,9 +22,8 @@ from downstream.propagation_states import Status
 from downstream.versions import Origin
 from tests.conftest import AT, BY, dataset_of, sequenced, write_parquet
 from tests.downstream.acting import LATER, authors, carry_out, removed, run_all, say
-from tests.downstream.api.conftest import copy, copy_at, northlight
+from tests.downstream.copies import copy_at
 
-__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 AFTERWARDS = LATER + timedelta(hours=1)

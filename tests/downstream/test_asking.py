@@ -16,10 +16,10 @@ from portal.errors import DomainError
 from portal.models import AuditEntry
 from tests.conftest import person, sequenced
 from tests.downstream.acting import LATER, carry_out, expire_leases, held_at, planned, say, worker
-from tests.downstream.holders.conftest import held, listening, own_cache
 from tests.downstream.holders.processor import Processor
 
-__all__ = ["held", "listening", "own_cache"]
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SOON = LATER + timedelta(hours=8)
 URL = "http://localhost:8000/opendsr/callbacks"
 

@@ -11,10 +11,10 @@ from portal import clock
 from portal.models import User
 from tests.conftest import SignIn
 from tests.consents.api.conftest import Caller
-from tests.downstream.api.conftest import copy, northlight, own_cache, run, their_calls
 from tests.downstream.api.test_propagations import acknowledge
 
-__all__ = ["copy", "northlight", "own_cache", "run", "their_calls"]
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 PAGE = "/choices/ai-training/journey/"
 
 

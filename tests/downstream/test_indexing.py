@@ -17,9 +17,7 @@ from downstream.models import Dataset, Propagation, RemovalReceipt
 from portal.models import User
 from tests.conftest import AT, dataset_of, sequenced, write_parquet
 from tests.downstream.acting import LATER, run_all, say
-from tests.downstream.api.conftest import copy, northlight
 
-__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 FILES = 9
 

@@ -20,9 +20,7 @@ from portal.errors import Conflict
 from portal.leases import LeaseLost
 from portal.models import AuditEntry
 from tests.downstream.acting import LATER, carry_out, expire_leases, planned, say
-from tests.downstream.api.conftest import copy, northlight
 
-__all__ = ["copy", "northlight"]
 pytestmark = pytest.mark.django_db(transaction=True)
 BY = "staff:petra"
 WEEK = timedelta(days=7)

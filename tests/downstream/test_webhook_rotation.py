@@ -10,9 +10,6 @@ from downstream import webhook_rotation, webhooks
 from downstream.models import WebhookSubscription
 from portal.crypto import Ring
 from tests.conftest import AT, BY
-from tests.downstream.api.conftest import northlight
-
-__all__ = ["northlight"]
 
 
 def rotate() -> tuple[int, int]:

@@ -19,10 +19,8 @@ from downstream.webhook_sending import DISABLED_AFTER, delay
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, partner
 from tests.downstream import listener
-from tests.downstream.api.conftest import northlight
 from tests.downstream.listener import Listener
 
-__all__ = ["northlight"]
 State = WebhookDelivery.State
 
 

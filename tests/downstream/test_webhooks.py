@@ -18,9 +18,8 @@ from portal import crypto
 from portal.errors import DomainError
 from tests.conftest import AT, BY, partner, sequenced
 from tests.downstream.acting import LATER, carry_out, planned, run_all, say
-from tests.downstream.api.conftest import copy_at, northlight
+from tests.downstream.copies import copy_at
 
-__all__ = ["northlight"]
 URL = "https://hooks.northlight.example/heed"
 
 

@@ -9,8 +9,6 @@ from portal import rate_limits
 pytestmark = pytest.mark.usefixtures("own_cache")
 MINUTE = 60
 
-pytestmark = pytest.mark.usefixtures("own_cache")
-
 
 class Clock:
     """Seconds since some minute began."""

@@ -118,6 +118,15 @@ def in_rulebook() -> Iterator[Key]:
             yield None, rule["explanation"]
 
 
+def constants() -> Iterator[str]:
+    """Every text in the code of the house, wherever it is marked."""
+    for app in ("portal", "consents", "downstream", "requests_app"):
+        for path in (settings.BASE_DIR / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
 def test_every_text_of_peoples_templates_is_translated(catalogue: Catalog) -> None:
     wanted = set(in_templates())
     assert len(wanted) > 100
@@ -139,6 +148,11 @@ def test_what_has_a_plural_is_one_message_with_one(catalogue: Catalog) -> None:
 
 def test_every_text_of_the_rulebooks_is_translated(catalogue: Catalog) -> None:
     assert set(in_rulebook()) - known(catalogue) == set()
+
+
+def test_no_entry_is_of_a_text_that_nobody_shows_any_more(catalogue: Catalog) -> None:
+    shown = {text for _context, text in (*in_templates(), *in_rulebook())} | set(constants())
+    assert {text for _context, text in known(catalogue)} - shown == set()
 
 
 def test_no_entry_is_empty_fuzzy_or_obsolete(catalogue: Catalog) -> None:

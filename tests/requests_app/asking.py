@@ -84,6 +84,10 @@ def system(*rights: str, slug: str = "crm") -> System:
     )
 
 
+def open_tasks(request: Request) -> list[Task]:
+    return list(request.tasks.filter(status="open"))
+
+
 def exempted(task: Task, *, ground: str = "legal_obligation") -> None:
     proposal = steps.propose_exemption(task=task, ground=ground, reason="Tax law.", by=BY, at=SOON)
     workflow.decide(proposal=proposal, approve=True, by=OTHER, at=SOON)

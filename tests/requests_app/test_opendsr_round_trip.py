@@ -19,12 +19,9 @@ from requests_app.models import Request
 from tests.conftest import BY, dataset_of, token_of, write_parquet
 from tests.downstream import listener
 from tests.downstream.holders.processor import Authority, new_key
-from tests.requests_app.api.conftest import own_cache
 from tests.requests_app.asking import closes, propagate
 
-__all__ = ["own_cache"]
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_cache")]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`manage.py recompute_deadlines`: reckon the days of every open request anew, as beat does once a day."""
+"""`manage.py recompute_deadlines`: reckon the days of every open request anew, as beat does every hour."""
 
 from typing import Any
 

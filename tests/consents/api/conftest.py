@@ -29,7 +29,7 @@ class Caller:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(own_cache: None) -> None:
+def counts_of_their_own(own_cache: None) -> None:
     """Of every test here: others leave counts of calls."""
 
 

@@ -12,7 +12,7 @@ from downstream.models import Correction, Dataset
 from portal.models import AuditEntry
 from tests.conftest import AT, BY, partner
 from tests.consents.api.conftest import Caller, problem
-from tests.downstream.api.conftest import HOLDERS_SCOPES
+from tests.downstream.copies import HOLDERS_SCOPES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

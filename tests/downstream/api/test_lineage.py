@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 
 from consents.models import Partner
-from downstream import lineage
+from downstream import ancestry, lineage
 from downstream.models import LineageEvent
 from tests.conftest import AT, partner
 from tests.consents.api.conftest import Caller, errors, problem
@@ -87,7 +87,7 @@ def test_what_follows_of_a_list_is_worked_out_once(calls: Caller, monkeypatch: p
 
 
 def test_a_history_that_is_too_long_to_walk_is_told(calls: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lineage, "_MOST_STEPS", 1)
+    monkeypatch.setattr(ancestry, "MOST_STEPS", 1)
     first, second = uuid.uuid4(), uuid.uuid4()
     lake = events.named("s3://lake", "clean")
     told = [event("COMPLETE", AT, run=first, outputs=[lake]), event("COMPLETE", AT, run=second, inputs=[lake])]

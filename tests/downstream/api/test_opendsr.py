@@ -8,10 +8,8 @@ from consents.vocabulary import Action
 from downstream.models import Dataset, Propagation
 from tests.consents.api.conftest import problem
 from tests.downstream.acting import carry_out, planned, say
-from tests.downstream.holders.conftest import held, listening
 from tests.downstream.holders.processor import Processor
 
-__all__ = ["held", "listening"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

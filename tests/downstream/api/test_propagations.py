@@ -17,8 +17,8 @@ from portal.models import AuditEntry
 from tests.conftest import AT, BY, partner, person
 from tests.consents.api.conftest import Caller, errors, problem
 from tests.downstream.acting import LATER, carry_out, planned, say
-from tests.downstream.api.conftest import HOLDERS_SCOPES, copy_at, lines
-from tests.downstream.holders.conftest import registration
+from tests.downstream.api.conftest import lines
+from tests.downstream.copies import HOLDERS_SCOPES, copy_at, registration
 
 OLD, NEW = "a" * 64, "b" * 64
 

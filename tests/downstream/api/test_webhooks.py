@@ -9,7 +9,7 @@ from downstream import webhooks
 from downstream.models import WebhookDelivery, WebhookSubscription
 from tests.conftest import AT
 from tests.consents.api.conftest import Caller, problem
-from tests.downstream.api.conftest import HOLDERS_SCOPES
+from tests.downstream.copies import HOLDERS_SCOPES
 
 URL = "https://hooks.northlight.example/heed"
 BODY = {"url": URL, "events": ["permit.void"]}

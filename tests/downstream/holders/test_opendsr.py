@@ -12,8 +12,8 @@ from downstream import registry
 from downstream.holders import opendsr
 from downstream.holders.base import ConnectorError, Place, Question, TryLater
 from tests.conftest import AT
+from tests.downstream.copies import registration
 from tests.downstream.holders import processor
-from tests.downstream.holders.conftest import registration
 from tests.downstream.holders.processor import Processor
 
 

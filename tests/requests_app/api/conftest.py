@@ -1,4 +1,4 @@
-"""Acme's front end, which sends requests in and vouches for who asks; and one that does not."""
+"""What front ends send, and how they call."""
 
 from typing import Any
 
@@ -6,10 +6,7 @@ import pytest
 from django.http import HttpResponse
 
 from consents.models import Partner
-from tests.conftest import partner
-from tests.consents.api.conftest import Caller, errors, own_cache, problem
-
-__all__ = ["errors", "own_cache", "problem"]
+from tests.consents.api.conftest import Caller
 
 SCOPES = "requests:read requests:write requests:vouch"
 
@@ -33,14 +30,6 @@ def asks(*rights: str, **more: Any) -> dict[str, Any]:
     return {**named, "verified": True, **more}
 
 
-@pytest.fixture
-def front_end(acme: Partner) -> FrontEnd:
-    return FrontEnd(acme)
-
-
-@pytest.fixture
-def stranger(world: None) -> FrontEnd:
-    """A partner that may send requests and follow them, and vouches for nobody."""
-    scopes = ["requests:read", "requests:write"]
-    one = partner("kiosk", recipients=[""], schemes=["account", "email"], jurisdictions=["US"], scopes=scopes)
-    return FrontEnd(one, " ".join(scopes))
+@pytest.fixture(autouse=True)
+def counts_of_their_own(own_cache: None) -> None:
+    """Of every test here: others leave counts of calls."""

@@ -11,7 +11,8 @@ from requests_app import sealing, workflow
 from requests_app.models import Message, Package, PackageDownload, Request
 from requests_app.states import PackageStatus
 from tests.conftest import BY, partner, person
-from tests.requests_app.api.conftest import FrontEnd, asks, problem
+from tests.consents.api.conftest import problem
+from tests.requests_app.api.conftest import FrontEnd, asks
 
 CONTENT = b"PK" + bytes(3 * sealed_files.CHUNK)
 

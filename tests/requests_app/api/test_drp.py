@@ -19,9 +19,6 @@ from requests_app import agents, sealing
 from requests_app.models import AgentRequest, Request, TimelineEntry
 from tests.conftest import AT, BY, person
 from tests.requests_app.agency import AgentCalls, envelope, exercising, registered, signed, verify_key
-from tests.requests_app.api.conftest import own_cache
-
-__all__ = ["own_cache"]
 
 AI = "heed:ai-training:opt-out"
 

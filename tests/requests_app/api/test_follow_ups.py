@@ -9,7 +9,8 @@ from consents.models import Subject
 from portal import clock, references
 from requests_app.models import Request
 from tests.conftest import person
-from tests.requests_app.api.conftest import FrontEnd, asks, problem
+from tests.consents.api.conftest import problem
+from tests.requests_app.api.conftest import FrontEnd, asks
 
 
 @pytest.fixture(autouse=True)

@@ -20,10 +20,7 @@ from portal.models import User
 from requests_app import packages, workflow
 from requests_app.models import ControllerRequest, Package, Request
 from tests.conftest import BY, partner, person
-from tests.requests_app.api.conftest import own_cache
 from tests.requests_app.controlling import Controller, asking, customer, decoded, email, refusal, said_in
-
-__all__ = ["own_cache"]
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,8 @@ from portal.models import AuditEntry, RememberedAnswer
 from requests_app import sealing
 from requests_app.models import Pause, Request
 from tests.conftest import BY, partner, person
-from tests.requests_app.api.conftest import FrontEnd, asks, errors, problem
+from tests.consents.api.conftest import errors, problem
+from tests.requests_app.api.conftest import FrontEnd, asks
 from tests.requests_app.asking import asked
 
 NAME = {"what": "name", "wrong": "Alicia", "right": "Alice"}

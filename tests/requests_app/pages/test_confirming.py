@@ -15,11 +15,9 @@ from requests_app import drp, drp_messages, front_ends, identity, letters
 from requests_app.models import AgentRequest, Letter, Request
 from tests.conftest import AT, BY, person
 from tests.requests_app.agency import exercising, registered
-from tests.requests_app.api.conftest import FrontEnd, front_end, own_cache, stranger
+from tests.requests_app.api.conftest import FrontEnd
 
-__all__ = ["front_end", "own_cache", "stranger"]
-
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_cache")]
 
 
 def sent(right: str = "deletion", **more: Any) -> AgentRequest:

@@ -11,7 +11,7 @@ from requests_app import steps, workflow
 from requests_app.models import Package, Request
 from requests_app.states import PackageStatus, Status
 from tests.conftest import BY
-from tests.requests_app.asking import LATER, SOON, asked, system
+from tests.requests_app.asking import LATER, SOON, asked, open_tasks, system
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def test_it_is_answered_once_the_package_is_released(alice: Subject, bob: User, 
         workflow.fulfil(request=request, by=BY, at=LATER)
     assert waits.value.code == "tasks_open"
     assert steps.settle_due(at=LATER) == 1
-    assert [one.system_id for one in steps.open_tasks(request)] == ["crm"]
+    assert [one.system_id for one in open_tasks(request)] == ["crm"]
     steps.settle_by_hand(task=request.tasks.get(kind="manual"), evidence="Put in as files.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 

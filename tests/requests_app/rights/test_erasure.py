@@ -24,8 +24,8 @@ from requests_app.states import Status
 from tests.conftest import AT, BY, dataset_of, person, sequenced, write_parquet
 from tests.consents.api.conftest import Caller
 from tests.consents.asking import say, tables_as_text
-from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
 from tests.downstream.api.test_propagations import acknowledge
+from tests.downstream.copies import HOLDERS_SCOPES, copy_at
 from tests.requests_app.asking import (
     LATER,
     SOON,
@@ -39,8 +39,7 @@ from tests.requests_app.asking import (
     system,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["northlight", "own_cache", "their_calls"]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_cache")]
 
 
 @pytest.fixture
@@ -186,14 +185,14 @@ def test_a_dataset_that_is_taken_in_meanwhile_is_waited_for(
 
 
 def test_where_others_hold_the_data_it_closes_after_their_word(
-    northlight: Partner, their_calls: Caller, alice: Subject, charlie: Subject, bob: User
+    northlight: Partner, alice: Subject, charlie: Subject, bob: User
 ) -> None:
     copy_at(northlight)
     propagate()
     request = carried_out(alice, bob)
     assert propagate() == [False]
     assert not closes(request)
-    assert acknowledge(their_calls, Propagation.objects.get()).status_code == 200
+    assert acknowledge(Caller(northlight, HOLDERS_SCOPES), Propagation.objects.get()).status_code == 200
     assert closes(request)
     assert status(request) == Status.FULFILLED
     assert not Identifier.objects.filter(subject_id=alice.pk).exists()

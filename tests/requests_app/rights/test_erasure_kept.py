@@ -6,10 +6,10 @@ import pytest
 
 from consents.models import Subject
 from portal.models import User
-from requests_app import steps, workflow
+from requests_app import workflow
 from requests_app.states import Status
 from tests.conftest import BY
-from tests.requests_app.asking import SOON, closes, exempted, propagate, started
+from tests.requests_app.asking import SOON, closes, exempted, open_tasks, propagate, started
 from tests.requests_app.holding import authors, posts
 
 pytest.importorskip("downstream.exemptions")
@@ -30,4 +30,4 @@ def test_an_exempted_dataset_keeps_the_rows_and_every_other_loses_them(
     request.refresh_from_db()
     assert request.status == Status.PARTIALLY_FULFILLED
     assert (authors(books), authors(training)) == (["alice", "charlie"], ["charlie"])
-    assert steps.open_tasks(request) == []
+    assert open_tasks(request) == []

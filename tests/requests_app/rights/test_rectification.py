@@ -16,13 +16,11 @@ from requests_app.models import Request
 from requests_app.rights import rectification
 from requests_app.states import Status
 from tests.conftest import BY
-from tests.consents.api.conftest import Caller
-from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
-from tests.requests_app.asking import LATER, SOON, asked, propagate, system
+from tests.downstream.copies import copy_at
+from tests.requests_app.asking import LATER, SOON, asked, open_tasks, propagate, system
 from tests.requests_app.holding import posts
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["northlight", "own_cache", "their_calls"]
 NAME = {"what": "name", "wrong": "Alicia", "right": "Alice"}
 
 
@@ -50,7 +48,7 @@ def test_every_dataset_that_holds_the_person_gets_a_correction(
     assert found["posts"].instructions.startswith("2 rows of this person are in it. Have Linkwell correct")
     with pytest.raises(Conflict):
         workflow.fulfil(request=request, by=BY, at=LATER)
-    for task in steps.open_tasks(request):
+    for task in open_tasks(request):
         steps.settle_by_hand(task=task, evidence="Corrected; everybody who got it was told.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
 
@@ -77,14 +75,14 @@ def test_what_is_opened_again_is_corrected_again(alice: Subject, bob: User, tmp_
     posts(tmp_path, "alice")
     request = set_going(alice, bob, NAME)
     looking.look(at=SOON)
-    steps.settle_by_hand(task=steps.open_tasks(request)[0], evidence="Corrected.", by=BY, at=SOON)
+    steps.settle_by_hand(task=open_tasks(request)[0], evidence="Corrected.", by=BY, at=SOON)
     workflow.fulfil(request=request, by=BY, at=SOON)
     workflow.reopen(request=request, by=BY, at=LATER, words="It is still wrong.")
     workflow.carry_out(request=request, by=BY, at=LATER)
     looking.look(at=LATER)
     assert looking.follow(at=LATER) == 0
     request.refresh_from_db()
-    (task,) = steps.open_tasks(request)
+    (task,) = open_tasks(request)
     assert list(Correction.objects.order_by("asked_at").values_list("state", flat=True)) == ["done", "open"]
     steps.settle_by_hand(task=task, evidence="Corrected at last.", by=BY, at=LATER)
     assert workflow.fulfil(request=request, by=BY, at=LATER).status == Status.FULFILLED
@@ -121,7 +119,7 @@ def test_where_nobody_can_look_staff_ask(alice: Subject, charlie: Subject, bob: 
     assert said["mails"] == progress.GAP
 
 
-def test_who_holds_a_copy_is_told(northlight: Partner, their_calls: Caller, alice: Subject, bob: User) -> None:
+def test_who_holds_a_copy_is_told(northlight: Partner, alice: Subject, bob: User) -> None:
     copy_at(northlight)
     task = set_going(alice, bob, NAME).tasks.get()
     assert (task.kind, "Art. 19" in task.instructions) == ("manual", True)
