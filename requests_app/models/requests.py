@@ -8,6 +8,7 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
@@ -88,6 +89,12 @@ class Request(models.Model):
     rule = models.CharField(_("rule"), max_length=40, help_text=_("The rulebook's entry that sets the clock."))
     rulebook_digest = models.CharField(max_length=64)
     terms = models.JSONField(help_text=_("The rule as it stood at receipt, which counts to the end."))
+    zone: "models.Field[str, str]" = models.GeneratedField(
+        expression=KT("terms__timezone"),
+        output_field=models.CharField(max_length=64),
+        db_persist=True,
+        help_text=_("Whose calendar counts: the terms' own, kept beside them because those are large to read."),
+    )
     received_at = models.DateTimeField(_("received"))
     identity_confirmed_at = models.DateTimeField(_("identity confirmed"), null=True, blank=True)
     due_on = models.DateField(_("due"))
@@ -121,6 +128,7 @@ class Request(models.Model):
             "contact_fingerprint",
             "jurisdiction",
             "locale",
+            "zone",
         }
     )
 
@@ -177,6 +185,8 @@ class Request(models.Model):
             models.CheckConstraint(
                 condition=Q(duplicate_of__isnull=True) | ~Q(duplicate_of=F("id")), name="no_duplicate_of_itself"
             ),
+            # what has none would be neither overdue nor due, and nobody would see it
+            models.CheckConstraint(condition=Q(zone__isnull=False), name="days_end_somewhere"),
             models.UniqueConstraint(
                 fields=["subject", "right"],
                 # of a proven person; who is not proven yet cannot block anybody's request. What counts at once may have
