@@ -4,19 +4,25 @@ A day ends where the person lives. What is said of one request and what is asked
 number of what is overdue holds just those whose words say so.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import DateField, DateTimeField, F, Func, Q, Value
+from django.db.models import Case, DateField, DateTimeField, Func, Q, Value, When
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
+from django.db.models.lookups import In
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from requests_app import periods
+from requests_app import periods, rulebook
 from requests_app.models import Request
 
 SOON_DAYS = 7
+ZONE = KT("terms__timezone")
+"""Where a day ends for a request; lists that leave its terms in the database annotate it as `zone`."""
 _DAY = timedelta(days=1)
+_CHANGE = timedelta(hours=2)
+"""More than clocks are put forward or back at once, or two notions of a zone are apart."""
 
 
 def in_words(request: Request, *, at: datetime) -> tuple[str, str]:
@@ -36,35 +42,43 @@ def in_words(request: Request, *, at: datetime) -> tuple[str, str]:
 
 def days_left(request: Request, *, at: datetime) -> int:
     """How many days until the one on which it is due: 0 on that day, negative after it."""
-    return (request.due_on - periods.local_date(at, periods.zone(request.zone))).days
+    zone = getattr(request, "zone", None) or request.terms["timezone"]
+    return (request.due_on - periods.local_date(at, periods.zone(zone))).days
 
 
-# Each is bounded by a day that is the same for all, which an index answers: nowhere is it more than a day later or
-# earlier than in UTC. What is left is looked at one by one.
+# Each is bounded by the stored end of the day, which an index answers, and then looked at one by one by the wall clock:
+# a week in which the clocks change has an hour more or less, zones are changed after days were stored, and the database
+# has its own notion of zones, which may be older or newer than Python's.
 
 
 def overdue(at: datetime) -> Q:
     """Requests whose day has ended."""
-    return Q(due_on__lte=_utc(at), due_on__lt=_today(at))
+    return Q(due_at__lte=at + _CHANGE, due_on__lt=_today(at))
 
 
 def due_today(at: datetime) -> Q:
     """Requests whose day it is."""
-    return Q(due_on__range=(_utc(at) - _DAY, _utc(at) + _DAY), due_on=_today(at))
+    return Q(due_at__range=(at - _CHANGE, at + _DAY + _CHANGE), due_on=_today(at))
 
 
 def due_soon(at: datetime) -> Q:
     """Requests that are due today or within SOON_DAYS."""
     week = timedelta(days=SOON_DAYS)
-    bounds = Q(due_on__range=(_utc(at) - _DAY, _utc(at) + week + _DAY))
+    bounds = Q(due_at__range=(at - _CHANGE, at + week + _DAY + _CHANGE))
     return bounds & Q(due_on__gte=_today(at), due_on__lte=_today(at, later=week))
 
 
-def _utc(at: datetime) -> date:
-    return at.astimezone(UTC).date()
+def _today(at: datetime, *, later: timedelta = timedelta()) -> Case:
+    """The day where the person of each row lives, or so many days later.
 
-
-def _today(at: datetime, *, later: timedelta = timedelta()) -> Cast:
-    """The day where the person of each row lives, or so many days later: by the wall clock, where each has 24 hours."""
-    here = Func(F("zone"), Value(at), function="timezone", output_field=DateTimeField())
-    return Cast(here + later if later else here, DateField())
+    As Python knows the zones of the rulebook, so that lists and words agree; by the database where terms that were
+    frozen long ago name another.
+    """
+    here = Func(ZONE, Value(at), function="timezone", output_field=DateTimeField())
+    elsewhere = Cast(here + later if later else here, DateField())
+    days = {zone: periods.local_date(at, periods.zone(zone)) for zone in rulebook.every_zone()}
+    known = [
+        When(In(ZONE, [zone for zone in days if days[zone] == day]), then=Value(day + later))
+        for day in sorted(set(days.values()))
+    ]
+    return Case(*known, default=elsewhere, output_field=DateField())

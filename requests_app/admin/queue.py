@@ -63,7 +63,7 @@ class RequestAdmin(IntakePages, ReadOnlyAdmin):
         js = ("heed/queue.js",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Request]":
-        return Request.objects.select_related("assigned_to").defer(*_BODIES)
+        return Request.objects.select_related("assigned_to").defer(*_BODIES).annotate(zone=remaining.ZONE)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Request]", search_term: str
