@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Q
@@ -120,12 +120,11 @@ def _may_see(request: HttpRequest, model: str) -> bool:
 
 
 def _requests(at: datetime) -> dict[str, tuple[Tile, ...]]:
-    today = at.date()
     found = Request.objects.open().aggregate(
         every=Count("pk", filter=~Q(status=Status.VERIFYING)),
-        overdue=Count("pk", filter=Q(due_on__lt=today)),
-        today=Count("pk", filter=Q(due_on=today)),
-        soon=Count("pk", filter=Q(due_on__range=(today, today + timedelta(days=remaining.SOON_DAYS)))),
+        overdue=Count("pk", filter=remaining.overdue(at)),
+        today=Count("pk", filter=remaining.due_today(at)),
+        soon=Count("pk", filter=remaining.due_soon(at)),
         nobodys=Count("pk", filter=Q(assigned_to__isnull=True) & ~Q(status=Status.VERIFYING)),
         waiting=Count("pk", filter=Q(status=Status.AWAITING_SUBJECT)),
         unproven=Count("pk", filter=Q(status=Status.VERIFYING)),

@@ -6,7 +6,7 @@ Bodies are sealed like everything that is typed about a request: nobody reads th
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from portal import actors
 from portal.errors import Conflict, DomainError, Forbidden, NotFound, TooLarge
-from requests_app import appeals, attachments, letters, message_templates, rulebook, sealing, timeline
+from requests_app import appeals, attachments, counting, letters, message_templates, rulebook, sealing, timeline
 from requests_app.attachments import Taken, Upload
 from requests_app.models import Attachment, Message, MessageTemplate, Request
 from requests_app.states import ANSWERED, FileUse, Status
@@ -156,12 +156,12 @@ def check_is_theirs(request: Request, by: str) -> None:
 
 def check_can_write(request: Request, *, at: datetime) -> None:
     """Raise Conflict unless the request is open, or was answered so lately that one may still object to the answer."""
-    if request.is_closed and at.date() > _last_day(request):
+    if not can_write(request, at=at):
         raise Conflict("request_closed", "This request is closed, and nothing more is written about it.")
 
 
 def can_write(request: Request, *, at: datetime) -> bool:
-    return not request.is_closed or at.date() <= _last_day(request)
+    return not request.is_closed or _is_in_time(request, at=at)
 
 
 check_can_send, can_send = check_can_write, can_write
@@ -217,14 +217,14 @@ def _keep(request: Request, message: Message, body: str, taken: Sequence[Taken],
     timeline.tell(request, code, by=by, at=at, details={"message": str(message.pk), "files": len(taken)})
 
 
-def _last_day(request: Request) -> date:
-    """Until when one may write about a closed request."""
-    closed_at = request.closed_at
-    assert closed_at is not None  # noqa: S101 -- a closed request has its time
-    if request.status not in ANSWERED:
-        return closed_at.date() - timedelta(days=1)
-    onward = appeals.compute(rulebook.thaw(request.terms), answered=closed_at)
-    return onward.lodge_by or closed_at.date() + AFTER_ANSWER
+def _is_in_time(request: Request, *, at: datetime) -> bool:
+    """Whether one may still write about a closed request: as long as one may appeal, by the days where they live."""
+    closed_at, rule = request.closed_at, rulebook.thaw(request.terms)
+    if closed_at is None or request.status not in ANSWERED:
+        return False
+    onward = appeals.compute(rule, answered=closed_at)
+    last = onward.lodge_by or counting.day_of(rule, closed_at) + AFTER_ANSWER
+    return counting.day_of(rule, at) <= last
 
 
 def _new_to(by_person: bool) -> "QuerySet[Message]":

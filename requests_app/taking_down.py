@@ -5,7 +5,7 @@ still to be shown.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
 
@@ -23,6 +23,8 @@ SHOWN = (CheckMethod.DOCUMENT, CheckMethod.CALLBACK)
 """How identity may have been shown to whoever writes it down."""
 _ANYWHERE = time(10, 30)
 """In UTC: half past midnight in Honolulu and, in summer, half past eleven at night in Auckland, of the same day."""
+_FURTHEST_EAST = timedelta(hours=14)
+"""How much earlier than in UTC a day begins where it begins first."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,12 @@ class Outlook:
 def received(day: date, *, at: datetime) -> datetime:
     """When something came in of which the day alone is known: that day in every zone of the rulebook.
 
-    Raises IntakeError(`time_in_future`).
+    It is the day of the house's own calendar, as a stamp says it, and the law counts from that same day wherever the
+    person lives (a period runs from the day of the event: Regulation 1182/71 Art. 3(1)). Where a house is ahead of
+    UTC, or of the person, that day may not have begun there yet; then what counts is now, which is never later.
+    Raises IntakeError(`time_in_future`) for a day that has begun nowhere.
     """
-    if day > at.date():
+    if day > (at + _FURTHEST_EAST).astimezone(UTC).date():
         raise IntakeError("time_in_future", "A request cannot come in tomorrow.", field="received_at")
     return min(datetime.combine(day, _ANYWHERE, tzinfo=UTC), at)
 

@@ -29,6 +29,10 @@ HAPPENED: dict[str, Words] = {
     "unassigned": gettext_lazy("Somebody else of our privacy staff will look after it."),
     "started": gettext_lazy("We began to work on it."),
     "carried_out": gettext_lazy("It was set going in every place that has your data."),
+    "erasure_goes_first": gettext_lazy(
+        "The day of your erasure came near before this was answered, so the erasure has begun. What we had put "
+        "together for you by then is kept for this answer."
+    ),
     "task_done": gettext_lazy("One place is done."),
     "exempted": gettext_lazy("One place was left out, for a reason that the law allows."),
     "refusal_proposed": gettext_lazy("It is being looked at whether the law lets us refuse. A second person decides."),
@@ -70,6 +74,7 @@ HAPPENED: dict[str, Words] = {
     "fulfilled": gettext_lazy("It is done."),
 }
 HOUSE: dict[str, Words] = {
+    "carried_out_unanswered": gettext_lazy("It was begun although you had not seen your data yet."),
     "reminded": gettext_lazy("Our staff were reminded of the day."),
     "escalated": gettext_lazy("The day was missed, and those who lead our privacy staff were told."),
     "letter_given_up": gettext_lazy("A letter to you could not be delivered."),

@@ -1,7 +1,7 @@
 """What the queue can be narrowed to. Each choice is answered from an index over what is open."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -21,20 +21,17 @@ _OPEN = ~Q(status__in=sorted(CLOSED))
 _PROVEN = ~Q(status=Status.VERIFYING)
 NOBODY = "nobody"
 
-_VIEWS: dict[str, tuple[Any, Callable[[User, date], Q]]] = {
-    "mine": (gettext_lazy("mine"), lambda user, today: _OPEN & Q(assigned_to=user)),
-    "unassigned": (gettext_lazy("nobody's"), lambda user, today: _OPEN & _PROVEN & Q(assigned_to__isnull=True)),
-    "overdue": (gettext_lazy("overdue"), lambda user, today: _OPEN & Q(due_on__lt=today)),
-    "today": (gettext_lazy("due today"), lambda user, today: _OPEN & Q(due_on=today)),
-    "soon": (
-        gettext_lazy("due within a week"),
-        lambda user, today: _OPEN & Q(due_on__range=(today, today + timedelta(days=remaining.SOON_DAYS))),
-    ),
-    "waiting": (gettext_lazy("waiting for the person"), lambda user, today: Q(status=Status.AWAITING_SUBJECT)),
-    "second": (gettext_lazy("waiting for a second pair of eyes"), lambda user, today: Q(status=Status.IN_REVIEW)),
-    "escalated": (gettext_lazy("escalated"), lambda user, today: _OPEN & Q(escalated_at__isnull=False)),
-    "unproven": (gettext_lazy("identity not shown yet"), lambda user, today: Q(status=Status.VERIFYING)),
-    "closed": (gettext_lazy("closed"), lambda user, today: Q(status__in=sorted(CLOSED))),
+_VIEWS: dict[str, tuple[Any, Callable[[User, datetime], Q]]] = {
+    "mine": (gettext_lazy("mine"), lambda user, at: _OPEN & Q(assigned_to=user)),
+    "unassigned": (gettext_lazy("nobody's"), lambda user, at: _OPEN & _PROVEN & Q(assigned_to__isnull=True)),
+    "overdue": (gettext_lazy("overdue"), lambda user, at: _OPEN & remaining.overdue(at)),
+    "today": (gettext_lazy("due today"), lambda user, at: _OPEN & remaining.due_today(at)),
+    "soon": (gettext_lazy("due within a week"), lambda user, at: _OPEN & remaining.due_soon(at)),
+    "waiting": (gettext_lazy("waiting for the person"), lambda user, at: Q(status=Status.AWAITING_SUBJECT)),
+    "second": (gettext_lazy("waiting for a second pair of eyes"), lambda user, at: Q(status=Status.IN_REVIEW)),
+    "escalated": (gettext_lazy("escalated"), lambda user, at: _OPEN & Q(escalated_at__isnull=False)),
+    "unproven": (gettext_lazy("identity not shown yet"), lambda user, at: Q(status=Status.VERIFYING)),
+    "closed": (gettext_lazy("closed"), lambda user, at: Q(status__in=sorted(CLOSED))),
 }
 """By name: what staff read, and which requests it holds."""
 
@@ -66,7 +63,7 @@ class ViewFilter(admin.SimpleListFilter):
         if chosen not in _VIEWS:
             return queryset.filter(_OPEN & _PROVEN)
         assert isinstance(request.user, User)  # noqa: S101 -- the staff's site lets nobody else in
-        return queryset.filter(_VIEWS[chosen][1](request.user, clock.now().date()))
+        return queryset.filter(_VIEWS[chosen][1](request.user, clock.now()))
 
 
 class _ByValue(admin.SimpleListFilter):

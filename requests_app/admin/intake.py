@@ -63,7 +63,7 @@ def _shown(request: HttpRequest, form: IntakeForm) -> dict[str, Any]:
     return {
         "rights": [Right(one).label for one in taken.asked.rights],
         "person": _person(known),
-        "received_on": taken.asked.received_at,
+        "received_on": form.cleaned_data["received_on"],
         "repeats": [_link(one) for one in outlook.repeats.values()],
         "waits": not taken.shown,
     }

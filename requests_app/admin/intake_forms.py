@@ -50,7 +50,7 @@ class IntakeForm(forms.Form):
     received_on = forms.DateField(
         label=_("Day received"),
         widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-        help_text=_("The day on which it reached the company, in UTC: the clock counts from it."),
+        help_text=_("The day on which it reached the company, as its stamp says: the clock counts from that day."),
     )
     scheme = forms.ChoiceField(
         label=_("The person is named by"),

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -28,11 +31,16 @@ class Parts:
     written: Sequence[messages.Shown]
     files: Sequence[Attachment]
     answer: Mapping[str, Any]
+    owed: Sequence[Request] = ()
+    """Of an erasure: the open requests for a copy of the same person."""
+    erasure: Request | None = None
+    """Of a request for a copy: the open erasure of the same person."""
 
 
 def of(request: Request, staff: User, parts: Parts) -> list[Step]:
     """The steps in the order in which they are best taken."""
-    return [*_decide(staff, parts), *_look(request, parts), *_read(parts), *_do(request, parts), *_release(parts)]
+    steps = (_decide(staff, parts), _look(request, parts), _read(parts), _first(parts), _do(request, parts))
+    return [*chain.from_iterable(steps), *_release(parts)]
 
 
 def _decide(staff: User, parts: Parts) -> Iterator[Step]:
@@ -55,6 +63,20 @@ def _read(parts: Parts) -> Iterator[Step]:
     if unread:
         words = ngettext("Read the new message", "Read the %(count)d new messages", unread)
         yield words % {"count": unread}, "#messages"
+
+
+def _first(parts: Parts) -> Iterator[Step]:
+    for one in parts.owed:
+        words = _("Answer their request for a copy first: %(reference)s, due %(day)s")
+        yield words % {"reference": one.reference, "day": date_format(one.due_on)}, _page(one)
+    if parts.erasure is not None:
+        words = _("Answer before %(day)s: their erasure, %(reference)s, takes the copy along on that day")
+        said = {"reference": parts.erasure.reference, "day": date_format(parts.erasure.due_on)}
+        yield words % said, _page(parts.erasure)
+
+
+def _page(one: Request) -> str:
+    return reverse("admin:requests_app_request_change", args=[one.pk])
 
 
 def _do(request: Request, parts: Parts) -> Iterator[Step]:

@@ -5,7 +5,7 @@ A fixed number of queries, whatever the request has gone through; each part is a
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -32,14 +32,13 @@ from requests_app import (
     sealing,
     steps,
     timeline,
+    workflow,
 )
 from requests_app.admin import happenings, next_steps, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
 from requests_app.admin.deeds.base import offers
 from requests_app.models import Attachment, Proposal, Request, Task, TimelineEntry
 from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
-
-_WITH_PACKAGE = frozenset({Right.ACCESS, Right.PORTABILITY})
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
     tasks = list(request.tasks.select_related("dataset", "system"))
     proposals, attached = list(request.proposals.all()), list(request.attachments.all())
     written, answer = _written(request, staff, at=at), _answer(request)
-    parts = next_steps.Parts(proposals, tasks, [one for one, _author in written], attached, answer)
+    owed, erasure = _both_asked(request, at=at)
+    parts = next_steps.Parts(proposals, tasks, [one for one, _author in written], attached, answer, owed, erasure)
     return {
         "one": request,
         "state": wording.state(request),
@@ -82,9 +82,26 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         **answer,
         "next": next_steps.of(request, staff, parts),
         "unfetched": packages.wait_of(request, at=at),
+        "owed": owed,
+        "owed_days": _owed_days(request) if owed else {},
         "happened": _happened(request),
         "evidence": reverse("admin:requests_app_request_evidence", args=[request.pk]),
     }
+
+
+def _both_asked(request: Request, *, at: datetime) -> tuple[list[Request], Request | None]:
+    """Where somebody wants to see their data and be erased: the other side of it."""
+    if request.is_closed or request.subject_id is None:
+        return [], None
+    if request.right == Right.ERASURE:
+        return list(packages.unanswered_of(request)), None
+    found = packages.erasure_of(request, at=at) if request.right in packages.COPIES else None
+    return [], found[0] if found is not None else None
+
+
+def _owed_days(erasure: Request) -> dict[str, date]:
+    """From when it may begin before the copy is answered: once that is built, and in any case."""
+    return {"built": erasure.due_on - workflow.EARLIEST, "anyway": erasure.due_on - workflow.ANYWAY}
 
 
 def _written(request: Request, staff: User, *, at: datetime) -> list[tuple[messages.Shown, str]]:
@@ -195,7 +212,7 @@ def _checks(request: Request) -> list[Row]:
 def _answer(request: Request) -> dict[str, Any]:
     """The answer package, of the requests that have one, and what there is to do about it."""
     package = packages.newest(request)
-    if package is None and request.right not in _WITH_PACKAGE:
+    if package is None and request.right not in packages.COPIES:
         return {"answer": "", "package": None}
     words = {
         None: _("Build it"),

@@ -25,7 +25,7 @@ from requests_app.legal_clock.reckoning import (
     end_of_due_day,
     is_unanswered,
     of,
-    of_appeal,
+    onward,
     set_at_receipt,
     silence_from,
 )
@@ -50,7 +50,7 @@ __all__ = [
     "extend",
     "is_unanswered",
     "of",
-    "of_appeal",
+    "onward",
     "override",
     "preview_adoption",
     "recompute_all",

@@ -15,7 +15,7 @@ from requests_app import rulebook, timeline
 from requests_app.deadlines import Deadline, DeadlineError
 from requests_app.legal_clock import moving, reckoning
 from requests_app.models import Request
-from requests_app.rulebook import AppealTo, Rule
+from requests_app.rulebook import Rule
 
 
 class Outcome(StrEnum):
@@ -95,7 +95,7 @@ def _is_worse(before: Deadline, after: Deadline) -> bool:
     later_answer = after.due > before.due or _longest(after) > _longest(before)
     never = date.max
     later_word = (after.acknowledge_by or never) > (before.acknowledge_by or never)
-    return later_answer or later_word or (_may_appeal(before.rule) and not _may_appeal(after.rule))
+    return later_answer or later_word or (before.rule.hears_appeals and not after.rule.hears_appeals)
 
 
 def _longest(deadline: Deadline) -> date:
@@ -103,7 +103,3 @@ def _longest(deadline: Deadline) -> date:
     if deadline.extend_by is None:
         return deadline.due
     return deadline.latest or date.max
-
-
-def _may_appeal(rule: Rule) -> bool:
-    return rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER

@@ -11,7 +11,7 @@ from requests_app.deadlines import Deadline, Extension, Pause
 from requests_app.explanations import Step
 from requests_app.models import Request
 from requests_app.periods import Moment
-from requests_app.rulebook import AppealTo, Rule, Wait
+from requests_app.rulebook import Rule, Wait
 from requests_app.states import FOLLOW_UPS, Channel, Status
 
 ANSWERS_AT_ONCE = frozenset({Channel.PAGES, Channel.API, Channel.AGENT, Channel.OPENDSR})
@@ -144,10 +144,9 @@ def silence_from(request: Request, *, at: datetime.datetime) -> datetime.date | 
     itself, of what is answered with an earlier request, and while it is not shown who asks.
     """
     rule = rulebook.thaw(request.terms)
-    is_ours = rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER
     stands_alone = request.right not in FOLLOW_UPS and request.duplicate_of_id is None
     is_known = request.subject_id is not None and request.status != Status.VERIFYING
-    if not (is_ours and stands_alone and is_known) or request.is_closed:
+    if not (rule.hears_appeals and stands_alone and is_known) or request.is_closed:
         return None
     return last_day(request, at=at) + datetime.timedelta(days=1)
 
@@ -164,20 +163,14 @@ def arithmetic(request: Request, *, at: Moment | None = None) -> list[str]:
     return [str(step) for step in of(request, at=at).explanation]
 
 
-def of_appeal(request: Request) -> Appeal:
-    """The way onward from this request; of an appeal or a complaint itself, the days of that one.
+def onward(request: Request, *, at: datetime.datetime, is_lodged: bool = False) -> Appeal:
+    """Who hears an appeal against its answer and until when; `is_lodged`: with the days of one that is lodged now.
 
-    Where silence refuses, the time to lodge runs from a missed deadline. Raises DeadlineError for an appeal that came
-    too late.
+    The time to lodge runs from the answer or, where silence refuses and none came, from the day that was missed.
+    Raises DeadlineError(`appeal_elsewhere` | `appeal_too_late`) for one that could not be lodged.
     """
     rule = rulebook.thaw(request.terms)
-    if request.right not in FOLLOW_UPS:
-        missed = request.due_on if rule.silence_is_refusal else None
-        return appeals.compute(rule, answered=request.closed_at or missed)
-    is_ours = rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER
-    return appeals.compute(
-        rule,
-        answered=request.about.closed_at if request.about else None,
-        lodged=request.received_at if is_ours else None,
-        extension_told=request.extended_at if is_ours else None,
-    )
+    answered: Moment | None = request.closed_at
+    if answered is None and rule.silence_is_refusal and is_unanswered(request, at=at):
+        answered = last_day(request, at=at)
+    return appeals.compute(rule, answered=answered, lodged=at if is_lodged else None)

@@ -1,13 +1,14 @@
 """Requests, and the states of them that the database itself forbids."""
 
 import uuid
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 import pgtrigger
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
@@ -28,6 +29,7 @@ from requests_app.states import (
 _IS_CLOSED = Q(status__in=sorted(CLOSED))
 _UNKNOWN = sorted({Status.RECEIVED, Status.VERIFYING, Status.IN_REVIEW, *CLOSED})
 """In which states it may not be known yet who asks."""
+_DAY = timedelta(days=1)
 
 
 class RequestQuerySet(models.QuerySet["Request"]):
@@ -91,6 +93,14 @@ class Request(models.Model):
     received_at = models.DateTimeField(_("received"))
     identity_confirmed_at = models.DateTimeField(_("identity confirmed"), null=True, blank=True)
     due_on = models.DateField(_("due"))
+    due_at: "models.Field[datetime, datetime]" = models.GeneratedField(
+        expression=Func(
+            KT("terms__timezone"), F("due_on") + _DAY, function="timezone", output_field=models.DateTimeField()
+        ),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+        help_text=_("When the day by which it is due ends, where its calendar counts; to search by, see `remaining`."),
+    )
     acknowledge_by = models.DateField(_("to be acknowledged by"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
     extended_at = models.DateTimeField(_("extension told"), null=True, blank=True)
@@ -177,6 +187,8 @@ class Request(models.Model):
             models.CheckConstraint(
                 condition=Q(duplicate_of__isnull=True) | ~Q(duplicate_of=F("id")), name="no_duplicate_of_itself"
             ),
+            # what has none would be neither overdue nor due, and nobody would see it
+            models.CheckConstraint(condition=Q(due_at__isnull=False), name="days_end_somewhere"),
             models.UniqueConstraint(
                 fields=["subject", "right"],
                 # of a proven person; who is not proven yet cannot block anybody's request. What counts at once may have
@@ -196,6 +208,8 @@ class Request(models.Model):
             models.Index(fields=["jurisdiction", "due_on", "id"], name="request_open_place", condition=~_IS_CLOSED),
             models.Index(fields=["assigned_to", "due_on", "id"], name="request_open_staff", condition=~_IS_CLOSED),
             models.Index(fields=["channel", "due_on", "id"], name="request_open_channel", condition=~_IS_CLOSED),
+            # what is overdue or due soon, also where few or all are; see `remaining`
+            models.Index(fields=["due_at"], name="request_open_ends", condition=~_IS_CLOSED),
             models.Index(fields=["closed_at"], name="request_closed", condition=_IS_CLOSED),
             models.Index(fields=["received_at"], name="request_received"),
             models.Index(fields=["subject", "-received_at"], name="request_of_person"),

@@ -20,10 +20,21 @@ from requests_app.packages.releasing import (
     newest,
     release,
 )
-from requests_app.packages.unfetched import check_can_close, erasure_of, let_go, wait_of, waiting_erasures
+from requests_app.packages.unfetched import (
+    COPIES,
+    check_can_close,
+    days_left,
+    erasure_of,
+    is_gathered,
+    let_go,
+    unanswered_of,
+    wait_of,
+    waiting_erasures,
+)
 
 __all__ = [
     "BUILD_TASK",
+    "COPIES",
     "What",
     "ask",
     "build_next",
@@ -35,9 +46,11 @@ __all__ = [
     "check_can_download",
     "check_can_release",
     "current",
+    "days_left",
     "delete_expired",
     "download",
     "erasure_of",
+    "is_gathered",
     "let_go",
     "look",
     "look_into",
@@ -45,6 +58,7 @@ __all__ = [
     "newest",
     "redact",
     "release",
+    "unanswered_of",
     "undo",
     "wait_of",
     "waiting_erasures",

@@ -1,8 +1,9 @@
-"""Answers that somebody has not fetched yet, and erasures that wait for that.
+"""Copies that somebody asked for and does not have yet, and erasures that wait for that.
 
 Whoever is erased loses their sign-in and their key, and with both every answer that lies ready for them. So an erasure
-goes through every place at once, but is not closed while an answer of the same person lies there. It never waits
-longer than the answer is kept, nor beyond its own day: then it is closed, and the answer goes with everything else.
+goes through every place at once, but is not closed while an answer of the same person lies there, or has yet to be
+given. It never waits longer than the answer is kept, nor beyond its own day: then it is closed, and the answer goes
+with everything else.
 """
 
 import uuid
@@ -23,6 +24,8 @@ from requests_app.states import PackageStatus, Right, Status
 
 SETTLES = timedelta(days=1)
 """How long after the first download an erasure still waits: a large file may break off, and is fetched again."""
+COPIES = frozenset({Right.ACCESS, Right.PORTABILITY})
+"""What is answered with the person's data, of which nothing is left once they are erased."""
 _WITHOUT_ANSWER = (Status.WITHDRAWN, Status.EXPIRED, Status.REFUSED)
 
 
@@ -41,7 +44,7 @@ def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
     if erasure.right != Right.ERASURE or erasure.is_closed or erasure.subject_id is None:
         return None
     rule = rulebook.thaw(erasure.terms)
-    if counting.day_of(rule, at) >= erasure.due_on:
+    if days_left(erasure, at=at) <= 0:
         return None
     found: dict[Any, datetime] = {one: _lies_until(one) for one in _lying(erasure.subject_id, at)}
     found = {one: end for one, end in found.items() if end > at}
@@ -51,15 +54,34 @@ def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
     return Wait(tuple(found), ends_on, is_fetched=all(one.fetched_at is not None for one in found))
 
 
-def check_can_close(erasure: Request, *, at: datetime) -> None:
-    """Raise Conflict(`answer_not_fetched`) while an answer of the same person lies there; holds them all still.
+def unanswered_of(erasure: Request) -> "QuerySet[Request]":
+    """The open requests for a copy of the same person, what is due first before the others."""
+    open_ones = Request.objects.open().proven().filter(subject=erasure.subject_id, right__in=sorted(COPIES))
+    return open_ones.order_by("due_on", "pk")
 
-    The caller has locked the person. Nobody releases, fetches or deletes an answer of theirs until its transaction
-    ends.
+
+def is_gathered(copy: Request, *, at: datetime) -> bool:
+    """Whether its answer is built and could be handed out as it is, whatever becomes of the data now."""
+    built = copy.packages.exclude(status=PackageStatus.DELETED).select_related("request")
+    return any(releasing.can_download(one, at=at) or releasing.can_release(one) for one in built)
+
+
+def check_can_close(erasure: Request, *, at: datetime) -> None:
+    """Raise Conflict(`answer_not_fetched` | `answer_first`) while a copy of the same person lies there or is owed.
+
+    Holds them all still: the caller has locked the person and what else they ask. Nobody releases, fetches or deletes
+    an answer of theirs until its transaction ends.
     """
     theirs = Package.objects.filter(request__subject=erasure.subject_id, deleted_at__isnull=True)
     # locked first, then looked at: what was released a moment ago counts
     list(theirs.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    owed = ", ".join(one.reference for one in unanswered_of(erasure))
+    if days_left(erasure, at=at) > 0 and owed:
+        raise Conflict(
+            "answer_first",
+            f"They asked to see their data too and have no answer yet: {owed}. This closes by itself once they have "
+            f"it, and on {erasure.due_on.isoformat()} at the latest.",
+        )
     wait = wait_of(erasure, at=at)
     if wait is not None:
         raise Conflict(
@@ -69,14 +91,20 @@ def check_can_close(erasure: Request, *, at: datetime) -> None:
         )
 
 
+def days_left(erasure: Request, *, at: datetime) -> int:
+    """Until its own day where the person lives: on that day, and after it, nothing keeps it any longer."""
+    return (erasure.due_on - counting.day_of(rulebook.thaw(erasure.terms), at)).days
+
+
 def waiting_erasures(*, at: datetime) -> "QuerySet[Request]":
     """Erasures that cannot be closed yet because of that, and perhaps a few less: whose day is here or near is not
     among them, since a day begins at another hour in each place."""
     own = _by_whose_it_is(actor="actor", partner="package__request__partner")
     fetched = PackageDownload.objects.filter(own, package=OuterRef("pk"), at__lte=at - SETTLES)
     lying = _ready(at).filter(~Exists(fetched), request__subject=OuterRef("subject"))
+    owed = Request.objects.open().proven().filter(subject=OuterRef("subject"), right__in=sorted(COPIES))
     surely = at.date() + timedelta(days=1)
-    return Request.objects.open().filter(Exists(lying), right=Right.ERASURE, due_on__gt=surely)
+    return Request.objects.open().filter(Exists(lying) | Exists(owed), right=Right.ERASURE, due_on__gt=surely)
 
 
 def erasure_of(request: Request, *, at: datetime) -> tuple[Request, Wait | None] | None:

@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from consents.models import Purpose, Subject
 from portal import actors
+from portal.errors import DomainError
 from requests_app import (
-    appeals,
     explanations,
     legal_clock,
     rulebook,
@@ -19,11 +19,9 @@ from requests_app import (
     workflow,
 )
 from requests_app import messages as correspondence
-from requests_app.appeals import Appeal
-from requests_app.counting import DeadlineError
 from requests_app.models import Attachment, IdentityCheck, Message, Pause, Request, Task, TimelineEntry
 from requests_app.pages import files, handing_out, words
-from requests_app.rulebook import AppealTo, Rule
+from requests_app.rulebook import Rule
 from requests_app.states import (
     ANSWERED,
     FOLLOW_UPS,
@@ -135,28 +133,29 @@ def _regulator(rule: Rule) -> dict[str, str] | None:
 def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
     """Whether an answer, or that none came, can be appealed against here; until or from when, and how that was found.
 
-    `appeal` is None where it cannot be now, `appeal_opens` the day from which it can be if no answer comes.
+    `appeal` is None where it cannot be now, `appeal_opens` the day from which it can be if no answer comes. Nothing is
+    offered that lodging it would refuse.
     """
     shown: dict[str, Any] = {"appeal": None, "appeal_over": False, "appeal_opens": None}
     rule = rulebook.thaw(one.terms)
     opens = legal_clock.silence_from(one, at=at)
     if opens is None and (one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS):
         return shown
-    way: Appeal = appeals.compute(rule, answered=one.closed_at)
-    if way.to != AppealTo.CONTROLLER or one.follow_ups.open().exists():
+    if not rule.hears_appeals or one.follow_ups.open().exists():
         return shown
     if opens is not None and at.astimezone(rule.zone).date() < opens:
         return shown | {"appeal_opens": opens}
+    right = follow_up_of(one)
     try:
-        if_now = appeals.compute(rule, answered=one.closed_at, lodged=at)
-    except DeadlineError:
-        return shown | {"appeal_over": True}
+        days = workflow.check_can_lodge(one, right, at=at)
+    except DomainError as refusal:
+        return shown | {"appeal_over": refusal.code == "appeal_too_late"}
     said = {
-        "is_complaint": follow_up_of(one) == Right.COMPLAINT,
+        "is_complaint": right == Right.COMPLAINT,
         "is_silence": opens is not None,
-        "lodge_by": way.lodge_by,
-        "due": if_now.due,
-        "steps": [str(step) for step in if_now.explanation],
+        "lodge_by": days.lodge_by,
+        "due": days.due,
+        "steps": [str(step) for step in days.explanation],
     }
     return shown | {"appeal": said}
 

@@ -7,6 +7,8 @@ from requests_app.workflow.appealing import appeal, check_can_lodge, reopen
 from requests_app.workflow.closing import close_if_verified, closing_by_themselves, fulfil
 from requests_app.workflow.deciding import decide, propose_refusal
 from requests_app.workflow.guards import (
+    ANYWAY,
+    EARLIEST,
     can_appeal,
     can_assign,
     can_await_subject,
@@ -25,6 +27,7 @@ from requests_app.workflow.guards import (
     check_can_assign,
     check_can_await_subject,
     check_can_carry_out,
+    check_can_carry_out_unanswered,
     check_can_decide,
     check_can_doubt,
     check_can_expire,
@@ -43,6 +46,7 @@ from requests_app.workflow.working import (
     begin,
     carry_out,
     carry_out_at_once,
+    carry_out_unanswered,
     left_behind,
     resume,
     start,
@@ -51,6 +55,8 @@ from requests_app.workflow.working import (
 )
 
 __all__ = [
+    "ANYWAY",
+    "EARLIEST",
     "appeal",
     "assign",
     "await_subject",
@@ -71,10 +77,12 @@ __all__ = [
     "can_withdraw",
     "carry_out",
     "carry_out_at_once",
+    "carry_out_unanswered",
     "check_can_appeal",
     "check_can_assign",
     "check_can_await_subject",
     "check_can_carry_out",
+    "check_can_carry_out_unanswered",
     "check_can_decide",
     "check_can_doubt",
     "check_can_expire",

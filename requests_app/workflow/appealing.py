@@ -20,9 +20,9 @@ from requests_app import (
     steps,
     timeline,
 )
+from requests_app.appeals import Appeal
 from requests_app.legal_clock.reckoning import ANSWERS_AT_ONCE
 from requests_app.models import Request
-from requests_app.rulebook import AppealTo
 from requests_app.states import ANSWERED, FOLLOW_UPS, Channel, Right, Status
 from requests_app.workflow import guards, moves
 
@@ -44,13 +44,13 @@ def appeal(*, request: Request, right: str, note: str, by: str, at: datetime, ch
         raise DomainError("not_a_follow_up", "An answer is followed by an appeal or a complaint.", field="right")
     if len(note) > LONGEST_NOTE:
         raise DomainError("note_too_long", f"Keep it to {LONGEST_NOTE} characters.", field="note")
-    check_can_lodge(request, right, at=at)
+    days = check_can_lodge(request, right, at=at)
     # locked, so that nobody is forgotten right now
     living = Subject.objects.select_for_update(no_key=True, of=("self",)).filter(requests=request, erased_at=None)
     if living.first() is None:
         raise Conflict("erased", "This person was erased; nothing is left to look at.")
     follow = _follow(request, right, channel, at=at)
-    _set_clock(follow, request, at=at)
+    _set_clock(follow, request, days, at=at)
     if note.strip():
         follow.sealed_note = sealing.seal(follow, note.strip(), context=sealing.NOTE)
     follow.save(force_insert=True)
@@ -83,8 +83,13 @@ def _follow(request: Request, right: str, channel: str, *, at: datetime) -> Requ
     )
 
 
-def check_can_lodge(request: Request, right: str, *, at: datetime) -> None:
-    """Raise Conflict, or DeadlineError(`appeal_elsewhere`), unless this may be followed by that; one at a time."""
+def check_can_lodge(request: Request, right: str, *, at: datetime) -> Appeal:
+    """The days that it would have if it were lodged now: what is offered and what is taken in are one question.
+
+    Raises what `appeal` raises because of the request's state or its law: Conflict(`wrong_state` | `erased` |
+    `appeal_open` | `appeal_not_yet` | `not_proven` | `duplicate`), DeadlineError(`appeal_elsewhere` |
+    `appeal_too_late`).
+    """
     if right == Right.APPEAL and request.status in ANSWERED:
         guards.check_can_appeal(request)
     elif right == Right.APPEAL:
@@ -93,6 +98,9 @@ def check_can_lodge(request: Request, right: str, *, at: datetime) -> None:
         raise Conflict("erased", "This person was erased, or was never known; nothing is left to look at.")
     if Request.objects.open().filter(about=request, right=right).exists():
         raise Conflict("appeal_open", "This is looked at already.")
+    # a complaint may be made to us also where the law brings it to the authority; no law then sets its days
+    is_ours = right == Right.APPEAL or rulebook.thaw(request.terms).hears_appeals
+    return legal_clock.onward(request, at=at, is_lodged=is_ours)
 
 
 @transaction.atomic
@@ -137,18 +145,12 @@ def _due_anew(request: Request, *, at: datetime) -> date:
     return min(anew, request.due_override) if request.due_override else anew
 
 
-def _set_clock(follow: Request, request: Request, *, at: datetime) -> None:
+def _set_clock(follow: Request, request: Request, days: Appeal, *, at: datetime) -> None:
     """The days to acknowledge and to decide, by the first request's rule; where that sets none, its time to answer."""
-    rule = rulebook.thaw(request.terms)
-    counted = None
-    if follow.right == Right.APPEAL or (rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER):
-        missed = request.due_on if rule.silence_is_refusal else None
-        counted = appeals.compute(rule, answered=request.closed_at or missed, lodged=at)
-    rule = appeals.clock_of(rule)
+    rule = appeals.clock_of(rulebook.thaw(request.terms))
     follow.rule, follow.rulebook_digest, follow.terms = rule.scope, rule.rulebook_digest, rulebook.freeze(rule)
     plain = deadlines.compute(rule, received=at, identity_confirmed=at)
-    follow.due_on = counted.due if counted is not None and counted.due is not None else plain.due
-    follow.acknowledge_by = counted.acknowledge_by if counted is not None else None
+    follow.due_on, follow.acknowledge_by = days.due or plain.due, days.acknowledge_by
 
 
 def _check_silence(request: Request, *, at: datetime) -> None:

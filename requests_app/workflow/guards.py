@@ -3,14 +3,19 @@
 Each `check_can_x` raises Conflict, and `can_x` is its boolean twin.
 """
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
 from portal.errors import Conflict, twin
-from requests_app import duplicates, four_eyes
+from requests_app import duplicates, four_eyes, packages
 from requests_app.models import Request
 from requests_app.states import ANSWERED, CLOSED, FOLLOW_UPS, TRANSITIONS, Capacity, Right, Status
 
 WITHOUT_CHANGE = frozenset({Right.COMPLAINT, Right.APPEAL, Right.AUTOMATED_DECISION})
 """What a person looks at, and nothing is set going: closing it carries it out."""
-_KEPT_UNTIL_ANSWERED = frozenset({Right.ACCESS, Right.PORTABILITY})
+EARLIEST, ANYWAY = timedelta(days=7), timedelta(days=2)
+"""How long before its own day an erasure may begin before a copy is answered: one that is built, or any; the days on
+which staff are reminded."""
 _EARLIER = frozenset({Status.VERIFYING, Status.IN_PROGRESS, Status.AWAITING_SUBJECT})
 
 
@@ -66,14 +71,35 @@ def check_can_resume(request: Request) -> None:
 
 
 def check_can_carry_out(request: Request) -> None:
-    """It is in progress, was not carried out yet, and nothing about it waits for a second person."""
-    if request.status != Status.IN_PROGRESS:
-        raise Conflict("wrong_state", "Start work on the request first.")
-    if request.carried_out_at is not None:
-        raise Conflict("carried_out", "This is being carried out already.")
-    _check_decided(request)
-    if request.right == Right.ERASURE:
-        _check_nothing_to_hand_out(request)
+    """It is in progress, was not carried out yet, and nothing about it waits for a second person.
+
+    Whoever wants to see their data before it is erased gets it first: afterwards there is none.
+    """
+    _check_not_begun(request)
+    if request.right == Right.ERASURE and packages.unanswered_of(request).exists():
+        raise _answer_first(request)
+
+
+def check_can_carry_out_unanswered(request: Request, *, at: datetime) -> None:
+    """The same of an erasure whose day is near, while the person still waits for their copy.
+
+    The law wants both in time, and neither excuses the other. So from EARLIEST before its day it may begin if their
+    copy is built and needs nothing more of what is erased; from ANYWAY before it in any case.
+    """
+    _check_not_begun(request)
+    copies = list(packages.unanswered_of(request)) if request.right == Right.ERASURE else []
+    if not copies:
+        raise Conflict("nothing_owed", "No copy of their data is owed to this person first: carry it out.")
+    left = timedelta(days=packages.days_left(request, at=at))
+    if left > EARLIEST:
+        raise _answer_first(request)
+    alone = [one for one in copies if one.duplicate_of_id is None]
+    if left > ANYWAY and not all(packages.is_gathered(one, at=at) for one in alone):
+        raise Conflict(
+            "build_first",
+            f"Their copy is not built, or not as it would be handed out ({_named(copies)}). Build it and look through "
+            f"it first. From {(request.due_on - ANYWAY).isoformat()} on this can be carried out all the same.",
+        )
 
 
 def check_can_propose_refusal(request: Request) -> None:
@@ -176,11 +202,25 @@ def _check_decided(request: Request) -> None:
         raise Conflict("proposal_open", "A colleague's proposal waits for a second person; decide that first.")
 
 
-def _check_nothing_to_hand_out(request: Request) -> None:
-    """Whoever wants to see their data before it is erased gets it first: afterwards there is none."""
-    others = Request.objects.open().proven().filter(subject=request.subject_id, right__in=sorted(_KEPT_UNTIL_ANSWERED))
-    if others.exists():
-        raise Conflict("answer_first", "The person wants to see their data too; answer that before it is erased.")
+def _check_not_begun(request: Request) -> None:
+    if request.status != Status.IN_PROGRESS:
+        raise Conflict("wrong_state", "Start work on the request first.")
+    if request.carried_out_at is not None:
+        raise Conflict("carried_out", "This is being carried out already.")
+    _check_decided(request)
+
+
+def _answer_first(erasure: Request) -> Conflict:
+    copies = list(packages.unanswered_of(erasure))
+    return Conflict(
+        "answer_first",
+        f"The person wants to see their data too ({_named(copies)}); answer that before it is erased. From "
+        f"{(erasure.due_on - EARLIEST).isoformat()} on this can be carried out before it, with your reason.",
+    )
+
+
+def _named(copies: Iterable[Request]) -> str:
+    return ", ".join(f"{one.reference}, due {one.due_on.isoformat()}" for one in copies)
 
 
 def _wrong(request: Request, cannot: str) -> Conflict:

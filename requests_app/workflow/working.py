@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from consents.models import Subject
 from portal import actors
+from portal.errors import DomainError
 from portal.models import User
 from requests_app import consequences, duplicates, four_eyes, legal_clock, messages, packages, rights, steps, timeline
 from requests_app.models import Request
@@ -80,6 +81,27 @@ def carry_out(*, request: Request, by: str, at: datetime) -> Request:
     request = moves.lock(request)
     guards.check_can_carry_out(request)
     four_eyes.check_impartial(request, by=by)
+    return set_going(request, by=by, at=at)
+
+
+@transaction.atomic
+def carry_out_unanswered(*, request: Request, words: str, by: str, at: datetime) -> Request:
+    """Set an erasure going although the person has not seen their data yet, so that it is not late because of that.
+
+    A member of staff says why (`words`), and both requests tell of it. The erasure is still not closed before the
+    copy is answered, or before its own day. Raises what `carry_out` raises, Conflict(`nothing_owed` | `build_first`),
+    Forbidden(`staff_only`), DomainError(`reason_missing`).
+    """
+    request = moves.lock(request)
+    guards.check_can_carry_out_unanswered(request, at=at)
+    four_eyes.check_human(by)
+    if not words.strip():
+        raise DomainError("reason_missing", "Say why it cannot wait for their copy.", field="words")
+    copies = list(packages.unanswered_of(request))
+    before = ", ".join(one.reference for one in copies)
+    timeline.tell(request, "carried_out_unanswered", by=by, at=at, details={"before": before}, words=words)
+    for one in copies:
+        timeline.tell(one, "erasure_goes_first", by=by, at=at, details={"erasure": request.reference})
     return set_going(request, by=by, at=at)
 
 

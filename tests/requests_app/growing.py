@@ -26,7 +26,8 @@ INSERT INTO requests_app_request
         refusal_ground)
 SELECT gen_random_uuid(), (%(rights)s::text[])[1 + n %% %(n_rights)s], (%(statuses)s::text[])[1 + n %% %(n_statuses)s],
        id, (%(channels)s::text[])[1 + n %% %(n_channels)s], 'self', '', gen_random_uuid(), 'en', '{}', jurisdiction,
-       jurisdiction, repeat('0', 64), %(terms)s::jsonb,
+       jurisdiction, repeat('0', 64),
+       jsonb_set(%(terms)s::jsonb, '{timezone}', %(zones)s::jsonb -> jurisdiction),
        now() - n %% 60 * interval '1 day', now() - n %% 60 * interval '1 day',
        current_date - 15 + (n %% 60)::int, CASE WHEN n %% 3 = 0 THEN NULL ELSE %(staff)s::uuid END, '', ''
   FROM numbered
@@ -45,6 +46,7 @@ def grow(*, rows: int, staff_id: uuid.UUID | None = None) -> None:
                 "rows": rows,
                 "places": _PLACES,
                 "n_places": len(_PLACES),
+                "zones": json.dumps({place: rulebook.load().zone_of(place) for place in _PLACES}),
                 "rights": rights,
                 "n_rights": len(rights),
                 "statuses": [str(one) for one in OPEN],

@@ -92,7 +92,7 @@ def test_looking_through_takes_nothing_in_and_keeps_the_file_encrypted(alice: Su
         ({"reference": ""}, "reference", "wrong_reference"),
         ({"reference": "x" * 121}, "reference", "wrong_reference"),
         ({"received_on": "1.3.2026"}, "received_on", "wrong_received_on"),
-        ({"received_on": "2026-03-03"}, "received_on", "time_in_future"),
+        ({"received_on": "2026-03-04"}, "received_on", "time_in_future"),
         ({"received_on": "2024-03-01"}, "received_on", "time_too_old"),
         ({"rights": ""}, "rights", "right_missing"),
         ({"rights": "access access"}, "rights", "right_missing"),

@@ -16,7 +16,7 @@ from requests_app import attachments, intake, letters, messages, workflow
 from requests_app.messages import MessageError, TooMany
 from requests_app.models import Attachment, Letter, Message, Request
 from requests_app.states import Status
-from tests.conftest import AT, BY
+from tests.conftest import AT, BY, person
 from tests.requests_app.asking import LATER, SOON, received, started, withdrawn
 from tests.requests_app.files import PDF, upload
 
@@ -279,6 +279,15 @@ def test_an_answer_can_be_written_about_until_it_can_no_longer_be_appealed(
     assert not messages.can_write(other, at=last + timedelta(days=1))
     with pytest.raises(Conflict):
         messages.check_can_write(other, at=last + timedelta(days=1))
+
+
+def test_the_last_day_to_write_ends_where_the_person_lives(world: None, bob: User) -> None:
+    """Seven in the evening of the last day in California, while it is the next day in UTC."""
+    request = answered(started(person("kim", "US-CA"), bob))
+    last = LATER + messages.AFTER_ANSWER
+    evening = last.replace(hour=3) + timedelta(days=1)
+    assert messages.can_write(request, at=evening)
+    assert not messages.can_write(request, at=evening + timedelta(hours=6))
 
 
 # --- waiting for the person

@@ -10,13 +10,14 @@ from consents import subjects
 from consents.models import Subject
 from portal.errors import DomainError
 from portal.models import AuditEntry
-from requests_app import identity, rulebook, taking_down
+from requests_app import identity, legal_clock, rulebook, taking_down
 from requests_app.intake import Asked
 from requests_app.models import Request
 from requests_app.states import CheckStatus, Status
 from requests_app.taking_down import TakenDown
 from tests.conftest import AT, BY
 from tests.requests_app.asking import asked
+from tests.requests_app.legal_clock.running import unsaved
 from tests.requests_app.proving import ROB, SOON, typed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
@@ -153,12 +154,30 @@ def test_what_is_not_proven_is_no_duplicate_that_anybody_could_be_blocked_by(ali
         (date(2026, 3, 1), AT, datetime(2026, 3, 1, 10, 30, tzinfo=UTC)),
         (date(2026, 3, 2), datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 9, tzinfo=UTC)),
         (date(2026, 3, 2), datetime(2026, 3, 2, 15, tzinfo=UTC), datetime(2026, 3, 2, 10, 30, tzinfo=UTC)),
+        # nine in the morning of the third, on the stamp of a house in Auckland
+        (date(2026, 3, 3), datetime(2026, 3, 2, 20, tzinfo=UTC), datetime(2026, 3, 2, 20, tzinfo=UTC)),
     ],
 )
 def test_of_a_day_an_hour_counts_but_never_the_future(day: date, at: datetime, came: datetime) -> None:
     assert taking_down.received(day, at=at) == came
     with pytest.raises(DomainError, match="tomorrow"):
-        taking_down.received(at.date() + timedelta(days=1), at=at)
+        taking_down.received(at.date() + timedelta(days=2), at=at)
+
+
+def test_a_day_that_has_begun_nowhere_is_refused() -> None:
+    first = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    assert taking_down.received(date(2026, 3, 3), at=first) == first
+    with pytest.raises(DomainError, match="tomorrow"):
+        taking_down.received(date(2026, 3, 3), at=first - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("place", ["US-CA", "GB", "NZ"])
+def test_the_clock_counts_from_the_day_on_the_stamp(place: str) -> None:
+    """A letter of yesterday, whatever the hour at which it is written down."""
+    stamp = date(2026, 3, 1)
+    for hours in range(24, 48):
+        came = taking_down.received(stamp, at=datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hours))
+        assert legal_clock.of(unsaved(place, "access", came)).received == stamp
 
 
 def test_the_day_of_a_letter_is_that_day_wherever_the_person_lives() -> None:

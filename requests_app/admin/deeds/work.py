@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
+from portal import clock
 from portal.errors import NotFound
 from requests_app import grounds, identity, steps, workflow
 from requests_app.admin.deeds.base import APPROVE, Deed, Doing, colleagues, words
@@ -62,6 +63,12 @@ class ReasonForm(forms.Form):
     words = words(gettext_lazy("Why"))
 
 
+class UnansweredForm(forms.Form):
+    words = words(
+        gettext_lazy("Why it cannot wait for their copy"), help_text=gettext_lazy("Staff read this on the timeline.")
+    )
+
+
 def _task(doing: Doing) -> Task:
     found: Task = part_of(Task, doing)
     return found
@@ -114,6 +121,26 @@ DEEDS = (
         done=gettext_lazy("It is on its way."),
         act=lambda doing: workflow.carry_out(request=doing.request, by=doing.by, at=doing.at),
         check=workflow.check_can_carry_out,
+    ),
+    Deed(
+        name="carry_out_unanswered",
+        label=gettext_lazy("Carry it out before their copy"),
+        says="",
+        final={
+            Right.ERASURE: gettext_lazy(
+                "The person asked to see their data and has no answer yet. Their rows leave every dataset now, because "
+                "the day of the erasure is near; nobody can bring them back. Their copy is answered from what was "
+                "built before: built again, it holds only what is left. Answer it before the day of the erasure: then "
+                "their key is destroyed, and the copy with it. Both timelines tell of this."
+            )
+        },
+        done=gettext_lazy("It is on its way. Now answer their request for a copy."),
+        act=lambda doing: workflow.carry_out_unanswered(
+            request=doing.request, words=doing.filled["words"], by=doing.by, at=doing.at
+        ),
+        check=lambda request: workflow.check_can_carry_out_unanswered(request, at=clock.now()),
+        form=UnansweredForm,
+        rights=frozenset({Right.ERASURE}),
     ),
     Deed(
         name="fulfil",

@@ -12,7 +12,7 @@ from consents.models import Subject
 from portal import clock
 from portal.models import User
 from portal.roles import AUDITOR
-from requests_app import workflow
+from requests_app import remaining, workflow
 from requests_app.admin import saved_views
 from requests_app.models import Request, SavedView
 from requests_app.states import Right, Status
@@ -56,6 +56,17 @@ def test_the_first_page_is_read_from_an_index_and_never_sorted(world: None, petr
         plan = open_ones.filter(**narrowed)[:40].explain()
         assert "Index" in plan, (narrowed, plan)
         assert "Sort Key: due_on, id" not in plan.replace("Incremental Sort", ""), (narrowed, plan)
+
+
+def test_where_none_is_overdue_all_that_is_due_tomorrow_is_passed_over(world: None, petra: User) -> None:
+    grow(rows=3_000, staff_id=petra.pk)
+    at = clock.now()
+    Request.objects.update(due_on=at.date() + timedelta(days=2))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE requests_app_request")
+    for listed in (remaining.overdue, remaining.due_today):
+        plan = Request.objects.open().filter(listed(at)).order_by("due_on", "id")[:40].explain()
+        assert "request_open_ends" in plan, plan
 
 
 def test_each_view_holds_what_it_says(alice: Subject, bob: User, petra: User, signed_in: SignIn) -> None:

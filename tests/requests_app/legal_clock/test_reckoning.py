@@ -71,7 +71,7 @@ def test_a_complaint_in_britain_is_to_be_acknowledged_within_thirty_days(grace: 
     complaint = follow_up(first, right="complaint", at=datetime(2026, 10, 1, 12, tzinfo=UTC))
     # the 31st is a Saturday
     assert complaint.acknowledge_by == date(2026, 11, 2)
-    assert legal_clock.of_appeal(complaint).acknowledge_by == date(2026, 11, 2)
+    assert legal_clock.of(complaint).acknowledge_by == date(2026, 11, 2)
 
 
 def test_colorado_may_take_sixty_days_more_for_an_appeal(world: None) -> None:
@@ -79,28 +79,33 @@ def test_colorado_may_take_sixty_days_more_for_an_appeal(world: None) -> None:
         asked_from("US-CO", closed=RECEIVED + timedelta(days=20)), at=datetime(2026, 10, 1, 12, tzinfo=UTC)
     )
     longer = legal_clock.extend(request=appeal, reason="Many systems", by=BY, at=datetime(2026, 11, 1, tzinfo=UTC))
-    assert longer.due_on == date(2027, 1, 14) == legal_clock.of_appeal(longer).due
+    assert longer.due_on == date(2027, 1, 14) == legal_clock.of(longer).due
 
 
 def test_each_answer_says_who_hears_an_appeal_and_until_when(world: None) -> None:
     closed = datetime(2026, 9, 20, 12, tzinfo=UTC)
-    virginia = legal_clock.of_appeal(asked_from("US-VA", closed=closed))
+    virginia = legal_clock.onward(asked_from("US-VA", closed=closed), at=closed)
     assert (virginia.to, virginia.lodge_by) == (AppealTo.CONTROLLER, None)
 
 
 def test_in_quebec_silence_opens_the_way_to_the_commission(world: None) -> None:
     silent = asked_from("CA-QC")
     assert silent.due_on == date(2026, 10, 3)
-    assert legal_clock.of_appeal(silent).lodge_by == date(2026, 11, 2)
+    assert legal_clock.onward(silent, at=datetime(2026, 10, 3, 12, tzinfo=UTC)).lodge_by is None
+    late = datetime(2026, 10, 4, 12, tzinfo=UTC)
+    assert legal_clock.onward(silent, at=late).lodge_by == date(2026, 11, 2)
+    with pytest.raises(DeadlineError) as refused:
+        legal_clock.onward(silent, at=late, is_lodged=True)
+    assert refused.value.code == "appeal_elsewhere"
 
 
 def test_an_appeal_that_comes_too_late_is_refused(world: None) -> None:
     first = asked_from("US-VA", closed=RECEIVED + timedelta(days=5))
     first.terms["appeal"] = {"to": "controller", "decide": "60 days", "window": "30 days"}
-    appeal = follow_up(first, at=RECEIVED + timedelta(days=60))
-    appeal.terms, appeal.about = first.terms, first
+    last = RECEIVED + timedelta(days=35)
+    assert legal_clock.onward(first, at=last, is_lodged=True).lodge_by == last.date()
     with pytest.raises(DeadlineError) as refused:
-        legal_clock.of_appeal(appeal)
+        legal_clock.onward(first, at=last + timedelta(days=1), is_lodged=True)
     assert refused.value.code == "appeal_too_late"
 
 
