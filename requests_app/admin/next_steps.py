@@ -28,11 +28,14 @@ class Parts:
     written: Sequence[messages.Shown]
     files: Sequence[Attachment]
     answer: Mapping[str, Any]
+    to_correct: str = ""
+    """Where it is written down what is to be corrected, if that is missing."""
 
 
 def of(request: Request, staff: User, parts: Parts) -> list[Step]:
     """The steps in the order in which they are best taken."""
-    return [*_decide(staff, parts), *_look(request, parts), *_read(parts), *_do(request, parts), *_release(parts)]
+    before = [*_decide(staff, parts), *_look(request, parts), *_read(parts), *_write_down(parts)]
+    return [*before, *_do(request, parts), *_release(parts)]
 
 
 def _decide(staff: User, parts: Parts) -> Iterator[Step]:
@@ -55,6 +58,11 @@ def _read(parts: Parts) -> Iterator[Step]:
     if unread:
         words = ngettext("Read the new message", "Read the %(count)d new messages", unread)
         yield words % {"count": unread}, "#messages"
+
+
+def _write_down(parts: Parts) -> Iterator[Step]:
+    if parts.to_correct:
+        yield _("Write down what is to be corrected, so that whoever keeps the data is told"), parts.to_correct
 
 
 def _do(request: Request, parts: Parts) -> Iterator[Step]:

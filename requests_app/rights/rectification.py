@@ -102,6 +102,11 @@ def corrections(request: Request) -> list[dict[str, str]]:
     return listed
 
 
+def in_words(one: Mapping[str, str]) -> str:
+    """One correction on a line, for staff."""
+    return f"{one['what']}: {one['wrong'] + ' ' if one['wrong'] else ''}→ {one['right']}"
+
+
 def held(request: Request, *, rows: int, owner: str) -> str:
     """What whoever works on the task of a dataset that holds the person has to do."""
     count = len(corrections(request))

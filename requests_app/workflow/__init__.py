@@ -5,6 +5,7 @@
 
 from requests_app.workflow.appealing import appeal, check_can_lodge, reopen
 from requests_app.workflow.closing import close_if_verified, closing_by_themselves, fulfil
+from requests_app.workflow.correcting import fixed_corrections, write_corrections
 from requests_app.workflow.deciding import decide, propose_refusal
 from requests_app.workflow.guards import (
     can_appeal,
@@ -21,6 +22,7 @@ from requests_app.workflow.guards import (
     can_resume,
     can_start,
     can_withdraw,
+    can_write_corrections,
     check_can_appeal,
     check_can_assign,
     check_can_await_subject,
@@ -35,6 +37,7 @@ from requests_app.workflow.guards import (
     check_can_resume,
     check_can_start,
     check_can_withdraw,
+    check_can_write_corrections,
 )
 from requests_app.workflow.proving import doubt, expire, prove
 from requests_app.workflow.working import (
@@ -69,6 +72,7 @@ __all__ = [
     "can_resume",
     "can_start",
     "can_withdraw",
+    "can_write_corrections",
     "carry_out",
     "carry_out_at_once",
     "check_can_appeal",
@@ -86,11 +90,13 @@ __all__ = [
     "check_can_resume",
     "check_can_start",
     "check_can_withdraw",
+    "check_can_write_corrections",
     "close_if_verified",
     "closing_by_themselves",
     "decide",
     "doubt",
     "expire",
+    "fixed_corrections",
     "fulfil",
     "left_behind",
     "propose_refusal",
@@ -100,4 +106,5 @@ __all__ = [
     "start",
     "take_along",
     "withdraw",
+    "write_corrections",
 ]
