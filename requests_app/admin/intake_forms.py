@@ -220,7 +220,10 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text=_("CSV in UTF-8 with a header. Nothing is taken in before you have seen what is wrong with it."),
+        help_text=_(
+            "CSV in UTF-8 with a header, as spreadsheets save it: divided by commas or semicolons. Nothing is taken in "
+            "before you have seen how it is read and what is wrong with it."
+        ),
     )
 
 
