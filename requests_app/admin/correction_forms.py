@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -31,6 +32,20 @@ class StaffCorrectionsForm(correcting.CorrectionsForm):
         self.fields["about"].help_text = _HELP
         if self.is_rearranging:
             self._begin_with(rows)
+
+    @property
+    def refused(self) -> list[tuple[str, str, str]]:
+        """(which field, its id, what is wrong with it): a page that is long tells it at its beginning."""
+        which = {
+            correcting.name(part, number): _("Correction %d: ") % (number + 1)
+            for number in range(self._rows)
+            for part in correcting.PARTS
+        }
+        return [
+            (f"{which.get(field.name, '')}{field.label}", field.id_for_label or field.auto_id, error)
+            for field in self
+            for error in field.errors
+        ]
 
     def is_valid(self) -> bool:
         """Whether there is something to do: whoever only rearranges is told of nothing wrong yet."""
