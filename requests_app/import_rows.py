@@ -94,7 +94,8 @@ class Row:
 
     @property
     def things_to_correct(self) -> int:
-        return len({CORRECTIONS[column][0] for column, text in self.values.items() if text and column in CORRECTIONS})
+        said = [column for column, text in self.values.items() if column in CORRECTIONS and text.strip()]
+        return len({CORRECTIONS[column][0] for column in said})
 
 
 def read(source: Readable) -> Iterator[Row | Refusal]:

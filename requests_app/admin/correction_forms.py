@@ -42,7 +42,7 @@ class StaffCorrectionsForm(correcting.CorrectionsForm):
             for part in correcting.PARTS
         }
         return [
-            (f"{which.get(field.name, '')}{field.label}", field.id_for_label or field.auto_id, error)
+            (f"{which.get(field.name, '')}{field.label}", field.id_for_label or field.auto_id, str(error))
             for field in self
             for error in field.errors
         ]
@@ -60,7 +60,7 @@ class StaffCorrectionsForm(correcting.CorrectionsForm):
         cleaned: dict[str, Any] = super().clean() or {}
         self.check_corrections(may_be_none=True)
         said = self.filled_corrections()
-        if said and not self.errors:
+        if said and self.errors.keys().isdisjoint(correcting.fields(self._rows)):
             try:
                 rectification.details({"corrections": said})
             except rectification.CorrectionError as error:

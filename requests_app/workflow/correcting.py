@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from consents.models import Subject
 from portal.errors import Conflict
 from requests_app import four_eyes, sealing, steps, timeline
 from requests_app.models import Request
@@ -26,6 +27,8 @@ def write_corrections(*, request: Request, corrections: Sequence[Mapping[str, st
     request = moves.lock(request)
     four_eyes.check_human(by)
     guards.check_can_write_corrections(request)
+    # locked, so that the same is not asked again right now, and linked to what it was
+    Subject.objects.select_for_update(no_key=True, of=("self",)).filter(requests=request).first()
     details = rectification.details({"corrections": list(corrections)} if corrections else {})
     before, after = rectification.corrections(request), details.get("corrections", [])
     fixed = fixed_corrections(request)
