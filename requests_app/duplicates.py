@@ -1,7 +1,7 @@
 """The same asked again while it is open: recognised, linked to the first, and answered with it.
 
-Where only words say what is asked, such as what is to be corrected, they have to be the same too. A no that counts at
-once is asked anew, not again, where the person said yes in between: it has to be their last word.
+Where only words say what is asked, such as what is to be corrected, they have to be the same too, in whatever order. A
+no that counts at once is asked anew, not again, where the person said yes in between: it has to be their last word.
 """
 
 import json
@@ -68,5 +68,18 @@ def _keys(requests: Sequence[Request]) -> dict[uuid.UUID, _Key]:
         for text, context in ((one.sealed_note, sealing.NOTE), (one.sealed_details, sealing.DETAILS))
     ]
     opened = iter(sealing.unseal_each(sealed))
-    words = {one.pk: (next(opened), next(opened)) for one in worded}
+    words = {one.pk: (_lines(next(opened) or ""), _particulars(next(opened))) for one in worded}
     return {one.pk: (one.right, json.dumps(one.scope, sort_keys=True), *words.get(one.pk, ())) for one in requests}
+
+
+def _particulars(details: str | None) -> str:
+    """What was said in fields; in which order things are to be corrected makes no other request of it."""
+    said = json.loads(_lines(details)) if details else {}
+    if isinstance(said.get("corrections"), list):
+        said["corrections"] = sorted(json.dumps(one, sort_keys=True) for one in said["corrections"])
+    return json.dumps(said, sort_keys=True)
+
+
+def _lines(text: str) -> str:
+    """A browser ends lines otherwise than a partner's program or a spreadsheet does; in JSON they are escaped."""
+    return text.replace("\r\n", "\n").replace(r"\r\n", r"\n")

@@ -1,14 +1,17 @@
 """The lines of a file of requests: reading them, and what each says (docs/import-requests.md).
 
-CSV (RFC 4180) in UTF-8 with a header; no refusal quotes what a line says.
+CSV (RFC 4180) in UTF-8 with a header, divided by commas, or by semicolons or tabs as spreadsheets do in many countries;
+no refusal quotes what a line says. Each line stands by itself, so that a file may be sorted: what is to be corrected
+has three columns, and a further thing three more with its number.
 """
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from consents import subjects
@@ -18,7 +21,8 @@ from consents.importing.rows import LONGEST_LINE, InputRefused
 from portal.errors import DomainError
 from requests_app import taking_down
 from requests_app.intake import Asked, Requester
-from requests_app.states import BY_STAFF, Capacity, Channel
+from requests_app.rights import base, rectification
+from requests_app.states import BY_STAFF, LIMITED, Capacity, Channel, Right
 from requests_app.taking_down import TakenDown
 
 REQUIRED = ("reference", "received_on", "rights", "scheme", "identifier")
@@ -33,12 +37,23 @@ OPTIONAL = (
     "shown",
     "locale",
 )
-COLUMNS = REQUIRED + OPTIONAL
+USES = {f"purposes_{right.value}": right for right in LIMITED}
+"""What one right is about, where a line asks for several; before `purposes`."""
+PARTS = {"correct_what": "what", "correct_wrong": "wrong", "correct_right": "right"}
+CORRECTIONS = {
+    f"{column}_{number}" if number > 1 else column: (number, part)
+    for number in range(1, rectification.MOST + 1)
+    for column, part in PARTS.items()
+}
+"""Which part of which correction a column holds, counted from 1."""
+COLUMNS = (*REQUIRED, *OPTIONAL, *USES, *CORRECTIONS)
 MOST_ROWS = 20_000
 LONGEST_REFERENCE = 120
 _CHANNELS = frozenset({*BY_STAFF, Channel.IMPORT})
 _LOCALE = re.compile(r"[a-z]{2}(-[A-Za-z0-9]{2,8})?")
+_DELIMITERS = ",;\t"
 _SEVERAL = re.compile(r"[;|\s]+")
+_NOT_WORKED_OUT = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#SPILL!", "#VALUE!"})
 _COLUMN_OF = {
     "received_at": "received_on",
     "right": "rights",
@@ -72,6 +87,16 @@ class Row:
     def reference(self) -> str:
         return self.values["reference"].strip()
 
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """What is asked, as far as it can be told."""
+        return tuple(_several(self.values["rights"]))
+
+    @property
+    def things_to_correct(self) -> int:
+        said = [column for column, text in self.values.items() if column in CORRECTIONS and text.strip()]
+        return len({CORRECTIONS[column][0] for column in said})
+
 
 def read(source: Readable) -> Iterator[Row | Refusal]:
     """Every line after the header; empty ones are passed over.
@@ -83,14 +108,17 @@ def read(source: Readable) -> Iterator[Row | Refusal]:
     if header is None:
         raise InputRefused("empty", "There is nothing in it, not even a header.")
     names = [one.strip().lower() for one in header]
+    # spreadsheets keep columns that were emptied
+    while names and not names[-1]:
+        names.pop()
     _check_columns(names)
     for number, (line, values) in enumerate(records, start=1):
         if number > MOST_ROWS:
             raise InputRefused("too_many_rows", f"A file has at most {MOST_ROWS:,} rows; divide it.")
-        if len(values) != len(names):
+        if len(values) < len(names) or any(values[len(names) :]):
             yield Refusal(line, "", "wrong_length", "The line has more or fewer values than there are columns.")
         else:
-            yield Row(line, {**dict.fromkeys(COLUMNS, ""), **dict(zip(names, values, strict=True))})
+            yield Row(line, {**dict.fromkeys((*REQUIRED, *OPTIONAL), ""), **dict(zip(names, values, strict=False))})
 
 
 def taken(row: Row, *, at: datetime) -> TakenDown:
@@ -104,12 +132,14 @@ def taken(row: Row, *, at: datetime) -> TakenDown:
     locale = said["locale"] or "en"
     if not _LOCALE.fullmatch(locale):
         raise _wrong("locale", "Write the language as en, de or fr.")
-    named = _several(said["purposes"])
+    named, rights = _several(said["purposes"]), row.rights
     asked = Asked(
-        rights=tuple(_several(said["rights"])),
+        rights=rights,
         jurisdiction=said["jurisdiction"],
         note=said["note"],
         scope={"purposes": named} if named else {},
+        scopes=_scopes(said, rights),
+        particulars=_particulars(said, rights),
         locale=locale,
         channel=channel,
         capacity=said["capacity"].lower() or Capacity.SELF,
@@ -141,6 +171,55 @@ def _requester(said: dict[str, str]) -> Requester | None:
     return Requester(said["requester_name"], said["requester_contact"])
 
 
+def _scopes(said: Mapping[str, str], rights: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the line names for one right alone. Raises DomainError with its column."""
+    scopes: dict[str, dict[str, Any]] = {}
+    for column, right in USES.items():
+        named = _several(said.get(column, ""))
+        if not named:
+            continue
+        if right not in rights:
+            raise _unasked(right, column)
+        try:
+            scopes[right] = base.purposes_scope({"purposes": named})
+        except DomainError as error:
+            raise DomainError(error.code, error.message, field=column) from error
+    return scopes
+
+
+def _particulars(said: Mapping[str, str], rights: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is to be corrected. Raises DomainError with the column of the correction that cannot be taken."""
+    listed: dict[int, dict[str, str]] = {}
+    for column, text in said.items():
+        if column not in CORRECTIONS or not text:
+            continue
+        if text.startswith("=") or text in _NOT_WORKED_OUT:
+            message = "This is a spreadsheet's formula, not a text; put the text itself there."
+            raise DomainError("a_formula", message, field=column)
+        number, part = CORRECTIONS[column]
+        listed.setdefault(number, dict.fromkeys(PARTS.values(), ""))[part] = text
+    if not listed:
+        return {}
+    numbers = sorted(listed)
+    if Right.RECTIFICATION not in rights:
+        raise _unasked(Right.RECTIFICATION, _column(numbers[0], "what"))
+    details = {"corrections": [listed[number] for number in numbers]}
+    try:
+        return {Right.RECTIFICATION: rectification.details(details)}
+    except rectification.CorrectionError as error:
+        column = _column(numbers[error.number], error.part)
+        raise DomainError(error.code, error.message, field=column) from error
+
+
+def _unasked(right: Right, column: str) -> DomainError:
+    message = f"The line does not ask for {right.value}: add that to rights, or leave this empty."
+    return DomainError("right_not_asked", message, field=column)
+
+
+def _column(number: int, part: str) -> str:
+    return next(column for column, place in CORRECTIONS.items() if place == (number, part))
+
+
 def _several(text: str) -> list[str]:
     return [one.lower() for one in _SEVERAL.split(text) if one]
 
@@ -155,14 +234,24 @@ def _check_columns(names: list[str]) -> None:
     wrong += [f"has an unknown column at place {n}" for n, name in enumerate(names, start=1) if name not in COLUMNS]
     wrong += [f"has {name} twice" for name, count in Counter(names).items() if count > 1 and name in COLUMNS]
     if wrong:
-        known = f"{', '.join(REQUIRED)}, and perhaps {', '.join(OPTIONAL)}"
+        known = (
+            f"{', '.join(REQUIRED)}, and perhaps {', '.join((*OPTIONAL, *USES, *PARTS))}; for a further correction "
+            f"correct_what_2, correct_wrong_2, correct_right_2 and so on, up to {rectification.MOST}"
+        )
         raise InputRefused("wrong_columns", f"The header {', '.join(wrong)}. The columns are {known}.")
 
 
 def _records(source: Readable) -> Iterator[tuple[int, Any]]:
     """(the line on which a record begins, its values)."""
     csv.field_size_limit(LONGEST_LINE)
-    reader = csv.reader((lines.decode(number, line) for number, line in lines.split(source)), strict=True)
+    texts, first = _texts(source), list[str]()
+    for text in texts:
+        first.append(text)
+        if text.strip():
+            break
+    # by what the header has most of; its names hold none of these
+    delimiter = max(_DELIMITERS, key="".join(first).count)
+    reader = csv.reader(chain(first, texts), delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + 1
         try:
@@ -173,3 +262,12 @@ def _records(source: Readable) -> Iterator[tuple[int, Any]]:
             raise InputRefused("malformed", f"The quotes on line {start} do not match.") from error
         if any(value.strip() for value in values):
             yield start, values
+
+
+def _texts(source: Readable) -> Iterator[str]:
+    try:
+        for number, line in lines.split(source):
+            yield lines.decode(number, line)
+    except InputRefused as error:
+        hint = " Save it as “CSV UTF-8”." if error.code == "not_utf8" else ""
+        raise InputRefused(error.code, error.message + hint) from error

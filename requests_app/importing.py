@@ -6,8 +6,10 @@ same file again, or one that was taken in half before a crash, records nothing t
 
 import io
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -35,6 +37,15 @@ _KIND = "request-imports"
 _PLACE = "request-import"
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How many ask for each right, how many things are to be corrected, and what some of the lines say."""
+
+    rights: Counter[str]
+    things_to_correct: int
+    lines: list[tuple[Row, TakenDown]]
 
 
 def check(*, name: str, parts: Iterable[bytes], by: str, at: datetime) -> RequestImport:
@@ -69,6 +80,26 @@ def drop(*, one: RequestImport, by: str, at: datetime) -> None:
     one = _in_state(one, ImportState.CHECKED)
     _end(one, ImportState.DROPPED, at)
     audit.record(at=at, by=by, action="request_import.drop", of=("request_import", one.pk))
+
+
+def understood(one: RequestImport, *, start: int, count: int, at: datetime) -> Understood:
+    """How the file is read: of the lines that are not refused what they ask together, and `count` from `start` on.
+
+    Nobody is looked up. Raises Conflict(`wrong_state`) once the file is gone, SealedFileError.
+    """
+    if one.sealed_key is None:
+        raise Conflict("wrong_state", f"This file is {one.get_state_display()}.")
+    refused = set(one.refusals.values_list("line", flat=True))
+    rights, things, lines = Counter[str](), 0, list[tuple[Row, TakenDown]]()
+    taken = (row for row in _rows(one) if isinstance(row, Row) and row.line not in refused)
+    for number, row in enumerate(taken):
+        rights.update(row.rights)
+        things += row.things_to_correct
+        if start <= number < start + count:
+            # what has become too old since is refused when it is taken in
+            with suppress(DomainError):
+                lines.append((row, import_rows.taken(row, at=at)))
+    return Understood(rights, things, lines)
 
 
 def take_in(

@@ -24,6 +24,8 @@ AT_ONCE = frozenset({Right.OBJECTION, Right.WITHDRAW_CONSENT, Right.OPT_OUT_SALE
 """What is carried out as soon as the person is known, without staff: each says no to something."""
 RISKY = frozenset({Right.ACCESS, Right.PORTABILITY, Right.ERASURE, Right.RECTIFICATION})
 """What harms the person if somebody else gets it: who does not sign in needs a second proof."""
+LIMITED = (Right.OBJECTION, Right.WITHDRAW_CONSENT, Right.OPT_OUT_SALE, Right.RESTRICTION)
+"""What is about uses that are named, in the order in which pages ask for them."""
 IN_WORDS = frozenset({Right.RECTIFICATION, Right.AUTOMATED_DECISION})
 """What is asked stands in the person's words alone: two of these may be about two things."""
 FOLLOW_UPS = frozenset({Right.COMPLAINT, Right.APPEAL})

@@ -59,8 +59,13 @@ def plan_anew(request: Request, *, at: datetime) -> None:
     request.tasks.exclude(status=TaskStatus.OPEN).update(
         status=TaskStatus.OPEN, settled_at=None, settled_by="", ground="", planned_at=at
     )
+    instruct_anew(request)
+
+
+def instruct_anew(request: Request) -> None:
+    """What was planned of the right's own work and is open is done as it would be planned now; under the lock."""
     for one in rights.of(request.right).plan(request):
-        mine = request.tasks.filter(code=one.code, dataset=one.dataset, system=one.system)
+        mine = request.tasks.filter(code=one.code, dataset=one.dataset, system=one.system, status=TaskStatus.OPEN)
         mine.update(kind=one.kind, instructions=one.instructions)
 
 

@@ -41,6 +41,7 @@ HAPPENED: dict[str, Words] = {
     ),
     "refusal_sent_back": gettext_lazy("A second person decided against refusing. The work goes on."),
     "exemption_sent_back": gettext_lazy("A second person decided against leaving that place out. The work goes on."),
+    "corrections_written": gettext_lazy("Our staff wrote down what is to be corrected."),
     "awaiting_subject": gettext_lazy("We asked you something and wait for your answer."),
     "resumed": gettext_lazy("You answered, and we went on."),
     "extended": gettext_lazy("It takes us longer than we hoped, and we told you so in time."),

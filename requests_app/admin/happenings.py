@@ -44,6 +44,7 @@ HAPPENED = {
     "stands_alone": gettext_lazy("answered by itself now"),
     "answered_with_first": gettext_lazy("answered with the earlier request"),
     "moot_after_erasure": gettext_lazy("the person was erased, so nothing is left to do"),
+    "corrections_written": gettext_lazy("what is to be corrected written down"),
     "awaiting_subject": gettext_lazy("the person asked"),
     "resumed": gettext_lazy("taken up again"),
     "pause_began": gettext_lazy("waiting began"),
@@ -174,6 +175,10 @@ def _files(number: Any) -> str:
     return ngettext("with %d file", "with %d files", number) % number if number else ""
 
 
+def _things(number: Any) -> str:
+    return str(ngettext("%d thing to correct", "%d things to correct", number) % number)
+
+
 def _of(table: Mapping[str, Any]) -> Callable[[Any], str]:
     return lambda value: str(table.get(str(value), str(value).replace("_", " ")))
 
@@ -202,6 +207,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "found": str,
     "size": filesizeformat,
     "files": _files,
+    "corrections": _things,
     "by_mail": lambda value: _("by mail") if value else "",
     "due_on": lambda value: _("due %s") % _day(value),
     "until": _until,

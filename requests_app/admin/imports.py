@@ -22,8 +22,10 @@ from portal.errors import DomainError
 from portal.staff_dialogs import ConfirmForm, asking
 from portal.staff_pages import ReadOnlyAdmin, attempt, badge, by, found, lines, named
 from requests_app import import_rows, importing
+from requests_app.admin import import_preview
 from requests_app.admin.intake_forms import ImportForm
 from requests_app.models import ImportState, RequestImport
+from requests_app.rights import rectification
 from requests_app.states import FOLLOW_UPS, Right
 
 CARRY_OUT = "requests_app.carry_out"
@@ -52,12 +54,13 @@ class RequestImportAdmin(ReadOnlyAdmin):
         "repeated",
         "refused",
         "refused_lines",
+        "understood_lines",
         "who",
         "approver",
         "checked_at",
         "finished_at",
     )
-    readonly_fields = ("progress", "next_step", "refused_lines", "who", "approver")
+    readonly_fields = ("progress", "next_step", "refused_lines", "understood_lines", "who", "approver")
     actions_detail = ("take_in", "give_up")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -107,10 +110,21 @@ class RequestImportAdmin(ReadOnlyAdmin):
         shown = [(_("line %d") % why.line, why.column or "–", why.code, why.message) for why in first]
         return lines([(link,), *shown])
 
+    @admin.display(description=gettext_lazy("lines to be taken in"))
+    def understood_lines(self, one: RequestImport) -> str:
+        """Where it is shown how they are read, as long as the file is there."""
+        if one.sealed_key is None or one.rows == one.refused:
+            return "–"
+        address = reverse("admin:requests_app_requestimport_read", args=[one.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', address, _("See how they are read (audited)"))
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.download)
+        guarded = self.admin_site.admin_view
         own: list[URLPattern] = [
-            path("<path:object_id>/refusals.csv", view, name="requests_app_requestimport_refusals")
+            path("empty.csv", guarded(self.empty), name="requests_app_requestimport_empty"),
+            path("<path:object_id>/refusals.csv", view, name="requests_app_requestimport_refusals"),
+            path("<path:object_id>/read/", guarded(self.read), name="requests_app_requestimport_read"),
         ]
         return own + super().get_urls()  # type: ignore[no-any-return]  # unfold has no types
 
@@ -124,6 +138,31 @@ class RequestImportAdmin(ReadOnlyAdmin):
         audit.record(at=at, by=by(request), action="request_import.download", of=("request_import", one.pk))
         headers = {"Content-Disposition": f'attachment; filename="refused-{one.pk}.csv"'}
         return StreamingHttpResponse(_csv(one), content_type="text/csv; charset=utf-8", headers=headers)
+
+    def read(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What the lines say that would be taken in: of people, so each look is recorded."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        one = found(RequestImport.objects.all(), object_id)
+        if one is None:
+            raise Http404
+        start = request.GET.get("from", "0")
+        at = clock.now()
+        try:
+            shown = import_preview.context(one, start=int(start) if start.isdecimal() else 0, at=at)
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect("admin:requests_app_requestimport_change", one.pk)
+        audit.record(at=at, by=by(request), action="request_import.look_into", of=("request_import", one.pk))
+        context = {**self.admin_site.each_context(request), **shown, "one": one, "title": _("How it is read")}
+        return TemplateResponse(request, "admin/requests_app/requestimport/read.html", context)
+
+    def empty(self, request: HttpRequest) -> HttpResponse:
+        """A file with the header alone, to be filled in."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        headers = {"Content-Disposition": 'attachment; filename="requests.csv"'}
+        return HttpResponse(import_preview.empty_file(), content_type="text/csv; charset=utf-8", headers=headers)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -143,7 +182,8 @@ class RequestImportAdmin(ReadOnlyAdmin):
             "form": form,
             "title": _("Imports of requests"),
             "required": import_rows.REQUIRED,
-            "optional": import_rows.OPTIONAL,
+            "optional": (*import_rows.OPTIONAL, *import_rows.USES, *import_rows.PARTS),
+            "most": rectification.MOST,
             "rights": [one.value for one in Right if one not in FOLLOW_UPS],
         }
         status = 400 if form.errors else 200

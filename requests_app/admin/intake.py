@@ -13,14 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from consents import subjects
+from consents.models import Purpose
 from consents.vocabulary import Scheme
 from portal import clock
 from portal.errors import DomainError
 from portal.staff_pages import by
 from requests_app import taking_down
-from requests_app.admin.intake_forms import FIELDS, IntakeForm
+from requests_app.admin.intake_forms import ABOUT, FIELDS, IntakeForm
 from requests_app.models import Request
 from requests_app.states import Right
+from requests_app.taking_down import TakenDown
 
 CARRY_OUT = "requests_app.carry_out"
 
@@ -62,11 +64,21 @@ def _shown(request: HttpRequest, form: IntakeForm) -> dict[str, Any]:
     known = outlook.subject
     return {
         "rights": [Right(one).label for one in taken.asked.rights],
+        "purposes": _uses(taken),
+        "corrections": form.filled_corrections(),
+        "lacks_corrections": Right.RECTIFICATION in taken.asked.rights and not form.filled_corrections(),
         "person": _person(known),
         "received_on": form.cleaned_data["received_on"],
         "repeats": [_link(one) for one in outlook.repeats.values()],
         "waits": not taken.shown,
     }
+
+
+def _uses(taken: TakenDown) -> list[tuple[Any, str]]:
+    """(what they are about, their names) of each right that names uses."""
+    names = dict(Purpose.objects.values_list("slug", "name"))
+    named = {Right(right): scope["purposes"] for right, scope in taken.asked.scopes.items()}
+    return [(ABOUT[right], ", ".join(names.get(slug, slug) for slug in slugs)) for right, slugs in named.items()]
 
 
 def _person(subject: Any) -> str:

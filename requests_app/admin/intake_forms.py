@@ -1,5 +1,6 @@
 """What staff fill in for somebody who called, wrote or came by."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,27 +21,65 @@ from consents.vocabulary import Scheme
 from portal import references
 from portal.errors import NotFound
 from requests_app import intake, taking_down
+from requests_app.admin.correction_forms import StaffCorrectionsForm
 from requests_app.intake import Asked, Requester
 from requests_app.models import Request
-from requests_app.states import BY_STAFF, BY_WHOM, FOLLOW_UPS, Channel, CheckMethod, Right
+from requests_app.states import BY_STAFF, BY_WHOM, FOLLOW_UPS, LIMITED, Channel, CheckMethod, Right
 from requests_app.taking_down import TakenDown
 
 FIELDS = {
     "received_at": "received_on",
     "right": "rights",
-    "scope": "purposes",
+    "scope": "rights",
     "subject": "identifier",
     "requester": "requester_name",
+    "about": "earlier",
 }
 """What domain refusals name, as it is called here."""
+
+
+ABOUT = {
+    Right.OBJECTION: _("What they object to"),
+    Right.WITHDRAW_CONSENT: _("Which consent they take back"),
+    Right.OPT_OUT_SALE: _("What their data is not to be sold or shared for"),
+    Right.RESTRICTION: _("Which uses are to be put on hold"),
+}
+MAY_BE_ALL = {
+    Right.OPT_OUT_SALE: _("None ticked: everything for which data is sold or shared."),
+    Right.RESTRICTION: _("None ticked: every use."),
+}
+"""Of these naming none means all."""
+
+
+@dataclass(frozen=True)
+class Particular:
+    """Fields that belong to these rights alone; whether something stands in them, so that they are shown anyhow."""
+
+    rights: tuple[Right, ...]
+    fields: list[forms.BoundField]
+    is_corrections: bool = False
+
+    @property
+    def is_said(self) -> bool:
+        return any(one.errors or one.value() for one in self.fields)
 
 
 def _purposes() -> list[tuple[str, str]]:
     return [(one.slug, one.name) for one in Purpose.objects.order_by("slug")]
 
 
-class IntakeForm(forms.Form):
-    """One call, letter, mail or visit. Several rights become requests of one group."""
+def _purposes_of(right: Right) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=ABOUT[right],
+        required=False,
+        choices=_purposes,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=MAY_BE_ALL.get(right, ""),
+    )
+
+
+class IntakeForm(StaffCorrectionsForm):
+    """One call, letter, mail or visit. Several rights become requests of one group, each with its own particulars."""
 
     channel = forms.ChoiceField(
         label=_("How it came in"),
@@ -77,32 +116,22 @@ class IntakeForm(forms.Form):
         choices=[(one.value, one.label) for one in Right],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
-    purposes = forms.MultipleChoiceField(
-        label=_("Uses that it is about"),
-        required=False,
-        choices=_purposes,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=_("For an objection, taking back a consent, an opt-out from sale, a hold on some uses."),
-    )
+    purposes_objection = _purposes_of(Right.OBJECTION)
+    purposes_withdraw_consent = _purposes_of(Right.WITHDRAW_CONSENT)
+    purposes_opt_out_sale = _purposes_of(Right.OPT_OUT_SALE)
+    purposes_restriction = _purposes_of(Right.RESTRICTION)
     note = forms.CharField(
         label=_("What they said"),
         required=False,
         max_length=intake.LONGEST_NOTE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
     )
-    corrections = forms.CharField(
-        label=_("What is to be corrected"),
-        required=False,
-        max_length=2_000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text=_("What is wrong, and what is right. Kept with the note, under the person's own key."),
-    )
-    about = forms.CharField(
+    earlier = forms.CharField(
         label=_("About the earlier request"),
         required=False,
         max_length=60,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("The reference (Q-…) of what an appeal or a complaint is about."),
+        help_text=_("The reference (Q-…) of what the appeal or the complaint is about."),
     )
     capacity = forms.ChoiceField(label=_("Asks"), choices=BY_WHOM, widget=UnfoldAdminSelectWidget)
     requester_name = forms.CharField(
@@ -131,23 +160,58 @@ class IntakeForm(forms.Form):
     )
     locale = forms.ChoiceField(label=_("Answered in"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
 
+    @property
+    def particulars(self) -> list[Particular]:
+        """What single rights need to know, in the order of the rights."""
+        listed = [Particular((right,), [self[_named(right)]]) for right in LIMITED]
+        corrections = [field for one in self.corrections for field in one]
+        listed.append(Particular((Right.RECTIFICATION,), corrections, is_corrections=True))
+        listed.append(Particular((Right.APPEAL, Right.COMPLAINT), [self["earlier"]]))
+        return listed
+
+    @property
+    def common(self) -> list[forms.BoundField]:
+        """Every field that belongs to whatever is asked."""
+        particular = {field.name for one in self.particulars for field in one.fields}
+        return [field for field in self if field.name not in particular]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        rights = set(cleaned.get("rights", []))
+        for right in LIMITED:
+            if right in rights and right not in MAY_BE_ALL and not cleaned.get(_named(right)):
+                self.add_error(_named(right), _("Tick which use it is about."))
+        if rights:
+            self._refuse_what_belongs_to_nothing(rights)
+        return cleaned
+
     def taken(self, *, at: datetime) -> TakenDown:
         """What was filled in. Raises DomainError."""
         filled = self.cleaned_data
-        about = _about(filled["about"]) if set(filled["rights"]) & FOLLOW_UPS else None
+        earlier = _about(filled["earlier"]) if set(filled["rights"]) & FOLLOW_UPS else None
+        corrections = self.filled_corrections()
         asked = Asked(
             rights=tuple(filled["rights"]),
             jurisdiction=filled["jurisdiction"],
-            note="\n\n".join(part for part in (filled["note"], filled["corrections"]) if part.strip()),
-            scope={"purposes": filled["purposes"]} if filled["purposes"] else {},
+            note=filled["note"],
+            scopes={right: {"purposes": filled[_named(right)]} for right in LIMITED if filled[_named(right)]},
+            particulars={Right.RECTIFICATION: {"corrections": corrections}} if corrections else {},
             locale=filled["locale"],
             channel=Channel(filled["channel"]),
             capacity=filled["capacity"],
             requester=_requester(filled),
-            about=about,
+            about=earlier,
             received_at=taking_down.received(filled["received_on"], at=at),
         )
         return TakenDown(asked, subjects.name(filled["scheme"], filled["identifier"]), filled["shown"])
+
+    def _refuse_what_belongs_to_nothing(self, rights: set[str]) -> None:
+        """What was filled in for a right that is not ticked would be lost without a word."""
+        for one in self.particulars:
+            first = next((field for field in one.fields if field.value()), None)
+            if first is not None and rights.isdisjoint(one.rights):
+                label = " / ".join(str(right.label) for right in one.rights)
+                self.add_error(first.name, _("Tick “%s” above too, or leave this empty.") % label)
 
 
 class ImportForm(forms.Form):
@@ -156,8 +220,15 @@ class ImportForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text=_("CSV in UTF-8 with a header. Nothing is taken in before you have seen what is wrong with it."),
+        help_text=_(
+            "CSV in UTF-8 with a header, as spreadsheets save it: divided by commas or semicolons. Nothing is taken in "
+            "before you have seen how it is read and what is wrong with it."
+        ),
     )
+
+
+def _named(right: Right) -> str:
+    return f"purposes_{right.value}"
 
 
 def _requester(filled: dict[str, Any]) -> Requester | None:

@@ -35,12 +35,14 @@ class Parts:
     """Of an erasure: the open requests for a copy of the same person."""
     erasure: Request | None = None
     """Of a request for a copy: the open erasure of the same person."""
+    to_correct: str = ""
+    """Where it is written down what is to be corrected, if that is missing."""
 
 
 def of(request: Request, staff: User, parts: Parts) -> list[Step]:
     """The steps in the order in which they are best taken."""
-    steps = (_decide(staff, parts), _look(request, parts), _read(parts), _first(parts), _do(request, parts))
-    return [*chain.from_iterable(steps), *_release(parts)]
+    before = [*_decide(staff, parts), *_look(request, parts), *_read(parts), *_write_down(parts), *_first(parts)]
+    return [*before, *_do(request, parts), *_release(parts)]
 
 
 def _decide(staff: User, parts: Parts) -> Iterator[Step]:
@@ -77,6 +79,9 @@ def _first(parts: Parts) -> Iterator[Step]:
 
 def _page(one: Request) -> str:
     return reverse("admin:requests_app_request_change", args=[one.pk])
+def _write_down(parts: Parts) -> Iterator[Step]:
+    if parts.to_correct:
+        yield _("Write down what is to be corrected, so that whoever keeps the data is told"), parts.to_correct
 
 
 def _do(request: Request, parts: Parts) -> Iterator[Step]:

@@ -36,9 +36,12 @@ from requests_app import (
 )
 from requests_app.admin import happenings, next_steps, wording
 from requests_app.admin.deeds import BY_NAME, EVERY
-from requests_app.admin.deeds.base import offers
+from requests_app.admin.deeds.base import offers, why_not
 from requests_app.models import Attachment, Proposal, Request, Task, TimelineEntry
+from requests_app.rights import rectification
 from requests_app.states import CheckStatus, PackageStatus, Right, Status, TaskKind, TaskStatus
+
+_CORRECTIONS = "Corrections"
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,11 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
     tasks = list(request.tasks.select_related("dataset", "system"))
     proposals, attached = list(request.proposals.all()), list(request.attachments.all())
     written, answer = _written(request, staff, at=at), _answer(request)
+    said = _said(request)
     owed, erasure = _both_asked(request, at=at)
-    parts = next_steps.Parts(proposals, tasks, [one for one, _author in written], attached, answer, owed, erasure)
+    to_correct = _to_correct(request, staff, said)
+    bare = [one for one, _author in written]
+    parts = next_steps.Parts(proposals, tasks, bare, attached, answer, owed, erasure, to_correct)
     return {
         "one": request,
         "state": wording.state(request),
@@ -68,7 +74,7 @@ def panels(request: Request, staff: User, *, at: datetime) -> dict[str, Any]:
         "missing": [one for one in every if one.why_not],
         "facts": _facts(request),
         "linked": _linked(request),
-        "said": _said(request),
+        "said": said,
         "clock": _clock(request, at=at),
         "is_shown": proofs.is_proven(request),
         "lacking": [need.label for need in proofs.missing(request)] if request.status == Status.VERIFYING else [],
@@ -177,7 +183,18 @@ def _said(request: Request) -> list[tuple[str, str]]:
     return [(what, value) for what, value in said if value]
 
 
+def _to_correct(request: Request, staff: User, said: list[tuple[str, str]]) -> str:
+    """Where staff write down what is to be corrected; empty where that stands there, or is not theirs to do now."""
+    if any(what == _CORRECTIONS for what, _value in said):
+        return ""
+    deed = BY_NAME["write_corrections"]
+    may = staff.has_perm(deed.permission) and not why_not(deed, request)
+    return _address(request, deed.name) if may else ""
+
+
 def _flat(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"what", "wrong", "right"}:
+        return rectification.in_words(value)
     if isinstance(value, dict):
         return "; ".join(f"{name}: {part}" for name, part in value.items())
     return str(value)

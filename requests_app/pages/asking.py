@@ -30,7 +30,7 @@ from requests_app.pages import codes, drafts, words
 from requests_app.pages.drafts import Draft, Sent
 from requests_app.pages.forms import OFFERED, DetailsForm, RightsForm, SendForm, WhoForm
 from requests_app.pages.uploads import bounded
-from requests_app.states import AT_ONCE, Capacity, FileUse, Right, Status
+from requests_app.states import AT_ONCE, LIMITED, Capacity, FileUse, Right, Status
 
 MOST_SENT = 20
 """Goes that one caller without an account may send within an hour."""
@@ -235,7 +235,7 @@ def _answer(draft: Draft, right: str, place: str) -> dict[str, Any]:
         "right": right,
         "label": words.offer(right),
         "purposes": [_(names[slug]) for slug in draft.purposes.get(right, []) if slug in names],
-        "is_limited": right in drafts.LIMITED,
+        "is_limited": right in LIMITED,
         "time": words.time_allowed(rulebook.rule_for(place, right, on=clock.now())),
     }
 

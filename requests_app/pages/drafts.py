@@ -11,13 +11,11 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.translation import get_language
 
 from consents.models import Subject
+from requests_app import correcting
 from requests_app.intake import Asked, Requester
-from requests_app.pages import correcting
-from requests_app.states import Capacity, Channel, Right
+from requests_app.states import LIMITED, Capacity, Channel, Right
 
 _DRAFT, _SENT = "request_draft", "request_sent"
-LIMITED = (Right.OBJECTION, Right.WITHDRAW_CONSENT, Right.OPT_OUT_SALE, Right.RESTRICTION)
-"""What is asked for purposes that the person names."""
 _MAY_BE_ALL = frozenset({Right.RESTRICTION})
 """Naming none means every use."""
 

@@ -14,10 +14,11 @@ from consents.models import Purpose
 from consents.pages.views import MAIN_PURPOSE
 from consents.vocabulary import Scheme
 from portal.countries import country_names
+from requests_app import correcting
 from requests_app.intake import LONGEST_NOTE
-from requests_app.pages import correcting, words
-from requests_app.pages.drafts import LIMITED, Draft
-from requests_app.states import BY_WHOM, Capacity, Right
+from requests_app.pages import words
+from requests_app.pages.drafts import Draft
+from requests_app.states import BY_WHOM, LIMITED, Capacity, Right
 
 OFFERED = (
     Right.OBJECTION,
@@ -54,7 +55,7 @@ class RightsForm(forms.Form):
     )
 
 
-class DetailsForm(forms.Form):
+class DetailsForm(correcting.CorrectionsForm):
     """Step two: only what the chosen rights need."""
 
     understood = forms.BooleanField(
@@ -74,32 +75,16 @@ class DetailsForm(forms.Form):
         super().__init__(data, initial=_kept(draft))
         self._limited = [right for right in LIMITED if right in draft.rights]
         corrects = Right.RECTIFICATION in draft.rights
-        self._rows = correcting.rows_of(data, draft.corrections) if corrects else 0
         self.is_adding = corrects and data is not None and correcting.ADD in data
+        if Right.ERASURE not in draft.rights:
+            del self.fields["understood"]
+        self.open_rows(correcting.rows_of(data, draft.corrections) if corrects else 0)
         named = [(one.slug, _(one.name)) for one in Purpose.objects.all()]
-        fields: dict[str, forms.Field] = {_named(right): _purposes_field(right, named) for right in self._limited}
-        fields |= correcting.fields(self._rows)
-        if Right.ERASURE in draft.rights:
-            fields["understood"] = self.fields["understood"]
-        self.fields = {**fields, "note": self.fields["note"]}
-
-    @property
-    def corrections(self) -> list[list[forms.BoundField]]:
-        """The fields of each correction."""
-        return [[self[correcting.name(part, n)] for part in correcting.PARTS] for n in range(self._rows)]
-
-    @property
-    def others(self) -> list[forms.BoundField]:
-        """Every field that belongs to no correction."""
-        return [field for field in self if field.name not in correcting.fields(self._rows)]
-
-    @property
-    def can_add(self) -> bool:
-        return 0 < self._rows < correcting.MOST
+        self.fields = {**{_named(right): _purposes_field(right, named) for right in self._limited}, **self.fields}
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        correcting.check(self, self._rows)
+        self.check_corrections()
         if self.is_adding:
             # what is not filled in yet is asked for when they go on
             for name, errors in list(self.errors.items()):
@@ -111,7 +96,7 @@ class DetailsForm(forms.Form):
         """Take what was filled in over into the draft; with room for another correction, where that is asked for."""
         filled = self.cleaned_data
         draft.purposes = {right.value: filled.get(_named(right), []) for right in self._limited}
-        draft.corrections = correcting.filled(filled, self._rows)
+        draft.corrections = self.filled_corrections()
         if self.is_adding:
             draft.corrections = correcting.with_room(draft.corrections)
         draft.understood, draft.note = filled.get("understood", False), filled["note"]

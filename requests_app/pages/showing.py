@@ -21,6 +21,7 @@ from requests_app import (
 from requests_app import messages as correspondence
 from requests_app.models import Attachment, IdentityCheck, Message, Pause, Request, Task, TimelineEntry
 from requests_app.pages import files, handing_out, words
+from requests_app.rights import rectification
 from requests_app.rulebook import Rule
 from requests_app.states import (
     ANSWERED,
@@ -59,6 +60,7 @@ def page(one: Request, *, at: datetime, every_message: bool = False) -> dict[str
     return {
         "data_request": row(one) | {"right": one.right, "is_closed": one.is_closed},
         "purposes": _purposes(one),
+        "corrections": rectification.corrections(one) if one.right == Right.RECTIFICATION else [],
         "waiting_for": waiting_for(one, at=at),
         "overdue": one.is_overdue(today),
         "is_extended": one.extended_at is not None,

@@ -29,6 +29,15 @@ HELD = (
 )
 UNREADABLE = "Nobody could look whether the person is in it ({reason}). Ask {owner}, and have them correct it."
 
+
+class CorrectionError(base.RightError):
+    """One correction of several, counted from 0, and which `part` of it cannot be taken as it was said."""
+
+    def __init__(self, code: str, message: str, *, number: int, part: str = "what") -> None:
+        super().__init__(code, message, field="corrections")
+        self.number, self.part = number, part
+
+
 # what is wrong is in the details
 scope = base.no_scope
 is_settled, finish = base.has_its_place, base.nothing_last
@@ -37,7 +46,7 @@ is_settled, finish = base.has_its_place, base.nothing_last
 def details(said: Mapping[str, Any]) -> dict[str, Any]:
     """`corrections`: a list of {what, wrong, right}, each a text, each thing once; one alone may stand by itself.
 
-    {} where the note says it instead: a letter, a call. Raises RightError, UnknownJurisdiction.
+    {} where the note says it instead: a letter, a call. Raises RightError, of one correction CorrectionError.
     """
     if not said:
         return {}
@@ -48,11 +57,11 @@ def details(said: Mapping[str, Any]) -> dict[str, Any]:
     listed = [said["corrections"]] if isinstance(said["corrections"], Mapping) else said["corrections"]
     if not isinstance(listed, list) or not 0 < len(listed) <= MOST:
         raise base.RightError("corrections_malformed", f"Name 1 to {MOST} things that are wrong.", field="corrections")
-    checked = [_checked(one) for one in listed]
+    checked = [_checked(one, number) for number, one in enumerate(listed)]
     second = twice([one["what"] for one in checked])
     if second is not None:
         message = f"Correction {second + 1} is about what an earlier one names; say it once."
-        raise base.RightError("correction_twice", message, field="corrections")
+        raise CorrectionError("correction_twice", message, number=second)
     return {"corrections": checked}
 
 
@@ -93,6 +102,11 @@ def corrections(request: Request) -> list[dict[str, str]]:
     return listed
 
 
+def in_words(one: Mapping[str, str]) -> str:
+    """One correction on a line, for staff."""
+    return f"{one['what']}: {one['wrong'] + ' ' if one['wrong'] else ''}→ {one['right']}"
+
+
 def held(request: Request, *, rows: int, owner: str) -> str:
     """What whoever works on the task of a dataset that holds the person has to do."""
     count = len(corrections(request))
@@ -109,17 +123,29 @@ def _planned(request: Request, dataset: Dataset) -> base.Planned:
     return base.Planned("correct", TaskKind.AUTOMATIC, dataset)
 
 
-def _checked(one: object) -> dict[str, str]:
+def _checked(one: object, number: int) -> dict[str, str]:
     if not isinstance(one, Mapping) or one.keys() != _PARTS:
-        raise base.RightError("corrections_malformed", "Say what, what is wrong, what is right.", field="corrections")
-    if not all(isinstance(text, str) and len(text) <= LONGEST for text in one.values()):
-        message = f"Each part is a text of at most {LONGEST} characters."
-        raise base.RightError("corrections_malformed", message, field="corrections")
+        message = "Say what, what is wrong, what is right."
+        raise CorrectionError("corrections_malformed", message, number=number)
+    for part, text in one.items():
+        if not isinstance(text, str) or len(text) > LONGEST or "\0" in text:
+            message = f"Each part is a text of at most {LONGEST} characters."
+            raise CorrectionError("corrections_malformed", message, number=number, part=part)
     tidy = {part: str(one[part]).strip() for part in sorted(_PARTS)}
-    if not tidy["what"] or not tidy["right"]:
-        raise base.RightError("corrections_malformed", "Say what it is about, and what is right.", field="corrections")
+    for part in ("what", "right"):
+        if not tidy[part]:
+            message = "Say what it is about, and what is right."
+            raise CorrectionError("corrections_malformed", message, number=number, part=part)
+    return _known_here(tidy, number)
+
+
+def _known_here(tidy: dict[str, str], number: int) -> dict[str, str]:
+    """The same, in normal form where it is about what Heed keeps itself."""
     if tidy["what"] == JURISDICTION:
-        tidy["right"] = jurisdictions.check(tidy["right"])
+        try:
+            return tidy | {"right": jurisdictions.check(tidy["right"])}
+        except jurisdictions.UnknownJurisdiction as error:
+            raise CorrectionError(error.code, error.message, number=number, part="right") from error
     if tidy["what"] == MINOR and tidy["right"] not in _YES_NO:
-        raise base.RightError("corrections_malformed", "Of a minor, yes or no is right.", field="corrections")
+        raise CorrectionError("corrections_malformed", "Of a minor, yes or no is right.", number=number, part="right")
     return tidy

@@ -5,6 +5,7 @@
 
 from requests_app.workflow.appealing import appeal, check_can_lodge, reopen
 from requests_app.workflow.closing import close_if_verified, closing_by_themselves, fulfil
+from requests_app.workflow.correcting import fixed_corrections, write_corrections
 from requests_app.workflow.deciding import decide, propose_refusal
 from requests_app.workflow.guards import (
     ANYWAY,
@@ -23,6 +24,7 @@ from requests_app.workflow.guards import (
     can_resume,
     can_start,
     can_withdraw,
+    can_write_corrections,
     check_can_appeal,
     check_can_assign,
     check_can_await_subject,
@@ -38,6 +40,7 @@ from requests_app.workflow.guards import (
     check_can_resume,
     check_can_start,
     check_can_withdraw,
+    check_can_write_corrections,
 )
 from requests_app.workflow.proving import doubt, expire, prove
 from requests_app.workflow.working import (
@@ -75,6 +78,7 @@ __all__ = [
     "can_resume",
     "can_start",
     "can_withdraw",
+    "can_write_corrections",
     "carry_out",
     "carry_out_at_once",
     "carry_out_unanswered",
@@ -94,11 +98,13 @@ __all__ = [
     "check_can_resume",
     "check_can_start",
     "check_can_withdraw",
+    "check_can_write_corrections",
     "close_if_verified",
     "closing_by_themselves",
     "decide",
     "doubt",
     "expire",
+    "fixed_corrections",
     "fulfil",
     "left_behind",
     "propose_refusal",
@@ -108,4 +114,5 @@ __all__ = [
     "start",
     "take_along",
     "withdraw",
+    "write_corrections",
 ]

@@ -122,6 +122,17 @@ def check_can_withdraw(request: Request) -> None:
     check_can_move(request, Status.WITHDRAWN)
 
 
+def check_can_write_corrections(request: Request) -> None:
+    """It is a rectification that is open, and nobody was told yet what to correct, or thinks about refusing it."""
+    if request.right != Right.RECTIFICATION:
+        raise Conflict("not_a_rectification", "Only a rectification has corrections.")
+    if request.status not in {Status.RECEIVED, *_EARLIER}:
+        raise _wrong(request, "takes no more corrections")
+    if request.carried_out_at is not None:
+        raise Conflict("carried_out", "Whoever keeps the data was told what to correct; write to them.")
+    _check_stands_alone(request)
+
+
 def check_can_fulfil(request: Request) -> None:
     """It was carried out, and no task is open; see `steps.settle_automatic` for what arrives by itself."""
     if request.status != Status.IN_PROGRESS:
@@ -238,6 +249,7 @@ can_carry_out = twin(check_can_carry_out)
 can_propose_refusal = twin(check_can_propose_refusal)
 can_decide = twin(check_can_decide)
 can_withdraw = twin(check_can_withdraw)
+can_write_corrections = twin(check_can_write_corrections)
 can_fulfil = twin(check_can_fulfil)
 can_appeal = twin(check_can_appeal)
 can_reopen = twin(check_can_reopen)

@@ -25,6 +25,7 @@ PEOPLES_CODE = [
     "consents/vocabulary.py",
     "downstream/pages/*.py",
     "requests_app/pages/*.py",
+    "requests_app/correcting.py",
     "requests_app/states.py",
     "requests_app/explanations.py",
     "requests_app/packages/*.py",

@@ -1,5 +1,7 @@
 """Files of requests: every refusal by line and column, nothing twice, nothing in part, nothing kept."""
 
+import csv
+import io
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from portal.errors import Conflict, TooLarge
 from portal.models import AuditEntry
 from requests_app import import_rows, importing, sealing
 from requests_app.models import ImportedReference, ImportState, RefusedRow, Request, RequestImport
+from requests_app.rights import rectification
 from requests_app.states import Status
 from tests.conftest import AT, BY, OTHER
 from tests.consents.asking import tables_as_text
@@ -28,6 +31,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
 @pytest.fixture(autouse=True)
 def own_files(settings: Any, tmp_path: Path) -> None:
     settings.FILES_DIR = tmp_path
+
+
+CORRECTS = {"rights": "rectification", "correct_what": "Surname", "correct_wrong": "Dough", "correct_right": "Doe"}
+PLACE = "unknown_jurisdiction"
 
 
 def check(content: bytes, *, at: Any = AT) -> RequestImport:
@@ -74,6 +81,60 @@ def test_a_line_becomes_the_requests_of_one_group(alice: Subject, django_capture
     assert kept() == []
 
 
+def corrected(request: Request) -> list[str]:
+    return [rectification.in_words(one) for one in rectification.corrections(request)]
+
+
+def test_as_many_things_to_correct_as_there_may_be_come_from_one_line(alice: Subject) -> None:
+    said = dict(CORRECTS)
+    for number in range(2, 21):
+        said |= {f"correct_what_{number}": f"thing {number}", f"correct_right_{number}": "+49 right\nand well"}
+    # what is left empty between others is none, and no text is taken for more than it is
+    said |= {"correct_what_5": "", "correct_right_5": ""}
+    take_in(csv_of(line(1, **said), line(2, rights="rectification", note="My name is wrong!")))
+    first, in_words = Request.objects.order_by("pk")
+    assert len(corrected(first)) == 19
+    assert corrected(first)[-1] == "thing 20: → +49 right\nand well"
+    assert corrected(in_words) == []
+
+
+def test_each_right_of_a_line_is_about_its_own_uses(alice: Subject) -> None:
+    rights = "objection; withdraw_consent; restriction; rectification"
+    own = {"purposes_objection": "ai-training", "purposes_withdraw_consent": "marketing; ai-training"}
+    take_in(csv_of(line(1, **{**CORRECTS, **own, "rights": rights}, shown="callback")))
+    assert dict(Request.objects.values_list("right", "scope")) == {
+        "objection": {"purposes": ["ai-training"]},
+        "withdraw_consent": {"purposes": ["ai-training", "marketing"]},
+        "restriction": {},
+        "rectification": {},
+    }
+    # and what has no own column is about what all are about
+    take_in(csv_of(line(2, rights=rights, purposes="marketing", purposes_objection="ai-training", shown="document")))
+    second = Request.objects.order_by("pk")[4:]
+    assert dict(second.values_list("right", "scope")) == {
+        "objection": {"purposes": ["ai-training"]},
+        "withdraw_consent": {"purposes": ["marketing"]},
+        "restriction": {"purposes": ["marketing"]},
+        "rectification": {},
+    }
+
+
+def test_how_a_file_is_read_is_shown_without_its_refused_lines(alice: Subject) -> None:
+    lines = [line(number, rights="access erasure") for number in range(2, 6)]
+    one = check(csv_of(line(1, **CORRECTS, correct_what_2="Town", correct_right_2="Cork"), line(9, rights="x"), *lines))
+    read = importing.understood(one, start=1, count=2, at=AT)
+    assert read.rights == {"rectification": 1, "access": 4, "erasure": 4}
+    assert read.things_to_correct == 2
+    assert [(row.line, said.asked.rights) for row, said in read.lines] == [
+        (4, ("access", "erasure")),
+        (5, ("access", "erasure")),
+    ]
+    importing.drop(one=one, by=BY, at=AT)
+    one.refresh_from_db()
+    with pytest.raises(Conflict):
+        importing.understood(one, start=0, count=2, at=AT)
+
+
 def test_looking_through_takes_nothing_in_and_keeps_the_file_encrypted(alice: Subject) -> None:
     one = check(csv_of(line(note="my very own poem"), line(2)))
     assert (one.state, counts(one)) == (ImportState.CHECKED, (2, 0, 0, 0))
@@ -114,6 +175,19 @@ def test_looking_through_takes_nothing_in_and_keeps_the_file_encrypted(alice: Su
         ({"note": "x" * 4_001}, "note", "note_too_long"),
         ({"shown": "yes"}, "shown", "unknown_method"),
         ({"locale": "German"}, "locale", "wrong_locale"),
+        ({"purposes_objection": "ai-training"}, "purposes_objection", "right_not_asked"),
+        ({"rights": "objection", "purposes_objection": "no-such"}, "purposes_objection", "unknown_purpose"),
+        ({"rights": "restriction", "purposes_restriction": "x y"}, "purposes_restriction", "unknown_purpose"),
+        ({"correct_what": "Town", "correct_right": "Cork"}, "correct_what", "right_not_asked"),
+        ({**CORRECTS, "correct_right": " "}, "correct_right", "corrections_malformed"),
+        ({**CORRECTS, "correct_right_2": "Cork"}, "correct_what_2", "corrections_malformed"),
+        ({**CORRECTS, "correct_what_20": "Town"}, "correct_right_20", "corrections_malformed"),
+        ({**CORRECTS, "correct_what_3": "SURNAME", "correct_right_3": "x"}, "correct_what_3", "correction_twice"),
+        ({**CORRECTS, "correct_wrong": "x" * 501}, "correct_wrong", "corrections_malformed"),
+        ({**CORRECTS, "correct_right": "=B2&C2"}, "correct_right", "a_formula"),
+        ({**CORRECTS, "correct_wrong": "#REF!"}, "correct_wrong", "a_formula"),
+        ({**CORRECTS, "correct_what": "minor"}, "correct_right", "corrections_malformed"),
+        ({**CORRECTS, "correct_what_2": "jurisdiction", "correct_right_2": "Atlantis"}, "correct_right_2", PLACE),
     ],
 )
 def test_each_refusal_names_its_line_and_column(alice: Subject, wrong: dict[str, str], column: str, code: str) -> None:
@@ -195,11 +269,13 @@ def test_what_is_open_already_is_linked(alice: Subject) -> None:
         (b"reference,received_on\n", "wrong_columns"),
         (csv_of(columns=[*import_rows.COLUMNS, "secret"]), "wrong_columns"),
         (csv_of(columns=[*import_rows.COLUMNS, "note"]), "wrong_columns"),
+        (csv_of(columns=[*import_rows.COLUMNS, "correct_what_21"]), "wrong_columns"),
+        (csv_of(line()).decode().encode("utf-16"), "not_utf8"),
         (csv_of(line()) + b'T-2,"2026', "malformed"),
         (csv_of(line()) + b"T-2,\xff", "not_utf8"),
         (csv_of(line()) + b"x" * (1 << 20) + b"xx", "line_too_long"),
     ],
-    ids=["nothing", "no lines", "lacks", "unknown", "twice", "quotes", "latin", "long"],
+    ids=["nothing", "no lines", "lacks", "unknown", "twice", "21 corrections", "utf-16", "quotes", "latin", "long"],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole_and_not_kept(alice: Subject, content: bytes, code: str) -> None:
     with pytest.raises(InputRefused) as refused:
@@ -217,6 +293,24 @@ def test_a_line_of_other_length_is_refused_alone(alice: Subject) -> None:
 def test_spreadsheets_mark_and_empty_lines_do_no_harm(alice: Subject) -> None:
     content = b"\xef\xbb\xbf" + csv_of(line(), columns=None).replace(b"\r\n", b"\n\n") + b",,,,\n"
     assert counts(check(content)) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("divided_by", [";", "\t"])
+def test_a_file_as_other_countries_spreadsheets_save_it_is_read(alice: Subject, divided_by: str) -> None:
+    said = csv.reader(
+        io.StringIO(csv_of(line(**CORRECTS, note="a; b,\nc"), line(2, rights="access; erasure")).decode())
+    )
+    text = io.StringIO()
+    csv.writer(text, delimiter=divided_by).writerows([*row, ""] for row in said)
+    assert counts(take_in(b"\xef\xbb\xbf" + text.getvalue().encode())) == (2, 2, 0, 0)
+    request = Request.objects.get(right="rectification")
+    assert sealing.unseal(request, request.sealed_note, context=sealing.NOTE) == "a; b,\nc"
+    assert corrected(request) == ["Surname: Dough → Doe"]
+
+
+def test_what_is_not_utf8_is_told_what_to_do() -> None:
+    with pytest.raises(InputRefused, match="Save it as “CSV UTF-8”"):
+        check(csv_of(line(note="Müller")).decode().encode("latin-1"))
 
 
 def test_a_file_too_large_or_with_too_many_rows_is_refused(alice: Subject, monkeypatch: pytest.MonkeyPatch) -> None:

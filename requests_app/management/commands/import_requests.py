@@ -15,8 +15,10 @@ from requests_app import importing
 from requests_app.models import RequestImport
 
 _HELP = """Take requests in from a CSV file with the columns reference, received_on, rights, scheme, identifier, and
-perhaps jurisdiction, channel, capacity, requester_name, requester_contact, note, purposes, shown, locale. A line whose
-reference was taken in before is passed over, so the same file may be run again. Ends with 1 when lines were refused."""
+perhaps jurisdiction, channel, capacity, requester_name, requester_contact, note, purposes, shown, locale, purposes of
+one right (purposes_objection, …), and what is to be corrected (correct_what, correct_wrong, correct_right; a further
+thing correct_what_2, …); see docs/import-requests.md. A line whose reference was taken in before is passed over, so the
+same file may be run again. Ends with 1 when lines were refused."""
 _PART = 1 << 20
 
 

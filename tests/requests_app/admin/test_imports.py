@@ -12,7 +12,7 @@ from consents.models import Subject
 from portal import clock
 from portal.models import AuditEntry, User
 from portal.roles import AUDITOR
-from requests_app import importing
+from requests_app import import_rows, importing
 from requests_app.models import ImportState, Request, RequestImport
 from requests_app.tasks import take_in_imports
 from tests.conftest import BY, SignIn, staff_member
@@ -44,6 +44,10 @@ def page_of(one: RequestImport) -> str:
     return reverse("admin:requests_app_requestimport_change", args=[one.pk])
 
 
+def read(one: RequestImport) -> str:
+    return reverse("admin:requests_app_requestimport_read", args=[one.pk])
+
+
 def do(browser: Client, action: str, pk: object) -> Any:
     address = reverse(f"admin:requests_app_requestimport_{action}", args=[pk])
     return browser.post(address, {"_form_submitted": "True"})
@@ -64,6 +68,60 @@ def test_a_file_is_looked_through_shown_and_taken_in(alice: Subject, bob: User, 
     one.refresh_from_db()
     assert (one.state, one.accepted, one.refused) == (ImportState.DONE, 1, 1)
     assert Request.objects.get().timeline.earliest("at").actor == f"staff:{bob.pk}"
+
+
+def test_how_it_is_read_is_shown_before_and_each_look_is_recorded(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    said = {"rights": "rectification; objection", "purposes_objection": "marketing", "note": "n"}
+    said |= {"received_on": clock.now().date().isoformat(), "capacity": "heir", "requester_name": "R"}
+    named = {"correct_what": "Surname", "correct_wrong": "Dough", "correct_right": "<b>Doe</b>"}
+    browser = signed_in(bob)
+    answer = upload(browser, csv_of(line(1, **said, **named)))
+    one = RequestImport.objects.get()
+    assert read(one) in browser.get(answer["Location"]).content.decode()
+    page = browser.get(read(one))
+    [shown] = page.context["lines"]
+    assert shown["asks"] == [
+        ("Correct my data", ["Surname: Dough → <b>Doe</b>"]),
+        ("Object to a use of my data", ["Send me offers"]),
+    ]
+    assert "&lt;b&gt;Doe" in page.content.decode()
+    assert (page.context["totals"], page.context["things"]) == (
+        [("Object to a use of my data", 1), ("Correct my data", 1)],
+        1,
+    )
+    assert AuditEntry.objects.filter(action="request_import.look_into").count() == 1
+    assert not Request.objects.exists()
+
+
+def test_many_lines_are_shown_page_by_page(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    day, browser = clock.now().date().isoformat(), signed_in(bob)
+    upload(browser, csv_of(*(line(number, received_on=day, rights="rectification") for number in range(1, 61))))
+    one = RequestImport.objects.get()
+    first = browser.get(read(one))
+    assert (first.context["first"], first.context["last"], first.context["earlier"]) == (1, 50, None)
+    assert first.context["lines"][0]["asks"] == [("Correct my data", ["it does not say what"])]
+    second = browser.get(f"{read(one)}?from={first.context['later']}").context
+    assert (second["first"], second["last"], second["earlier"], second["later"]) == (51, 60, 0, None)
+    assert browser.get(f"{read(one)}?from=-5x").status_code == 200
+
+
+def test_what_is_gone_is_read_no_more(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    one = looked_through()
+    importing.drop(one=one, by=BY, at=clock.now())
+    browser = signed_in(bob)
+    assert browser.get(read(one))["Location"] == page_of(one)
+    assert read(one) not in browser.get(page_of(one)).content.decode()
+    assert browser.get(f"{LIST}nonsense/read/").status_code == 404
+
+
+def test_an_empty_file_to_fill_in_is_one_that_is_read(alice: Subject, bob: User, signed_in: SignIn) -> None:
+    browser = signed_in(bob)
+    empty = browser.get(f"{LIST}empty.csv")
+    assert empty["Content-Disposition"] == 'attachment; filename="requests.csv"'
+    names = empty.content.decode("utf-8-sig").strip().split(",")
+    assert {"correct_what", "correct_right_3", "purposes_objection"} <= set(names) <= set(import_rows.COLUMNS)
+    upload(browser, empty.content)
+    assert RequestImport.objects.get().rows == 0
 
 
 def test_a_file_is_given_up(alice: Subject, bob: User, signed_in: SignIn) -> None:
@@ -106,7 +164,8 @@ def test_an_auditor_looks_and_decides_nothing(alice: Subject, signed_in: SignIn)
     browser = signed_in(staff_member("ada", AUDITOR))
     assert browser.get(LIST).status_code == 200
     assert browser.get(page_of(one)).status_code == 200
-    assert browser.get(ADD).status_code == 403
+    for forbidden in (ADD, read(one), f"{LIST}empty.csv"):
+        assert browser.get(forbidden).status_code == 403
     assert upload(browser, content()).status_code == 403
     assert do(browser, "take_in", one.pk).status_code == 403
     one.refresh_from_db()

@@ -46,11 +46,13 @@ class Beside:
         return not self._thread.is_alive() and not self.failures
 
 
-def asks_again(subject: Subject, right: str, *, holds: threading.Event, goes_on: threading.Event) -> Beside:
+def asks_again(
+    subject: Subject, right: str, *, holds: threading.Event, goes_on: threading.Event, **said: Any
+) -> Beside:
     """Takes in a request once it may go on, and has the person locked and the first found since before."""
 
     def act() -> None:
-        wish = intake.Asked(rights=(right,))
+        wish = intake.Asked(rights=(right,), **said)
         with transaction.atomic():
             locked = Subject.objects.select_for_update(no_key=True).get(pk=subject.pk)
             intake.repeats(wish, locked, at=LATER)
@@ -70,6 +72,21 @@ def test_asking_again_and_carrying_out_do_not_wait_for_each_other(alice: Subject
         threading.Timer(A_MOMENT, goes_on.set).start()
         workflow.carry_out(request=first, by=BY, at=LATER)
     assert again.ends()
+
+
+def test_what_is_asked_again_meanwhile_is_not_answered_with_other_corrections(alice: Subject) -> None:
+    name = {"what": "Surname", "wrong": "Dough", "right": "Doe"}
+    said: dict[str, Any] = {"channel": "letter", "details": {"corrections": [name]}}
+    (first,) = asked(alice, "rectification", **said)
+    holds, goes_on = threading.Event(), threading.Event()
+    again = asks_again(alice, "rectification", holds=holds, goes_on=goes_on, **said)
+    holds.wait(LONG)
+    threading.Timer(A_MOMENT, goes_on.set).start()
+    with pytest.raises(Conflict):
+        workflow.write_corrections(request=first, corrections=[name | {"right": "Dow"}], by=BY, at=LATER)
+    assert again.ends()
+    assert first.duplicates.count() == 1
+    workflow.write_corrections(request=first, corrections=[name, name | {"what": "Town"}], by=BY, at=LATER)
 
 
 def test_what_is_asked_while_the_first_is_answered_is_answered_too(
