@@ -26,6 +26,8 @@ RISKY = frozenset({Right.ACCESS, Right.PORTABILITY, Right.ERASURE, Right.RECTIFI
 """What harms the person if somebody else gets it: who does not sign in needs a second proof."""
 IN_WORDS = frozenset({Right.RECTIFICATION, Right.AUTOMATED_DECISION})
 """What is asked stands in the person's words alone: two of these may be about two things."""
+VOUCH = "requests:vouch"
+"""The scope of partners that have verified whom they deal with."""
 FOLLOW_UPS = frozenset({Right.COMPLAINT, Right.APPEAL})
 """What is asked about an earlier request."""
 
