@@ -20,6 +20,7 @@ from portal import audit, clock, downloads, nudge
 from portal.errors import DomainError
 from portal.staff_pages import ReadOnlyAdmin, badge, by, found, named
 from requests_app import evidence, packages
+from requests_app.admin import package_files
 from requests_app.admin.package_forms import RedactionForm
 from requests_app.models import Package, Redaction, Request
 from requests_app.packages import previews, redaction
@@ -193,7 +194,12 @@ def _undo(request: HttpRequest, one: Request) -> str:
     return _("Taken back. The next build has it again.")
 
 
-_ACTS: dict[str, Callable[[HttpRequest, Request], str]] = {"build": _build, "release": _release, "undo": _undo}
+_ACTS: dict[str, Callable[[HttpRequest, Request], str]] = {
+    "build": _build,
+    "release": _release,
+    "undo": _undo,
+    **package_files.ACTS,
+}
 
 
 def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
@@ -214,6 +220,7 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "part": part,
         "find": _find(request),
         "preview": _preview(request, one, part) if any(name == part for name, _title in names) else None,
+        "files": package_files.shown(one, package),
         "redactions": [_redaction(each) for each in one.redactions.select_related("request__subject")],
     }
 
@@ -233,6 +240,7 @@ def _preview(request: HttpRequest, one: Request, part: str) -> dict[str, Any] | 
         {
             "mark": row.mark,
             "is_out": row.after is None,
+            "notes": package_files.notes(row),
             "cells": [(column.title, *_cells(row, column.name)) for column in seen.columns],
         }
         for row in seen.rows

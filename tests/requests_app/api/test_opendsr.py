@@ -374,9 +374,7 @@ class TestResults:
         assert not {"results_count", "results_url"} & set(status)
         assert calls.get(f"requests/{request_id}/results").status_code in {403, 404}
 
-    def test_a_token_that_may_not_fetch_it_is_not_told_of_it(
-        self, calls: Controller, acme: Partner, bob: User
-    ) -> None:
+    def test_a_token_that_may_not_fetch_it_is_not_told_of_it(self, calls: Controller, acme: Partner, bob: User) -> None:
         request_id = calls.sends("access")
         self.answered(bob)
         status = Controller(acme, "opendsr").status(request_id)
