@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pypdf
-from pypdf import PageObject, PdfReader, constants
+from pypdf import PageObject, PdfReader
 from pypdf.errors import DependencyError, LimitReachedError
 from pypdf.generic import ByteStringObject, DictionaryObject, IndirectObject, NameObject, StreamObject, TextStringObject
 
@@ -27,14 +27,8 @@ _STRUCTURE = frozenset({"/XRef", "/ObjStm"})
 _OTHER_MEDIA = frozenset({"/3D", "/Sound", "/Movie"})
 _FONT_FILES = ("/FontFile", "/FontFile2", "/FontFile3")
 _NAME = re.compile(rb"/[A-Za-z0-9#_.+:-]+")
-# somebody may be called Page, and every PDF has some
-_WORDS_OF_PDF = frozenset(
-    said
-    for group in vars(constants).values()
-    if isinstance(group, type)
-    for said in vars(group).values()
-    if isinstance(said, str) and said.startswith("/")
-) | {"/OneColumn", "/ImageB", "/ImageC", "/ImageI", "/FitH", "/FitV", "/Root", "/Info", "/ID", "/XRef", "/ObjStm"}
+# somebody may be called Page, and every PDF has some; what is no word of PDF's own was named by somebody
+_OWN_WORD = re.compile(r"/[A-Za-z0-9.+_:-]*")
 # names of letters say which letter they are; those that count say nothing
 _COUNTED = re.compile(r"/(?!uni[0-9A-Fa-f]{4}|u[0-9A-Fa-f]{4,6}$)[A-Za-z.]*\d+")
 Attached = Callable[[bytes, str], None]
@@ -156,13 +150,13 @@ def _strings(one: Any, teller: Teller) -> list[DictionaryObject]:
         match waiting.pop():
             case DictionaryObject() as dictionary:
                 found.append(dictionary)
-                said += [str(name) for name in dictionary if name not in _WORDS_OF_PDF]
+                said += [str(name) for name in dictionary if not _OWN_WORD.fullmatch(name)]
                 waiting += [dictionary.raw_get(name) for name in dictionary]
             case list() as items:
                 waiting += items
             case TextStringObject() as text:
                 said.append(str(text))
-            case NameObject() as name if name not in _WORDS_OF_PDF:
+            case NameObject() as name if not _OWN_WORD.fullmatch(name):
                 said.append(str(name))
             case ByteStringObject() as data:
                 said.append(bytes(data).decode("utf-8", "replace") + "\n" + bytes(data).decode("latin-1"))
@@ -222,7 +216,7 @@ def _told(one: StreamObject, reader: PdfReader, teller: Teller, *, is_form: bool
     if not kinds.is_no_text(said) and "\N{REPLACEMENT CHARACTER}" not in said:
         teller.text(said)
         if said.lstrip().startswith("<"):
-            teller.text(re.sub(r"<[^>]*>", "", said))
+            teller.text(re.sub(r"<[^<>]*>", "", said))
     if is_form:
         teller.laid_out(PageObject(reader).extract_xform_text(one))  # type: ignore[arg-type]  # any stream will do
 

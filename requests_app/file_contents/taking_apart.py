@@ -18,7 +18,7 @@ from requests_app.file_contents.telling import Teller, TooMuch
 DEEPEST = 4
 """Files within files."""
 MOST_FILES = 5_000
-_TAG = re.compile(r"<[^>]*>")
+TAG = re.compile(r"<[^<>]*>")
 _GZIP = 31
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, KeyError, IndexError),
@@ -78,8 +78,8 @@ def text(content: bytes, teller: Teller, place: str, *, is_known: bool = True) -
         teller.unseen(Unseen.CARRIED, place)
     teller.text(said)
     if "<" in said:
-        teller.text(_TAG.sub("", said))
-        teller.text(_TAG.sub(" ", said))
+        teller.text(TAG.sub("", said))
+        teller.text(TAG.sub(" ", said))
 
 
 def _zip(content: bytes, teller: Teller, place: str, inner: Callable[[bytes, str], None]) -> None:

@@ -53,9 +53,7 @@ def undecided(package: Package) -> list[Unseen]:
 def check_are_decided(package: Package) -> None:
     """Raise Conflict(`files_not_looked_into` | `files_undecided` | `files_too_many`)."""
     if package.applied and package.sealed_unseen is None:
-        raise Conflict(
-            "files_not_looked_into", "Its files were not looked into for words. Build it again."
-        )
+        raise Conflict("files_not_looked_into", "Its files were not looked into for words. Build it again.")
     if any(part.get("unseen", 0) > redaction.MOST_UNSEEN for part in package.parts):
         raise Conflict(
             "files_too_many",
@@ -65,9 +63,7 @@ def check_are_decided(package: Package) -> None:
     waiting = len(undecided(package))
     if waiting:
         files = "1 file" if waiting == 1 else f"{waiting} files"
-        raise Conflict(
-            "files_undecided", f"{files} could not be looked into for words. Decide about each."
-        )
+        raise Conflict("files_undecided", f"{files} could not be looked into for words. Decide about each.")
 
 
 @transaction.atomic
