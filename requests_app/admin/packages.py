@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import audit, clock, downloads, nudge
-from portal.errors import DomainError
+from portal.errors import DomainError, NoRoom
 from portal.staff_pages import ReadOnlyAdmin, badge, by, found, named
 from requests_app import evidence, packages
 from requests_app.admin import package_files
@@ -36,6 +36,7 @@ KINDS = {
     PackageStatus.DELETED: "default",
 }
 _BOX = "row"
+_REASONS = {NoRoom.code: gettext_lazy("there is no room left where files are kept; tell those who run the servers")}
 
 
 @admin.register(Package)
@@ -211,6 +212,7 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "data_request": one,
         "package": package,
         "state": badge(KINDS[PackageStatus(package.status)], str(package.get_status_display())) if package else "",
+        "last_reason": _REASONS.get(package.last_reason, package.last_reason) if package else "",
         "fetched": package.downloads.count() if package else 0,
         "can_ask": packages.can_ask(one),
         "why_not": _why_not(lambda: packages.check_can_ask(one)),

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import translation
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, DomainError, twin
+from portal.errors import Conflict, DomainError, NoRoom, twin
 from portal.fault_points import reach
 from portal.leases import LeaseLost
 from requests_app import sealing, timeline
@@ -166,7 +166,7 @@ def _failed(lease: Lease, error: Exception, *, at: datetime) -> None:
 
     An error that nobody foresaw is told with the part that it came from, which is where staff have to look.
     """
-    reason = error.code if isinstance(error, DomainError) else _unforeseen(lease, error)
+    reason = error.code if isinstance(error, DomainError | NoRoom) else _unforeseen(lease, error)
     logger.warning("package.failed", package=str(lease.package_id), reason=reason)
     if lease.attempt >= BUDGET or isinstance(error, Conflict):
         _give_up(lease, reason, at=at)

@@ -3,16 +3,13 @@
 Whoever dies leaves nothing: the file is gone with the process, and its key was only in memory.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
-from django.conf import settings
 
 from portal import sealed_files
 from requests_app.file_contents.reader import Reader
@@ -60,10 +57,8 @@ def spool(part: Part, redactions: Sequence[InForce], *, keep: Keep) -> Iterator[
 
     What a row that stays has beside its values is handed to `keep` at once, because it cannot be read later.
     """
-    folder = Path(settings.FILES_DIR) / KIND
-    folder.mkdir(parents=True, exist_ok=True)
     known = {column.name: column for column in part.columns}
-    with Reader(seconds=_LOOKED_FOR) as reader, tempfile.TemporaryFile(dir=folder) as file:
+    with Reader(seconds=_LOOKED_FOR) as reader, sealed_files.nameless(KIND) as file:
         redactor = Redactor(part.name, part.is_open, redactions, reader)
         read = Spooled(part, redactor, known, {name: set() for name in known}, key=sealed_files.new_key())
         read.file = file
