@@ -73,7 +73,8 @@ class Reader:
     def _told(self, content: bytes, *, until: float) -> Iterator[Told]:
         process = self._started()
         seconds = max(1, int(until - time.monotonic()) + 1)
-        self._send(process, frames.ASKED.pack(len(content), seconds, MEGABYTES) + content, until)
+        for part in (frames.ASKED.pack(len(content), seconds, MEGABYTES), content):
+            self._send(process, part, until)
         place = ""
         while True:
             kind, size = frames.HEAD.unpack(self._hear(process, frames.HEAD.size, until))

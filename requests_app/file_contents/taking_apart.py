@@ -1,6 +1,6 @@
 """Takes a file apart, and what is in it, and tells all text; bounded in depth, number and bytes.
 
-It believes no size that a file states of itself: what is unpacked is counted.
+It believes no size that a file states of itself: what is unpacked is counted, whatever is said.
 """
 
 import io
@@ -84,8 +84,12 @@ def text(content: bytes, teller: Teller, place: str, *, is_known: bool = True) -
 
 def _zip(content: bytes, teller: Teller, place: str, inner: Callable[[bytes, str], None]) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+        # what says itself that it is too much is not even begun
+        if sum(one.file_size for one in parts) > teller.room:
+            raise TooMuch
         teller.text(archive.comment.decode("utf-8", "replace"))
-        for one in archive.infolist():
+        for one in parts:
             teller.counts(MOST_FILES)
             teller.text(f"{one.filename}\n{one.comment.decode('utf-8', 'replace')}")
             if one.flag_bits & 1:

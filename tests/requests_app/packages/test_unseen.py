@@ -1,6 +1,10 @@
 """Files that nobody can look into for words to leave out: never handed out without somebody having decided so."""
 
 import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,9 @@ from portal import audit
 from portal.errors import Conflict, DomainError
 from requests_app import packages, workflow
 from requests_app.models import Clearance, Package, Request
-from requests_app.packages import redaction, unseen
-from requests_app.packages.redaction import RedactionError
+from requests_app.packages import archive, building, redaction, unseen
+from requests_app.packages.parts import Column, Content, Part
+from requests_app.packages.redaction import RedactionError, What
 from requests_app.states import Ground
 from tests.conftest import BY, OTHER
 from tests.requests_app.file_contents import making
@@ -255,3 +260,35 @@ def test_a_broken_file_never_breaks_the_build(alice: Subject) -> None:
     package = built(request)
     assert [one.whys for one in unseen.of(package) or []] == [(("damaged", ""),)] * 2
     assert refused(package) == "files_undecided"
+
+
+def test_what_lies_beside_a_row_is_looked_into_and_left_out_alone(alice: Subject) -> None:
+    """Pictures of a dataset of archives, of which only so much is read as a row has."""
+    request = access(alice)
+    beside = {"a.pdf": making.text(), "b.pdf": making.text("mine"), "c.png": PNG, "d.zip": making.within(PNG, 2)}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for name, content in beside.items():
+            digest = hashlib.sha256(content).hexdigest()
+            yield {
+                "page": Content(name, len(content), digest, f"files/{name}", lambda content=content: iter([content]))
+            }
+
+    part = Part("papers", "Papers", "Some.", (Column("page", "Page", "any"),), rows)
+    target = io.BytesIO()
+    summary = archive.write(
+        target,  # type: ignore[arg-type]  # any stream will do
+        asking=building.asking_for(request, at=SOON),
+        parts=[part],
+        redactions=[redaction.InForce(request.pk, What("*", words=SECRET), Ground.RIGHTS_OF_OTHERS)],
+        tell=lambda _name: None,
+    )
+    with zipfile.ZipFile(target) as found:
+        assert [name for name in found.namelist() if name.startswith("files/")] == [
+            *("files/b.pdf", "files/c.png", "files/d.zip")
+        ]
+    assert [(one.column, one.name, one.whys) for one in summary.unseen] == [
+        ("page", "c.png", (("picture", ""),)),
+        ("page", "d.zip", (("picture", "inner.zip/inner.zip"),)),
+    ]
+    assert summary.worked == {request.pk}
