@@ -1,6 +1,7 @@
 """Where a person lives, from the most specific to the most general: US-CA, US, its groups, anywhere."""
 
 import re
+from collections.abc import Iterable
 
 from consents.vocabulary import ANYWHERE
 from portal.errors import DomainError
@@ -72,6 +73,12 @@ def widening(code: str) -> tuple[str, ...]:
 def covers(scope: str, code: str) -> bool:
     """Whether `scope` (a code, a group or `*`) takes in the jurisdiction `code`."""
     return scope in widening(code)
+
+
+def any_covers(scopes: Iterable[str], code: str) -> bool:
+    """Whether one of the scopes of a registration takes in the jurisdiction; one without any is for all."""
+    listed = list(scopes)
+    return not listed or any(covers(one, code) for one in listed)
 
 
 def meet(one: str, other: str) -> bool:

@@ -40,6 +40,22 @@ class TooLarge(DomainError):
     """More than is looked at."""
 
 
+class NoRoom(Exception):
+    """Nothing more can be kept in files: the disk is full, or may not be written. It is not the asker's fault.
+
+    No DomainError, because nobody who asks can do anything about it: whatever tells them what is wrong with what they
+    sent lets it pass.
+    """
+
+    code = "no_room"
+    message = (
+        "Files cannot be kept at present. It is not your fault, and nothing of what you sent was kept. Try again later."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
+
+
 def twin(check: Callable[P, None]) -> Callable[P, bool]:
     """The boolean twin `can_x` of a `check_can_x`, for whoever only shows what is possible."""
 

@@ -72,6 +72,13 @@ def failed(request: HttpRequest) -> HttpResponse:
     return defaults.server_error(request)
 
 
+def no_room(request: HttpRequest) -> HttpResponse:
+    """What a form brought cannot be kept; the log says why. HTTP 507 (RFC 4918, 11.5)."""
+    answer = render(request, "507.html", status=507)
+    answer["Retry-After"], answer["Cache-Control"] = "600", "no-store"
+    return answer
+
+
 def _problem(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problems.body(status, code, detail), status=status, content_type=problems.MEDIA_TYPE)
 

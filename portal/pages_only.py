@@ -10,13 +10,16 @@ from csp.middleware import CSPMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+from portal import pages
+from portal.errors import NoRoom
 
 PREFIX = "/api/v1/"
 _CALLS = (PREFIX, "/drp/v1/", "/opendsr/")
@@ -60,10 +63,19 @@ class Languages(_PagesOnly, LocaleMiddleware):
 
 
 class Forms(_PagesOnly, CsrfViewMiddleware):
-    """Django's; API calls bring a token of their own, no cookie."""
+    """Django's; API calls bring a token of their own, no cookie. What a form brings may find no room to be kept in.
+
+    The check of a form's token reads all of it, files too, so there may be no room before the page is reached.
+    """
 
     def process_view(self, request: HttpRequest, *args: Any) -> Any:
-        return None if is_call(request) else super().process_view(request, *args)
+        try:
+            return None if is_call(request) else super().process_view(request, *args)
+        except NoRoom:
+            return pages.no_room(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return pages.no_room(request) if isinstance(error, NoRoom) else None
 
 
 class Authentication(_PagesOnly, AuthenticationMiddleware):

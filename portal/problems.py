@@ -9,7 +9,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from portal.errors import Conflict, DomainError, Forbidden, NotFound, TooLarge
+from portal.errors import Conflict, DomainError, Forbidden, NoRoom, NotFound, TooLarge
 from portal.idempotency import IdempotencyError
 
 MEDIA_TYPE = "application/problem+json"
@@ -19,6 +19,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER: every refusal leaves as application/problem+json with a stable `code`."""
     if isinstance(error, DomainError):
         return _response(_status_of(error), error.code, error.message, _field_errors(error))
+    if isinstance(error, NoRoom):
+        return _response(status.HTTP_507_INSUFFICIENT_STORAGE, error.code, error.message, None)
     if isinstance(error, RequestDataTooBig):
         most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,}"
         return _response(413, "body_too_large", f"The body of a JSON call has at most {most} bytes.", None)

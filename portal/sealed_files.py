@@ -5,8 +5,10 @@ the file, the chunk's number and whether it is the last, so that nothing can be 
 own key is sealed by whoever owns the file; without it the bytes say nothing.
 """
 
+import errno
 import io
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from portal.errors import DomainError
+from portal.errors import DomainError, NoRoom
 
+logger = structlog.get_logger(__name__)
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EIO})
 CHUNK = 1 << 20
 _MAGIC = b"HSF1"
 _PREFIX_BYTES = 7
@@ -45,21 +52,48 @@ def path_of(kind: str, name: uuid.UUID) -> Path:
 def create(path: Path, *, key: bytes) -> "Iterator[SealedWriter]":
     """A writer whose file is there, whole and on disk, once the block ends; on error nothing is left.
 
-    A file of that name is replaced.
+    A file of that name is replaced. Raises NoRoom, also where something else within the block found the disk full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    kind, temporary = path.parent.parent.name, path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    with writable(kind):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary.open("xb")
     try:
-        with temporary.open("xb") as file:
+        # what was written last may be found to have no room as late as the file is closed
+        with writable(kind, _FULL), file:
             temporary.chmod(0o600)
             with SealedWriter(file, key=key) as writer:
                 yield writer
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(path)
-        _sync_folder(path.parent)
+        with writable(kind):
+            temporary.rename(path)
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def nameless(kind: str) -> BinaryIO:
+    """A new file without a name, below HEED_FILES, which is gone with whoever has it open. Raises NoRoom."""
+    folder = Path(settings.FILES_DIR) / kind
+    with writable(kind):
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder)
+
+
+@contextmanager
+def writable(kind: str, found: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Within the block, what a full or unwritable disk says becomes NoRoom, once in the log for the operators.
+
+    `found` are the error numbers that say so, where not every refusal is one of this disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (found or _FULL | _UNWRITABLE):
+            raise
+        logger.error("files.no_room", kind=kind, error=errno.errorcode.get(error.errno or 0, ""))
+        raise NoRoom from error
 
 
 def read(path: Path, *, key: bytes) -> Iterator[bytes]:

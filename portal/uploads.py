@@ -4,16 +4,15 @@ People send copies of their passports. A plain temporary file of these would out
 """
 
 import io
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
 from portal import sealed_files
+from portal.errors import NoRoom
 
 _KIND = "uploads"
 
@@ -22,19 +21,21 @@ class SealedUploadHandler(FileUploadHandler):
     """Takes what the handler before it, which keeps small uploads in memory, leaves."""
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Raises NoRoom, as everything that is written here."""
         super().new_file(*args, **kwargs)
-        folder = Path(settings.FILES_DIR) / _KIND
-        folder.mkdir(parents=True, exist_ok=True)
         # closed with the request, by this name also where the upload breaks off
-        self.file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- lives as long as the upload
+        self.file = sealed_files.nameless(_KIND)
         self._key = sealed_files.new_key()
         self._writer = sealed_files.SealedWriter(self.file, key=self._key)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        self._writer.write(raw_data)
+        with self._writable():
+            self._writer.write(raw_data)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any]":
-        self._writer.close()
+        with self._writable():
+            self._writer.close()
+            self.file.flush()
         content = io.BufferedReader(SealedReader(self.file, key=self._key))
         return UploadedFile(
             file=content,
@@ -44,6 +45,17 @@ class SealedUploadHandler(FileUploadHandler):
             charset=self.charset,
             content_type_extra=self.content_type_extra,
         )
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            with sealed_files.writable(_KIND):
+                yield
+        except NoRoom:
+            # it would be written once more when it is closed, and fail once more
+            with suppress(OSError):
+                self.file.close()
+            raise
 
     def upload_interrupted(self) -> None:
         if hasattr(self, "file"):

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
 
-from consents import sequencer, subjects
+from consents import jurisdictions, sequencer, subjects
 from consents.models import Partner, Subject
 from consents.subjects import Name
 from downstream import opendsr_wire
@@ -155,8 +155,22 @@ def cancellation(sent: ControllerRequest, *, at: datetime) -> dict[str, Any]:
     }
 
 
-def status_object(sent: ControllerRequest, word: str, *, at: datetime) -> dict[str, Any]:
-    """Section 8.3; what does not apply is left out."""
+def may_be_told(sent: ControllerRequest, *, controller: Partner | None, vouches: bool) -> bool:
+    """Whether the controller may learn what there was of the person, by its registration as it is now.
+
+    It may have been narrowed since: of people it no longer covers nothing is told or handed over, and data is handed
+    to those alone who vouch for whom they hand it to.
+    """
+    if sent.request is None:
+        return True
+    if controller is None or (sent.subject_request_type in HANDED_OVER and not vouches):
+        return False
+    subject = sent.request.subject
+    return subject is None or jurisdictions.any_covers(controller.jurisdictions, subject.jurisdiction)
+
+
+def status_object(sent: ControllerRequest, word: str, *, is_told: bool, at: datetime) -> dict[str, Any]:
+    """Section 8.3; what does not apply is left out, and so is what there was unless that may be told."""
     expected = sent.expected_at if sent.request is None else _expected(sent.request, sent.received_at)
     told: dict[str, Any] = {
         "controller_id": sent.partner,
@@ -165,7 +179,7 @@ def status_object(sent: ControllerRequest, word: str, *, at: datetime) -> dict[s
         "expected_completion_time": opendsr_wire.text_of(expected),
         "api_version": opendsr_wire.VERSION,
     }
-    return told | _found(sent, at) if word == COMPLETED else told
+    return told | _found(sent, at) if word == COMPLETED and is_told else told
 
 
 def address(name: str, *args: object) -> str:

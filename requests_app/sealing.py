@@ -16,7 +16,7 @@ from requests_app.models import Attachment, IdentityCheck, Message, Proposal, Re
 NOTE, DETAILS, REQUESTER, CONTACT = "request", "request-details", "request-requester", "request-contact"
 MESSAGE, FILE_NAME, FILE_KEY = "request-message", "request-file-name", "request-file-key"
 REASON, TARGET, EVIDENCE, WORDS = "request-reason", "request-check-target", "request-evidence", "request-words"
-PACKAGE_KEY, REDACTION = "request-package-key", "request-redaction"
+PACKAGE_KEY, REDACTION, UNSEEN = "request-package-key", "request-redaction", "request-unseen-files"
 
 FIELDS: dict[type[Any], dict[str, str]] = {
     Request: {

@@ -28,6 +28,8 @@ LIMITED = (Right.OBJECTION, Right.WITHDRAW_CONSENT, Right.OPT_OUT_SALE, Right.RE
 """What is about uses that are named, in the order in which pages ask for them."""
 IN_WORDS = frozenset({Right.RECTIFICATION, Right.AUTOMATED_DECISION})
 """What is asked stands in the person's words alone: two of these may be about two things."""
+VOUCH = "requests:vouch"
+"""The scope of partners that have verified whom they deal with."""
 FOLLOW_UPS = frozenset({Right.COMPLAINT, Right.APPEAL})
 """What is asked about an earlier request."""
 

@@ -82,6 +82,8 @@ HOUSE: dict[str, Words] = {
     "letter_written_again": gettext_lazy("A letter to you was written again."),
     "redacted": gettext_lazy("Something about others was left out of your data."),
     "redaction_undone": gettext_lazy("Something that was left out of your data was put back."),
+    "files_cleared": gettext_lazy("Our staff looked into files themselves before you got them."),
+    "clearance_undone": gettext_lazy("Our staff looked into files once more."),
     "package_looked_into": gettext_lazy("Our staff looked through your data before you got it."),
     "evidence_exported": gettext_lazy("Our staff took out the record of this request."),
     "pause_began": gettext_lazy("From here on we waited for you."),

@@ -42,9 +42,7 @@ def of(request: Request) -> Partner:
 
 
 def sees(partner: Partner, subject: Subject) -> bool:
-    return not partner.jurisdictions or any(
-        jurisdictions.covers(one, subject.jurisdiction) for one in partner.jurisdictions
-    )
+    return jurisdictions.any_covers(partner.jurisdictions, subject.jurisdiction)
 
 
 def check_scheme(partner: Partner, wanted: Name) -> Name:

@@ -70,6 +70,8 @@ HAPPENED = {
     "package_let_go": gettext_lazy("the answer deleted at the person's word"),
     "redacted": gettext_lazy("something left out of the answer"),
     "redaction_undone": gettext_lazy("a redaction taken back"),
+    "files_cleared": gettext_lazy("files that could not be looked into are handed out as they are"),
+    "clearance_undone": gettext_lazy("files are no longer handed out as they are"),
     "evidence_exported": gettext_lazy("exported as evidence"),
     "letter_written_again": gettext_lazy("a letter written again"),
     "letter_given_up": gettext_lazy("a letter could not be delivered: tell the person in another way"),

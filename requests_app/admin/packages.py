@@ -17,9 +17,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import audit, clock, downloads, nudge
-from portal.errors import DomainError
+from portal.errors import DomainError, NoRoom
 from portal.staff_pages import ReadOnlyAdmin, badge, by, found, named
 from requests_app import evidence, packages
+from requests_app.admin import package_files
 from requests_app.admin.package_forms import RedactionForm
 from requests_app.models import Package, Redaction, Request
 from requests_app.packages import previews, redaction
@@ -35,6 +36,7 @@ KINDS = {
     PackageStatus.DELETED: "default",
 }
 _BOX = "row"
+_REASONS = {NoRoom.code: gettext_lazy("there is no room left where files are kept; tell those who run the servers")}
 
 
 @admin.register(Package)
@@ -193,7 +195,12 @@ def _undo(request: HttpRequest, one: Request) -> str:
     return _("Taken back. The next build has it again.")
 
 
-_ACTS: dict[str, Callable[[HttpRequest, Request], str]] = {"build": _build, "release": _release, "undo": _undo}
+_ACTS: dict[str, Callable[[HttpRequest, Request], str]] = {
+    "build": _build,
+    "release": _release,
+    "undo": _undo,
+    **package_files.ACTS,
+}
 
 
 def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
@@ -205,6 +212,7 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "data_request": one,
         "package": package,
         "state": badge(KINDS[PackageStatus(package.status)], str(package.get_status_display())) if package else "",
+        "last_reason": _REASONS.get(package.last_reason, package.last_reason) if package else "",
         "fetched": package.downloads.count() if package else 0,
         "can_ask": packages.can_ask(one),
         "why_not": _why_not(lambda: packages.check_can_ask(one)),
@@ -214,6 +222,7 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "part": part,
         "find": _find(request),
         "preview": _preview(request, one, part) if any(name == part for name, _title in names) else None,
+        "files": package_files.shown(one, package),
         "redactions": [_redaction(each) for each in one.redactions.select_related("request__subject")],
     }
 
@@ -233,6 +242,7 @@ def _preview(request: HttpRequest, one: Request, part: str) -> dict[str, Any] | 
         {
             "mark": row.mark,
             "is_out": row.after is None,
+            "notes": package_files.notes(row),
             "cells": [(column.title, *_cells(row, column.name)) for column in seen.columns],
         }
         for row in seen.rows

@@ -24,7 +24,6 @@ from portal.errors import Conflict, DomainError, Forbidden, NotFound, TooLarge
 from requests_app import opendsr, opendsr_keys, opendsr_messages
 from requests_app.api import sent as sending
 from requests_app.api.answers import begun
-from requests_app.models import ControllerRequest
 from requests_app.opendsr_messages import Refused
 
 LONGEST_BODY = 1 << 16
@@ -111,8 +110,10 @@ class Requests(_OfControllers):
 class OneRequest(_OfControllers):
     @extend_schema(exclude=True)
     def get(self, request: Call, request_id: str) -> HttpResponse:
-        sent = opendsr.find(controller=partners.of(request), request_id=request_id)
-        return _answer(200, opendsr.status_object(sent, opendsr.standing(sent), at=clock.now()))
+        controller = partners.of(request)
+        sent = opendsr.find(controller=controller, request_id=request_id)
+        is_told = opendsr.may_be_told(sent, controller=controller, vouches=sending.vouches(request, controller))
+        return _answer(200, opendsr.status_object(sent, opendsr.standing(sent), is_told=is_told, at=clock.now()))
 
     @extend_schema(exclude=True)
     def delete(self, request: Call, request_id: str) -> HttpResponse:
@@ -131,7 +132,8 @@ class Results(_OfControllers):
         controller = partners.of(request)
         sent = opendsr.find(controller=controller, request_id=request_id)
         _check_vouches(request, controller)
-        _check_still_sees(controller, sent)
+        if not opendsr.may_be_told(sent, controller=controller, vouches=True):
+            raise NotFound("no_results", "There is nothing to fetch: not yet, or no longer.")
         pieces = opendsr.results(sent=sent, at=clock.now())
         headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="{sent.subject_request_id}.zip"'}
         return StreamingHttpResponse(begun(pieces), content_type="application/zip", headers=headers)
@@ -141,12 +143,6 @@ def _check_vouches(call: Call, controller: Partner) -> None:
     """What we answer goes to those alone who say whom they hand it to."""
     if not sending.vouches(call, controller):
         raise Forbidden("results_not_yours", f"Access and portability need the scope {sending.VOUCH} too.")
-
-
-def _check_still_sees(controller: Partner, sent: ControllerRequest) -> None:
-    """A registration may have been narrowed since."""
-    if sent.request is not None and not sending.sees(controller, sent.request):
-        raise NotFound("no_results", "There is nothing to fetch: not yet, or no longer.")
 
 
 def _body(request: Call) -> bytes:

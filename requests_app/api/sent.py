@@ -8,9 +8,10 @@ from consents.api import partners
 from consents.models import Partner
 from portal import references
 from portal.errors import Forbidden, NotFound
+from requests_app import states
 from requests_app.models import Request, RequestQuerySet
 
-VOUCH = "requests:vouch"
+VOUCH = states.VOUCH
 
 
 def by(partner: Partner) -> RequestQuerySet:

@@ -15,7 +15,7 @@ from downstream.models import PurgeReceipt, RemovalReceipt
 from portal.models import AuditEntry
 from requests_app import legal_clock, sealing, timeline
 from requests_app.models import ControllerRequest, Redaction, Request, Task
-from requests_app.packages import redaction
+from requests_app.packages import redaction, unseen
 
 Said = dict[str, Any]
 
@@ -260,6 +260,21 @@ def _redaction(one: Redaction) -> Said:
     }
 
 
+def _clearances(one: Request) -> list[Said]:
+    """Files that went out as they are, though nobody could tell by reading them what is in them."""
+    return [
+        {
+            "files": len(unseen.files_of(each)),
+            "reason": unseen.reason_of(each),
+            "made_at": each.made_at,
+            "made_by": each.made_by,
+            "undone_at": each.undone_at,
+            "undone_by": each.undone_by or None,
+        }
+        for each in one.clearances.select_related("request__subject")
+    ]
+
+
 def _files(one: Request) -> list[Said]:
     fields = ("use", "content_type", "size", "sha256", "scan", "uploaded_at", "uploaded_by", "deleted_at")
     return list(one.attachments.order_by("uploaded_at", "id").values(*fields))
@@ -284,6 +299,7 @@ _FILES: dict[str, Callable[[Request], Any] | None] = {
     "letters": _letters,
     "packages": _packages,
     "redactions": _redactions,
+    "clearances": _clearances,
     "files": _files,
     "audit": _audit,
 }

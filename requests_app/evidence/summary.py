@@ -41,6 +41,7 @@ def sections(said: Mapping[str, Any]) -> list[Section]:
         Section("Mail", tuple((_when(one["written_at"]), f"{one['code']}: {one['state']}") for one in said["letters"])),
         Section("The answer", tuple(_packages(said["packages"]))),
         Section("What was left out of the answer", tuple(_redactions(said["redactions"]))),
+        Section("Files that staff looked into themselves", tuple(_clearances(said["clearances"]))),
     ]
 
 
@@ -150,6 +151,13 @@ def _packages(packages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]
             f"{one['status']}; {rows} entries in {len(one['parts'])} parts; SHA-256 {one['sha256'] or '–'}; "
             f"released {_when(one['released_at'])}; fetched {len(one['downloads'])} times",
         )
+
+
+def _clearances(clearances: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for one in clearances:
+        undone = f" (taken back {_when(one['undone_at'])})" if one["undone_at"] else ""
+        files = "1 file" if one["files"] == 1 else f"{one['files']} files"
+        yield _when(one["made_at"]), f"{files} handed out, by {named(one['made_by'])}{undone}"
 
 
 def _redactions(redactions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from requests_app.models.agent_requests import AgentNotice, AgentRequest
 from requests_app.models.agents import Agent, AgentKey
-from requests_app.models.answers import Package, PackageDownload, Redaction
+from requests_app.models.answers import Clearance, Package, PackageDownload, Redaction
 from requests_app.models.clock import ClockNotice, Pause
 from requests_app.models.controller_requests import ControllerCallback, ControllerNotice, ControllerRequest
 from requests_app.models.files import Attachment
@@ -22,6 +22,7 @@ __all__ = [
     "AgentNotice",
     "AgentRequest",
     "Attachment",
+    "Clearance",
     "ClockNotice",
     "ControllerCallback",
     "ControllerNotice",

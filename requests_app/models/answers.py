@@ -35,13 +35,16 @@ class Package(models.Model):
         models.UUIDField(), default=list, editable=False, help_text=_("The redactions that were in force at the build.")
     )
     worked = ArrayField(models.UUIDField(), default=list, editable=False, help_text=_("Those that changed something."))
+    sealed_unseen = models.BinaryField(
+        null=True, editable=False, help_text=_("JSON: files that could not be looked into for words to leave out.")
+    )
     built_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
     released_by = models.CharField(max_length=120, blank=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_key", "sha256", "parts"})
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_key", "sealed_unseen", "sha256", "parts"})
 
     class Meta:
         verbose_name = _("answer package")
@@ -113,3 +116,29 @@ class Redaction(models.Model):
 
     def __str__(self) -> str:
         return self.ground
+
+
+class Clearance(models.Model):
+    """That staff hand out files as they are which could not be looked into for words to leave out; with the reason."""
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="clearances")
+    sealed_files = models.BinaryField(editable=False, help_text=_("JSON: which files, by part, row and column."))
+    looked_for = ArrayField(
+        models.UUIDField(), default=list, editable=False, help_text=_("The redactions whose words were looked for.")
+    )
+    sealed_reason = models.BinaryField(editable=False)
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=120)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=120, blank=True)
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_files", "sealed_reason"})
+
+    class Meta:
+        verbose_name = _("clearance of files")
+        verbose_name_plural = _("clearances of files")
+        ordering = ["made_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.made_at:%Y-%m-%d}"

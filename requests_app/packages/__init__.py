@@ -1,8 +1,9 @@
 """Answer packages: everything that is recorded of a person, as one encrypted ZIP that staff look through first.
 
 `building` makes them, part by part (`contents`), in streams (`spooling`, `archive`) and three forms (`readable`,
-`tabular`); `redaction` takes out what is about others; `releasing` hands them out, counts that, and deletes them;
-`unfetched` keeps an erasure from taking away what somebody has not fetched yet.
+`tabular`); `redaction` takes out what is about others, and `unseen` has staff decide about files that nobody can look
+into for that; `releasing` hands them out, counts that, and deletes them; `unfetched` keeps an erasure from taking away
+what somebody has not fetched yet.
 """
 
 from requests_app.packages.building import BUILD_TASK, ask, build_next, can_ask, check_can_ask

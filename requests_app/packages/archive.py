@@ -11,7 +11,7 @@ import orjson
 
 from requests_app.packages import readable, spooling, tabular
 from requests_app.packages.parts import Asking, Part, Row
-from requests_app.packages.redaction import InForce
+from requests_app.packages.redaction import InForce, Unseen
 from requests_app.packages.spooling import Spooled
 
 ABOUT = "about"
@@ -25,6 +25,8 @@ class Summary:
 
     parts: list[dict[str, Any]] = field(default_factory=list)
     worked: set[uuid.UUID] = field(default_factory=set)
+    unseen: list[Unseen] = field(default_factory=list)
+    """Files that could not be looked into for the words that have to go."""
 
 
 def write(
@@ -51,6 +53,7 @@ def write(
                 written.append(_written(into, read, asking))
                 summary.parts.append(_told(read))
                 summary.worked |= read.redactor.worked
+                summary.unseen += read.redactor.unseen
         into.put("index.html", [readable.overview(written, asking=asking, about=about)])
         into.put("package.json", [_manifest(asking, summary)])
     return summary
@@ -117,6 +120,7 @@ def _told(read: Spooled) -> dict[str, Any]:
         "rows_left_out": dict(spooling.told(read.redactor.rows)),
         "entries_left_out": dict(spooling.told(read.redactor.entries)),
         "unread": read.unread.code if read.unread else "",
+        "unseen": read.redactor.count_of_unseen,
     }
 
 
@@ -126,6 +130,7 @@ def _manifest(asking: Asking, summary: Summary) -> bytes:
         "right": asking.request.right,
         "language": asking.language,
         "made_at": asking.at.isoformat(),
-        "parts": summary.parts,
+        # what staff decide about is not the person's to read
+        "parts": [{name: said for name, said in part.items() if name != "unseen"} for part in summary.parts],
     }
     return orjson.dumps(said, option=orjson.OPT_INDENT_2)

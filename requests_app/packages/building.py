@@ -15,12 +15,12 @@ from django.db import transaction
 from django.utils import translation
 
 from portal import actors, sealed_files
-from portal.errors import Conflict, DomainError, twin
+from portal.errors import Conflict, DomainError, NoRoom, twin
 from portal.fault_points import reach
 from portal.leases import LeaseLost
 from requests_app import sealing, timeline
 from requests_app.models import Package, Request
-from requests_app.packages import archive, contents, leases, redaction
+from requests_app.packages import archive, contents, leases, redaction, unseen
 from requests_app.packages.archive import Summary
 from requests_app.packages.leases import Lease
 from requests_app.packages.parts import Asking
@@ -154,6 +154,7 @@ def _settle(lease: Lease, summary: Summary, redactions: list[InForce], *, size: 
     package.status, package.built_at, package.lease_until = PackageStatus.REVIEW, at, None
     package.holder = package.progress = package.last_reason = ""
     package.size, package.sha256, package.parts = size, sha256, summary.parts
+    package.sealed_unseen = unseen.seal(package.request, summary.unseen)
     package.applied = [one.pk for one in redactions]
     package.worked = [one.pk for one in redactions if one.pk in summary.worked]
     package.save()
@@ -165,7 +166,7 @@ def _failed(lease: Lease, error: Exception, *, at: datetime) -> None:
 
     An error that nobody foresaw is told with the part that it came from, which is where staff have to look.
     """
-    reason = error.code if isinstance(error, DomainError) else _unforeseen(lease, error)
+    reason = error.code if isinstance(error, DomainError | NoRoom) else _unforeseen(lease, error)
     logger.warning("package.failed", package=str(lease.package_id), reason=reason)
     if lease.attempt >= BUDGET or isinstance(error, Conflict):
         _give_up(lease, reason, at=at)

@@ -9,14 +9,17 @@ from django.db import transaction
 from django.utils import translation
 
 from portal import audit
+from requests_app.file_contents.reader import Reader
 from requests_app.models import Request
 from requests_app.packages import building, contents, redaction, spooling
 from requests_app.packages.parts import Asking, Column, Part, Row, Unreadable, plain
-from requests_app.packages.redaction import Redactor, What
+from requests_app.packages.redaction import File, Redactor, Unseen, What
 
 MOST = 50
 _MOST_LOOKED_AT = 20_000
 """Rows that one look goes through: a page has to be there within seconds."""
+_LOOKED_FOR = 10.0
+"""Seconds for the files in them; what is not reached is told so, and the build looks into it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,10 @@ class Seen:
     mark: str
     before: Row
     after: Row | None
+    held: tuple[tuple[File, tuple[str, ...]], ...] = ()
+    """Files that are left out because of what they say, and where in each it stands."""
+    unseen: tuple[Unseen, ...] = ()
+    """Files that cannot be looked into."""
 
     @property
     def is_changed(self) -> bool:
@@ -71,7 +78,11 @@ def _look(request: Request, part: Part, find: str, trying: What | None) -> Previ
     redactions = redaction.in_force(request)
     if trying is not None:
         redactions = [*redactions, redaction.InForce(request.pk, trying, "")]
-    redactor = Redactor(part.name, part.is_open, redactions)
+    with Reader(seconds=_LOOKED_FOR) as reader:
+        return _rows(part, Redactor(part.name, part.is_open, redactions, reader), find)
+
+
+def _rows(part: Part, redactor: Redactor, find: str) -> Preview:
     seen: list[Seen] = []
     columns = {one.name: one for one in part.columns}
     looked_at = matching = 0
@@ -87,16 +98,19 @@ def _look(request: Request, part: Part, find: str, trying: What | None) -> Previ
                 continue
             matching += 1
             if len(seen) < MOST:
-                seen.append(Seen(redaction.mark_of(row), row, _left(part, redactor, gathered, row)))
+                seen.append(_seen(part, redactor, gathered, row))
                 columns |= {name: Column(name, name, "any") for name in row if name not in columns}
     except Unreadable as error:
         unread = error.message
     return Preview(part, tuple(columns.values()), tuple(seen), looked_at, matching, is_whole, unread)
 
 
-def _left(part: Part, redactor: Redactor, gathered: Row, row: Row) -> Row | None:
+def _seen(part: Part, redactor: Redactor, gathered: Row, row: Row) -> Seen:
+    held, unseen = len(redactor.held), len(redactor.unseen)
     left = redactor.apply(row)
-    return None if left is None else spooling.without_files(part, redactor, gathered, row, left)
+    if left is not None:
+        left = spooling.without_files(part, redactor, gathered, row, left)
+    return Seen(redaction.mark_of(row), row, left, tuple(redactor.held[held:]), tuple(redactor.unseen[unseen:]))
 
 
 def _text(row: dict[str, Any]) -> str:

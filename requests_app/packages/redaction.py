@@ -6,7 +6,6 @@ when a dataset has changed meanwhile, none is left out in another's place. It ta
 
 import hashlib
 import re
-import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from portal.errors import Conflict, DomainError
 from requests_app import sealing, timeline
+from requests_app.file_contents.reader import Reader
 from requests_app.models import Redaction, Request
 from requests_app.packages import file_words
 from requests_app.packages.parts import Row
@@ -29,6 +29,8 @@ EVERYWHERE = "*"
 """In place of a part: all of them. Only words are left out everywhere."""
 _SHORTEST_WORDS, _LONGEST = 2, 500
 _MOST_ROWS = 5_000
+MOST_UNSEEN = _MOST_ROWS
+"""Files of one part that are told by name; where there are more, they cannot all be decided."""
 
 
 class RedactionError(DomainError):
@@ -54,6 +56,31 @@ class InForce:
     ground: str
 
 
+@dataclass(frozen=True)
+class File:
+    """A file that a row names in this column; `name` is what it is called, `file` where it is in the answer."""
+
+    column: str
+    name: str
+    file: str
+    read: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A file that cannot be looked into, and each reason with its place in the file.
+
+    It is named by its part, the mark of its row, and its column.
+    """
+
+    part: str
+    mark: str
+    column: str
+    name: str
+    file: str
+    whys: tuple[tuple[str, str], ...]
+
+
 @dataclass
 class Redactor:
     """Takes out of one part what has to go, and counts it: rows left out and entries made unreadable, by ground."""
@@ -62,15 +89,30 @@ class Redactor:
     has_own_names: bool
     """Whether the columns' names come from the data too."""
     redactions: Sequence[InForce]
+    reader: Reader
+    """Takes files apart."""
     rows: Counter[str] = field(default_factory=Counter)
     entries: Counter[str] = field(default_factory=Counter)
     worked: set[uuid.UUID] = field(default_factory=set)
+    held: list[tuple[File, tuple[str, ...]]] = field(default_factory=list)
+    """Files that were left out because of what they say, and where in each it stands."""
+    unseen: list[Unseen] = field(default_factory=list)
+    """Files that could not be looked into: the first MOST_UNSEEN of `count_of_unseen`."""
+    count_of_unseen: int = 0
+
+    @property
+    def seeks_words(self) -> bool:
+        """Whether files have to be looked into at all."""
+        return bool(self._words)
 
     def __post_init__(self) -> None:
         mine = [one for one in self.redactions if one.what.part in (self.part, EVERYWHERE)]
         # the longest words first: "Bob" would take a piece out of "Bob Smith", and leave "Smith"
         mine.sort(key=lambda one: -len(one.what.words))
-        self._mine = [(one, frozenset(one.what.rows), _pattern(one.what.words)) for one in mine]
+        words = [file_words.words_of(one.what.words) if one.what.words.strip() else None for one in mine]
+        known = [(one, frozenset(one.what.rows), say) for one, say in zip(mine, words, strict=True)]
+        self._mine = [(one, rows, say.plain if say else None) for one, rows, say in known]
+        self._words = [(one, rows, say) for one, rows, say in known if say]
         self._marker = marker()
         self._counted: set[str] = set()
 
@@ -93,17 +135,30 @@ class Redactor:
             row = self._changed(row, one.what.column, pattern)
         return row
 
-    def without_file(self, row: Row, before: Row, column: str, read: Callable[[], Iterator[bytes]]) -> Row:
-        """The same without the file that this column names, where it holds words that have to go.
+    def look_into(self, row: Row, before: Row, found: File) -> Row:
+        """The same without this file where it holds words that have to go; else it is noted if it cannot be told.
 
         `before` is the row as it was gathered. A file is left out whole: it is not ours to write anew.
         """
-        for one, rows, pattern in self._mine:
-            if pattern is None or one.what.column not in ("", column) or (rows and mark_of(before) not in rows):
-                continue
-            if file_words.holds(read(), pattern):
-                self._count(one)
-                return {**row, column: self._marker}
+        mark = mark_of(before) if self._words else ""
+        mine = [
+            (one, words)
+            for one, rows, words in self._words
+            if one.what.column in ("", found.column) and (not rows or mark in rows)
+        ]
+        if not mine:
+            return row
+        seen = file_words.look(found.read(), [words for _one, words in mine], self.reader)
+        for number in seen.found:
+            self._count(mine[number][0])
+        if seen.found:
+            self.held.append((found, tuple(seen.places)))
+            return {**row, found.column: self._marker}
+        if seen.unseen:
+            self.count_of_unseen += 1
+            if len(self.unseen) < MOST_UNSEEN:
+                whys = tuple((str(why), place) for why, place in seen.unseen.items())
+                self.unseen.append(Unseen(self.part, mark, found.column, found.name, found.file, whys))
         return row
 
     def _changed(self, row: Row, column: str, pattern: re.Pattern[str] | None) -> Row:
@@ -138,7 +193,7 @@ def mark_of(row: Row) -> str:
 def redact(*, request: Request, what: What, ground: str, reason: str, by: str, at: datetime) -> Redaction:
     """Leave this out of the next build. Raises RedactionError, Conflict(`closed`), Conflict(`erased`)."""
     _check(what, ground, reason)
-    request = _lock(request)
+    request = lock(request)
     redaction = Redaction.objects.create(
         request=request,
         sealed_what=sealing.seal_json(request, asdict(what), context=sealing.REDACTION),
@@ -154,7 +209,7 @@ def redact(*, request: Request, what: What, ground: str, reason: str, by: str, a
 @transaction.atomic
 def undo(*, redaction: Redaction, by: str, at: datetime) -> None:
     """Take a redaction back; the next build has it all again. Raises Conflict(`undone` | `closed`)."""
-    request = _lock(redaction.request)
+    request = lock(redaction.request)
     redaction = Redaction.objects.select_for_update().get(pk=redaction.pk)
     if redaction.undone_at is not None:
         raise Conflict("undone", "This was taken back already.")
@@ -207,24 +262,14 @@ def _check(what: What, ground: str, reason: str) -> None:
         raise RedactionError("unknown_row", "Name rows by their marks in the preview.", field="rows")
 
 
-def _lock(request: Request) -> Request:
+def lock(request: Request) -> Request:
+    """The request, to change what its answer has. Raises Conflict(`closed` | `not_proven`)."""
     request = Request.objects.select_for_update(no_key=True, of=("self",)).select_related("subject").get(pk=request.pk)
     if request.is_closed:
         raise Conflict("closed", "This request is closed; its answer stays as it is.")
     if request.subject_id is None:
         raise Conflict("not_proven", "It is not known yet who asks.")
     return request
-
-
-def _pattern(words: str) -> re.Pattern[str] | None:
-    """The words whatever their case, spacing, and way of writing accents (Unicode NFC and NFD)."""
-    if not words.strip():
-        return None
-    # in capitals too, where one letter becomes two ("ß")
-    spellings = (words.strip(), words.strip().upper())
-    forms = {unicodedata.normalize(form, one) for form in ("NFC", "NFD", "NFKC", "NFKD") for one in spellings}
-    spelled = sorted({r"\s+".join(re.escape(one) for one in form.split()) for form in forms})
-    return re.compile("|".join(spelled), re.IGNORECASE)
 
 
 def _without(value: Any, pattern: re.Pattern[str], marker: str) -> Any:

@@ -11,7 +11,7 @@ from portal import actors, sealed_files
 from portal.errors import Conflict, NotFound, twin
 from requests_app import letters, timeline
 from requests_app.models import Package, PackageDownload, Request
-from requests_app.packages import building
+from requests_app.packages import building, unseen
 from requests_app.packages.spooling import KIND
 from requests_app.states import PackageStatus, Status
 
@@ -33,7 +33,7 @@ def newest(request: Request) -> Package | None:
 
 
 def check_can_release(package: Package) -> None:
-    """Raise Conflict unless it is built, and just as it would be built now, as far as redactions go."""
+    """Raise Conflict unless it is built just as it would be now, as far as redactions go, and each file is decided."""
     if package.status != PackageStatus.REVIEW:
         raise Conflict("wrong_state", "Only an answer that waits for your look can be released.")
     if package.request.status in _WITHOUT_ANSWER:
@@ -48,6 +48,7 @@ def check_can_release(package: Package) -> None:
             "redaction_without_effect",
             "Something that should be left out was not found: the data has changed. Look again, or take it back.",
         )
+    unseen.check_are_decided(package)
 
 
 can_release = twin(check_can_release)
@@ -58,7 +59,7 @@ def release(*, package: Package, by: str, at: datetime) -> Package:
     """Let the person fetch it until it expires, and write to them that it is there; earlier ones are deleted.
 
     Raises Conflict(`wrong_state` | `closed` | `not_proven` | `erased` | `redactions_changed` |
-    `redaction_without_effect`).
+    `redaction_without_effect` | `files_undecided` | `files_not_looked_into`).
     """
     request = (
         Request.objects.select_for_update(no_key=True, of=("self",))
@@ -191,7 +192,8 @@ def _take_away(package: Package, *, at: datetime) -> None:
     path = sealed_files.path_of(KIND, package.pk)
     sealed_files.abandon(path)
     sealed_files.delete(path)
-    package.status, package.deleted_at, package.sealed_key = PackageStatus.DELETED, at, None
+    package.status, package.deleted_at = PackageStatus.DELETED, at
+    package.sealed_key = package.sealed_unseen = None
     package.holder, package.progress, package.lease_until = "", "", None
     package.save()
 

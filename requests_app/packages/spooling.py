@@ -3,24 +3,25 @@
 Whoever dies leaves nothing: the file is gone with the process, and its key was only in memory.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
-from django.conf import settings
 
 from portal import sealed_files
+from requests_app.file_contents.reader import Reader
+from requests_app.packages import file_words
 from requests_app.packages.parts import Column, Content, Part, Row, Unreadable, plain
-from requests_app.packages.redaction import InForce, Redactor
+from requests_app.packages.redaction import File, InForce, Redactor
 
 KIND = "packages"
 Keep = Callable[[str, Iterator[bytes]], object]
 _MOST_COLUMNS = 1_000
+_LOOKED_FOR = 1_800.0
+"""Seconds that taking apart the files of one part may take altogether."""
 OTHERS = "_others"
 """The column that takes in what has no column of its own any more."""
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
@@ -56,12 +57,10 @@ def spool(part: Part, redactions: Sequence[InForce], *, keep: Keep) -> Iterator[
 
     What a row that stays has beside its values is handed to `keep` at once, because it cannot be read later.
     """
-    folder = Path(settings.FILES_DIR) / KIND
-    folder.mkdir(parents=True, exist_ok=True)
-    redactor = Redactor(part.name, part.is_open, redactions)
     known = {column.name: column for column in part.columns}
-    read = Spooled(part, redactor, known, {name: set() for name in known}, key=sealed_files.new_key())
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with Reader(seconds=_LOOKED_FOR) as reader, sealed_files.nameless(KIND) as file:
+        redactor = Redactor(part.name, part.is_open, redactions, reader)
+        read = Spooled(part, redactor, known, {name: set() for name in known}, key=sealed_files.new_key())
         read.file = file
         with sealed_files.SealedWriter(file, key=read.key) as writer:
             _read(read, writer, keep)
@@ -88,13 +87,38 @@ def _read(read: Spooled, writer: sealed_files.SealedWriter, keep: Keep) -> None:
 
 def without_files(part: Part, redactor: Redactor, gathered: Row, before: Row, row: Row) -> Row:
     """The row without those of its files that hold words which have to go; `before` is `gathered`, made plain."""
-    for name, value in gathered.items():
-        if isinstance(value, Content) and row.get(name) == before[name]:
-            row = redactor.without_file(row, before, name, value.read)
-    named, opened = before.get("file"), part.file
-    if opened is not None and isinstance(named, str) and row.get("file") == named:
-        row = redactor.without_file(row, before, "file", lambda: opened(named) or iter(()))
+    if redactor.seeks_words:
+        for found in _files_of(part, gathered, before):
+            # what was taken out already brings no file
+            if row.get(found.column) == before[found.column]:
+                row = redactor.look_into(row, before, found)
     return row
+
+
+def _files_of(part: Part, gathered: Row, before: Row) -> Iterator[File]:
+    named, opened = before.get("file"), part.file
+    if opened is not None and isinstance(named, str):
+        yield File("file", str(before.get("name") or named), named, lambda: opened(named) or iter(()))
+    for name, value in gathered.items():
+        if isinstance(value, Content):
+            yield File(name, value.name, value.file, value.read)
+        else:
+            yield from _files_in(name, before[name])
+
+
+def _files_in(column: str, value: Any) -> Iterator[File]:
+    """Pictures, PDFs and archives that are kept in the row itself, as bytes or the base64 of them, at any depth."""
+    match value:
+        case str():
+            content = file_words.file_in(value)
+            if content is not None:
+                yield File(column, column, "", lambda: iter([content]))
+        case list():
+            for one in value:
+                yield from _files_in(column, one)
+        case dict():
+            for one in value.values():
+                yield from _files_in(column, one)
 
 
 def _known(read: Spooled, row: Row) -> Row:

@@ -11,7 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.test import RequestFactory
 
-from portal import sealed_files, uploads
+from portal import sealed_files
 from portal.uploads import SealedReader
 
 PASSPORT = b"passport of Alice, " * 200_000
@@ -51,7 +51,7 @@ def test_a_large_one_lies_encrypted_and_without_a_name(folder: Path, monkeypatch
         written.append(make(**said))
         return written[-1]
 
-    monkeypatch.setattr(uploads.tempfile, "TemporaryFile", kept)
+    monkeypatch.setattr(sealed_files.tempfile, "TemporaryFile", kept)
     with posted(PASSPORT):
         assert list(folder.iterdir()) == []
         (lies,) = written

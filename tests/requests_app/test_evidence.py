@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 ALL = [
     *("request", "clock", "timeline", "messages", "identity", "proposals", "tasks", "removals", "log", "letters"),
-    *("packages", "redactions", "files", "audit"),
+    *("packages", "redactions", "clearances", "files", "audit"),
 ]
 
 

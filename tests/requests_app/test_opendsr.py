@@ -170,7 +170,7 @@ def test_an_erasure_is_counted(acme: Partner, alice: Subject, bob: User, tmp_pat
     propagate()
     assert closes(became(sent))
     now = opendsr.find(controller=acme, request_id=str(sent.subject_request_id))
-    told = opendsr.status_object(now, opendsr.standing(now), at=LATER)
+    told = opendsr.status_object(now, opendsr.standing(now), is_told=True, at=LATER)
     assert (told["request_status"], told["results_count"]) == ("completed", 2)
     assert not Letter.objects.exists()
 

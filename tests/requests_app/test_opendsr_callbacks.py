@@ -17,7 +17,7 @@ from requests_app.models import ControllerNotice, ControllerRequest, Request
 from tests.conftest import BY, partner
 from tests.downstream import listener
 from tests.downstream.listener import Listener
-from tests.requests_app.asking import LATER, SOON
+from tests.requests_app.asking import LATER, SOON, closes, propagate
 from tests.requests_app.controlling import customer, instructed, is_ours
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +82,26 @@ def test_of_somebody_unknown_it_is_told_that_nothing_is_held(ear: Listener, acme
     sent(acme, ear.url, subject_identities=customer("m_nobody"))
     assert deliver() == 1
     assert [(said["request_status"], said["results_count"]) for said in told(ear)] == [("completed", 0)]
+
+
+@pytest.mark.parametrize(
+    "now", [{"jurisdictions": ["GB"]}, {"scopes": []}, {"jurisdictions": ["US"]}], ids=["places", "scopes", "covers"]
+)
+def test_how_much_there_was_is_told_by_the_registration_as_it_is_now(
+    ear: Listener, acme: Partner, alice: Subject, bob: User, now: dict[str, list[str]]
+) -> None:
+    one = instructed(acme, status_callback_urls=[ear.url])
+    request = begun(one, bob)
+    workflow.carry_out(request=request, by=BY, at=SOON)
+    propagate()
+    assert closes(request)
+    for name, value in now.items():
+        setattr(acme, name, value)
+    acme.save()
+    deliver()
+    last = told(ear)[-1]
+    assert last["request_status"] == "completed"
+    assert ("results_count" in last) == (acme.jurisdictions == ["US"])
 
 
 def test_what_was_not_heard_is_told_again_and_in_the_end_given_up(acme: Partner, alice: Subject, bob: User) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import actors, clock
-from portal.errors import DomainError
+from portal.errors import DomainError, NoRoom
 from requests_app import importing
 from requests_app.models import RequestImport
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             else:
                 one = importing.approve(one=one, by=by, at=clock.now())
                 one = importing.take_in(one=one, clock=clock.now, tell=self._tell)
-        except DomainError as error:
+        except (DomainError, NoRoom) as error:
             raise CommandError(error.message) from error
         except OSError as error:
             raise CommandError(f"{options['file'].name} cannot be read: {error.strerror}.") from error

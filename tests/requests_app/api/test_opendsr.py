@@ -356,6 +356,28 @@ class TestResults:
         assert refusal(calls.client.post(f"/opendsr/v2/{path}", b"", content_type="application/json"))[0] == 405
         assert not Package.objects.get().downloads.exists()
 
+    @pytest.mark.parametrize("narrowed", [{"jurisdictions": ["GB"]}, {"scopes": ["opendsr"]}], ids=["places", "scopes"])
+    def test_a_registration_narrowed_since_is_not_told_how_much_there_was(
+        self, calls: Controller, acme: Partner, bob: User, narrowed: dict[str, list[str]]
+    ) -> None:
+        request_id = calls.sends("access")
+        self.answered(bob)
+        for name, value in narrowed.items():
+            setattr(acme, name, value)
+        acme.save()
+        partners.forget()
+        status = calls.status(request_id)
+        assert status["request_status"] == "completed"
+        assert not {"results_count", "results_url"} & set(status)
+        assert calls.get(f"requests/{request_id}/results").status_code in {403, 404}
+
+    def test_a_token_that_may_not_fetch_it_is_not_told_of_it(self, calls: Controller, acme: Partner, bob: User) -> None:
+        request_id = calls.sends("access")
+        self.answered(bob)
+        status = Controller(acme, "opendsr").status(request_id)
+        assert not {"results_count", "results_url"} & set(status)
+        assert "results_url" in calls.status(request_id)
+
     def test_it_is_there_for_a_week(self, calls: Controller, bob: User) -> None:
         request_id = calls.sends("portability")
         self.answered(bob)
