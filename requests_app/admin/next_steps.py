@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from django.urls import reverse
@@ -79,6 +78,8 @@ def _first(parts: Parts) -> Iterator[Step]:
 
 def _page(one: Request) -> str:
     return reverse("admin:requests_app_request_change", args=[one.pk])
+
+
 def _write_down(parts: Parts) -> Iterator[Step]:
     if parts.to_correct:
         yield _("Write down what is to be corrected, so that whoever keeps the data is told"), parts.to_correct
