@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('requests_app', '0018_words_tell_requests_apart'),
+        ("requests_app", "0019_ends_of_due_days"),
     ]
 
     operations = [
