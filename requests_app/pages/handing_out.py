@@ -10,7 +10,7 @@ from consents.models import Subject
 from requests_app import packages, rulebook
 from requests_app.models import Package, Request
 from requests_app.pages import words
-from requests_app.states import PackageStatus, Status, TaskStatus
+from requests_app.states import PackageStatus, Right, Status, TaskStatus
 
 
 def package(one: Request, *, at: datetime) -> dict[str, Any] | None:
@@ -46,6 +46,11 @@ def waits_for_fetching(one: Request, *, at: datetime) -> bool:
     if one.carried_out_at is None or one.tasks.filter(status=TaskStatus.OPEN).exists():
         return False
     return packages.wait_of(one, at=at) is not None
+
+
+def owes_a_copy(one: Request) -> bool:
+    """Of an erasure: whether the person waits for a copy that our staff have yet to answer, and this waits for that."""
+    return one.right == Right.ERASURE and packages.unanswered_of(one).exists()
 
 
 def with_answer(subject: Subject, *, at: datetime) -> set[uuid.UUID]:

@@ -91,7 +91,8 @@ def waiting_for(one: Request, *, at: datetime) -> str:
         return _("you")
     if one.duplicate_of_id is not None:
         return _("us: it is answered together with your earlier request")
-    if one.carried_out_at is not None and not one.tasks.filter(status=TaskStatus.OPEN, dataset=None).exists():
+    by_hand = one.tasks.filter(status=TaskStatus.OPEN, dataset=None).exists() or handing_out.owes_a_copy(one)
+    if one.carried_out_at is not None and not by_hand:
         return _("our workers: your data is being dealt with in each place")
     return _("our privacy staff")
 

@@ -11,6 +11,7 @@ from portal.models import User
 from portal.roles import AUDITOR
 from requests_app import timeline, workflow
 from requests_app.models import Request
+from requests_app.pages import showing
 from tests.conftest import BY, SignIn, staff_member
 from tests.requests_app.admin.test_request_page import address, do, next_of, page_of
 from tests.requests_app.asking import asked
@@ -105,3 +106,8 @@ def test_the_person_reads_on_their_page_that_the_erasure_went_first(
     page = signed_in(alice).get(f"/requests/{access.reference}/").content.decode()
     assert "The day of your erasure came near before this was answered" in page
     assert "The month is over." not in page
+    # and whose turn it is with the erasure: nothing is left to be removed, and the copy is owed
+    erasure.refresh_from_db()
+    assert showing.waiting_for(erasure, at=clock.now()) == "our privacy staff"
+    workflow.withdraw(request=access, by=f"subject:{alice.pk}", at=clock.now())
+    assert showing.waiting_for(erasure, at=clock.now()).startswith("our workers")
