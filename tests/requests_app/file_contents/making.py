@@ -118,12 +118,16 @@ def locked(password: str) -> bytes:
     return _changed(lock)
 
 
-def later_version(before: bytes) -> bytes:
-    """The same with another page content behind its end; what was there before is there still."""
-    at = len(before)
+def later_version(first: bytes, *, before: int | None = None) -> bytes:
+    """The same with another page content behind its end; what was there before is there still.
+
+    `before` is where it says that the earlier version is told of, if not where it is.
+    """
+    at = len(first)
     fresh = b"4 0 obj\n%s\nendobj\n" % stream(b"BT /F1 12 Tf (fine) Tj ET")
+    earlier = int(first.split(b"startxref\n")[1].split()[0]) if before is None else before + len(fresh)
     rest = b"xref\n4 1\n%010d 00000 n \ntrailer\n<</Size 6/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n"
-    return before + fresh + rest % (at, int(before.split(b"startxref\n")[1].split()[0]), at + len(fresh))
+    return first + fresh + rest % (at, earlier, at + len(fresh))
 
 
 PICTURE = stream(b"\0" * 3, b"/Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8")

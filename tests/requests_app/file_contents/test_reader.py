@@ -164,6 +164,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "lists within lists": lambda: page(b"[" * 200_000 + b"]" * 200_000),
     "a page within itself": lambda: page().replace(b"/Kids[3 0 R]", b"/Kids[2 0 R]"),
     "its own length": lambda: page(content=b"<</Length 4 0 R>>\nstream\nx\nendstream"),
+    "versions in a circle": lambda: making.later_version(page(), before=len(page())),
+    "a picture without an end": lambda: page(content=stream(b"BI /W 1 /H 1 ID " + b"x" * 500_000)),
     "many objects": lambda: page(*[b"null"] * 250_000),
     "zip of zeros": lambda: making.zipped({str(one): bytes(20_000_000) for one in range(5)}),
     "zips within zips": lambda: making.within(making.zipped({"a": b"a"}), 30),
