@@ -13,11 +13,10 @@ from requests_app.models import Request
 from requests_app.rights import rectification
 from tests.conftest import BY, OTHER
 from tests.consents.api.conftest import Caller
-from tests.downstream.api.conftest import copy_at, northlight, own_cache, their_calls
+from tests.downstream.copies import HOLDERS_SCOPES, copy_at
 from tests.requests_app.asking import LATER, SOON, asked, closes, propagate, refusal_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]
-__all__ = ["northlight", "own_cache", "their_calls"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world", "own_cache")]
 NAME = {"what": "Surname", "wrong": "Dough", "right": "Doe"}
 TOWN = {"what": "Town", "wrong": "", "right": "Cork"}
 
@@ -153,8 +152,9 @@ def test_what_is_opened_again_takes_more_before_it_is_carried_out_again(alice: S
 
 
 def test_work_that_is_planned_says_how_many_things_there_are_now(
-    northlight: Partner, their_calls: Caller, alice: Subject, bob: User
+    northlight: Partner, alice: Subject, bob: User
 ) -> None:
+    Caller(northlight, HOLDERS_SCOPES)
     copy_at(northlight)
     request = start(by_letter(alice), bob)
     write(request, NAME, TOWN, NAME | {"what": "First name"})
