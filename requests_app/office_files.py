@@ -31,6 +31,8 @@ _CARRIED = ("/afchunk", "/oleobject", "/package", "/control", "/vbaproject", "/s
 _RUNS = frozenset({"event-listener", "dde-source", "dde-connection-decl"})
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|/|\\\\|\.\./")
 _FORBIDDEN = ("vbaproject", "vbadata", "activex", "embeddings/", "basic/", "scripts/", "macros/", "object ", ".bin")
+_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, ValueError, EOFError, OSError)
+"""Whatever the archive's own code says of a broken or locked one."""
 
 
 def kind_of(content: bytes) -> str:
@@ -41,8 +43,7 @@ def kind_of(content: bytes) -> str:
                 return "odt"
             if _DOCX_MAIN in _part(archive, "[Content_Types].xml"):
                 return "docx"
-    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, ValueError, EOFError, OSError):
-        # whatever the archive's own code says of a broken or locked one
+    except _BROKEN:
         pass
     return ""
 
@@ -52,6 +53,13 @@ def trouble_of(content: bytes) -> str:
     # what is before the first part or behind the end may be another file
     if not content.startswith(b"PK\x03\x04") or not _ends_well(content):
         return "Something else is in front of the document, or follows it."
+    try:
+        return _trouble_within(content)
+    except _BROKEN:
+        return "The document is damaged. Save it anew."
+
+
+def _trouble_within(content: bytes) -> str:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         parts = archive.infolist()
         if len(parts) > _MOST_PARTS or sum(part.file_size for part in parts) > _LARGEST_WHOLE:

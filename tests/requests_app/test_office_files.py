@@ -26,6 +26,16 @@ def test_a_broken_archive_is_of_no_kind(content: bytes) -> None:
     assert office_files.kind_of(content) == ""
 
 
+@pytest.mark.parametrize("content", [docx(), odt()], ids=["docx", "odt"])
+def test_wherever_a_document_is_damaged_that_is_told_and_breaks_nothing(content: bytes) -> None:
+    told = {
+        office_files.trouble_of(content[:at] + noise + content[at + 2 :])
+        for at in range(len(content) - 1)
+        for noise in (b"\0\1", b"\xff\xff")
+    }
+    assert "The document is damaged. Save it anew." in told
+
+
 def test_a_plain_document_has_no_trouble() -> None:
     link = b'<Relationship Type="x/hyperlink" Target="https://example.org" TargetMode="External"/>'
     assert office_files.trouble_of(docx(**{"word___rels__document_xml_rels": link})) == ""
