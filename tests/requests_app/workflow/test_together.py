@@ -116,12 +116,25 @@ def test_what_is_asked_while_the_first_is_answered_is_answered_too(
 def test_what_is_asked_while_somebody_is_forgotten_does_not_stay_open(alice: Subject, bob: User) -> None:
     request, holds, goes_on = carried_out(alice, bob), threading.Event(), threading.Event()
     propagate()
-    again = asks_again(alice, "access", holds=holds, goes_on=goes_on)
+    again = asks_again(alice, "automated_decision", holds=holds, goes_on=goes_on)
     holds.wait(LONG)
     threading.Timer(A_MOMENT, goes_on.set).start()
     assert closes(request)
     assert again.ends()
     assert not Request.objects.open().filter(subject=alice).exists()
+
+
+def test_a_copy_that_is_asked_for_at_this_moment_is_owed_first(alice: Subject, bob: User) -> None:
+    request, holds, goes_on = carried_out(alice, bob), threading.Event(), threading.Event()
+    propagate()
+    again = asks_again(alice, "access", holds=holds, goes_on=goes_on)
+    holds.wait(LONG)
+    threading.Timer(A_MOMENT, goes_on.set).start()
+    assert not closes(request)
+    assert again.ends()
+    copy = Request.objects.open().get(subject=alice, right="access")
+    workflow.withdraw(request=copy, by=actors.subject(alice.pk), at=LATER)
+    assert closes(request)
 
 
 def test_who_is_forgotten_at_this_moment_appeals_no_more(alice: Subject, bob: User) -> None:
