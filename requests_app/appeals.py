@@ -63,6 +63,11 @@ def compute(
     return replace(outcome, explanation=(*steps, _complaint_step(rule)))
 
 
+def are_ours(rule: Rule) -> bool:
+    """Whether this law brings appeals to us, and not to the authority."""
+    return rule.appeal is not None and rule.appeal.to is AppealTo.CONTROLLER
+
+
 def clock_of(rule: Rule) -> Rule:
     """The rule that an appeal or complaint itself runs under, so that its days are counted and moved like any other's.
 

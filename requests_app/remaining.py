@@ -5,6 +5,7 @@ number of what is overdue holds just those whose words say so.
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.db.models import Case, DateField, DateTimeField, Func, Q, Value, When
 from django.db.models.fields.json import KT
@@ -68,6 +69,12 @@ def due_soon(at: datetime) -> Q:
     return bounds & Q(due_on__gte=_today(at), due_on__lte=_today(at, later=week))
 
 
+@cache
+def zones() -> tuple[str, ...]:
+    """The names of all time zones in which the rulebook counts days."""
+    return tuple(sorted({"UTC", *rulebook.load().zones.values()}))
+
+
 def _today(at: datetime, *, later: timedelta = timedelta()) -> Case:
     """The day where the person of each row lives, or so many days later.
 
@@ -76,7 +83,7 @@ def _today(at: datetime, *, later: timedelta = timedelta()) -> Case:
     """
     here = Func(ZONE, Value(at), function="timezone", output_field=DateTimeField())
     elsewhere = Cast(here + later if later else here, DateField())
-    days = {zone: periods.local_date(at, periods.zone(zone)) for zone in rulebook.every_zone()}
+    days = {zone: periods.local_date(at, periods.zone(zone)) for zone in zones()}
     known = [
         When(In(ZONE, [zone for zone in days if days[zone] == day]), then=Value(day + later))
         for day in sorted(set(days.values()))

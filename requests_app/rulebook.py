@@ -111,11 +111,6 @@ class Rule:
         return self.scope == ANYWHERE
 
     @property
-    def hears_appeals(self) -> bool:
-        """Whether this law brings appeals to us, and not to the authority."""
-        return self.appeal is not None and self.appeal.to is AppealTo.CONTROLLER
-
-    @property
     def longest(self) -> Period | None:
         """The time to answer with its longest extension; None where there is none, or none of fixed length."""
         if self.extension is None or self.extension.up_to is None:
@@ -171,12 +166,6 @@ def load(path: Path = DEFAULT) -> Rulebook:
     )
     _check_whole(book)
     return book
-
-
-@cache
-def every_zone() -> tuple[str, ...]:
-    """The names of all time zones whose calendars count anywhere."""
-    return tuple(sorted({"UTC", *load().zones.values()}))
 
 
 def rule_for(jurisdiction: str, right: str, *, on: Moment, book: Rulebook | None = None) -> Rule:

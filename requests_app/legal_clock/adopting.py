@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from django.db import transaction
 
-from requests_app import rulebook, timeline
+from requests_app import appeals, rulebook, timeline
 from requests_app.deadlines import Deadline, DeadlineError
 from requests_app.legal_clock import moving, reckoning
 from requests_app.models import Request
@@ -95,7 +95,7 @@ def _is_worse(before: Deadline, after: Deadline) -> bool:
     later_answer = after.due > before.due or _longest(after) > _longest(before)
     never = date.max
     later_word = (after.acknowledge_by or never) > (before.acknowledge_by or never)
-    return later_answer or later_word or (before.rule.hears_appeals and not after.rule.hears_appeals)
+    return later_answer or later_word or (appeals.are_ours(before.rule) and not appeals.are_ours(after.rule))
 
 
 def _longest(deadline: Deadline) -> date:

@@ -146,7 +146,7 @@ def silence_from(request: Request, *, at: datetime.datetime) -> datetime.date | 
     rule = rulebook.thaw(request.terms)
     stands_alone = request.right not in FOLLOW_UPS and request.duplicate_of_id is None
     is_known = request.subject_id is not None and request.status != Status.VERIFYING
-    if not (rule.hears_appeals and stands_alone and is_known) or request.is_closed:
+    if not (appeals.are_ours(rule) and stands_alone and is_known) or request.is_closed:
         return None
     return last_day(request, at=at) + datetime.timedelta(days=1)
 

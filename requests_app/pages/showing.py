@@ -9,6 +9,7 @@ from consents.models import Purpose, Subject
 from portal import actors
 from portal.errors import DomainError
 from requests_app import (
+    appeals,
     explanations,
     legal_clock,
     rulebook,
@@ -144,7 +145,7 @@ def appeal(one: Request, *, at: datetime) -> dict[str, Any]:
     opens = legal_clock.silence_from(one, at=at)
     if opens is None and (one.status not in ANSWERED or one.closed_at is None or one.right in FOLLOW_UPS):
         return shown
-    if not rule.hears_appeals or one.follow_ups.open().exists():
+    if not appeals.are_ours(rule) or one.follow_ups.open().exists():
         return shown
     if opens is not None and at.astimezone(rule.zone).date() < opens:
         return shown | {"appeal_opens": opens}

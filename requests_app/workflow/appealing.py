@@ -99,7 +99,7 @@ def check_can_lodge(request: Request, right: str, *, at: datetime) -> Appeal:
     if Request.objects.open().filter(about=request, right=right).exists():
         raise Conflict("appeal_open", "This is looked at already.")
     # a complaint may be made to us also where the law brings it to the authority; no law then sets its days
-    is_ours = right == Right.APPEAL or rulebook.thaw(request.terms).hears_appeals
+    is_ours = right == Right.APPEAL or appeals.are_ours(rulebook.thaw(request.terms))
     return legal_clock.onward(request, at=at, is_lodged=is_ours)
 
 
