@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from portal import audit, clock, downloads, nudge
@@ -206,6 +206,7 @@ _ACTS: dict[str, Callable[[HttpRequest, Request], str]] = {
 def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
     at, package = clock.now(), packages.newest(one)
     names = packages.names(one, at=at) if packages.can_ask(one) else []
+    titles = {redaction.EVERYWHERE: _("Everywhere"), **dict(names)}
     part = request.GET.get("part", "")
     return {
         "title": _("Answer to %s") % one.reference,
@@ -223,7 +224,7 @@ def _shown(request: HttpRequest, one: Request) -> dict[str, Any]:
         "find": _find(request),
         "preview": _preview(request, one, part) if any(name == part for name, _title in names) else None,
         "files": package_files.shown(one, package),
-        "redactions": [_redaction(each) for each in one.redactions.select_related("request__subject")],
+        "redactions": [_redaction(each, titles) for each in one.redactions.select_related("request__subject")],
     }
 
 
@@ -258,13 +259,26 @@ def _cells(row: previews.Seen, name: str) -> tuple[Any, Any, bool]:
 
 
 def _counts(package: Package | None, name: str) -> dict[str, Any] | None:
-    return next((part for part in package.parts if part["name"] == name), None) if package else None
+    found = next((part for part in package.parts if part["name"] == name), None) if package else None
+    return found and {**found, "left_out": [*_left_out(found)]}
 
 
-def _redaction(one: Redaction) -> dict[str, Any]:
+def _left_out(counts: dict[str, Any]) -> Iterator[str]:
+    """How many rows, and values within others, on which ground."""
+    for ground, rows in counts["rows_left_out"].items():
+        words = ngettext("%(count)d row: %(ground)s", "%(count)d rows: %(ground)s", rows)
+        yield words % {"count": rows, "ground": Ground(ground).label}
+    for ground, values in counts["entries_left_out"].items():
+        words = ngettext("%(count)d value: %(ground)s", "%(count)d values: %(ground)s", values)
+        yield words % {"count": values, "ground": Ground(ground).label}
+
+
+def _redaction(one: Redaction, titles: dict[str, str]) -> dict[str, Any]:
+    what = redaction.what_of(one)
     return {
         "pk": one.pk,
-        "what": redaction.what_of(one),
+        "what": what,
+        "part": titles.get(what.part, what.part) if what else "",
         "ground": Ground(one.ground).label,
         "reason": redaction.reason_of(one),
         "who": named(one.made_by),

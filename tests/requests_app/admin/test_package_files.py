@@ -12,7 +12,7 @@ from portal.roles import AUDITOR
 from requests_app import packages
 from requests_app.models import Clearance, Package, Request
 from requests_app.packages import unseen
-from requests_app.states import PackageStatus
+from requests_app.states import Ground, PackageStatus
 from tests.conftest import SignIn, staff_member
 from tests.requests_app.admin.test_packages import UNKNOWN, do, page, shown
 from tests.requests_app.file_contents import making
@@ -132,3 +132,10 @@ def test_a_released_answer_asks_nothing_any_more(package: Package, browser: Clie
     text = shown(browser, request_of(package))
     assert "Hand out as they are" not in text
     assert "2 are decided." in text
+
+
+def test_how_much_is_left_out_of_each_part_is_said_in_words(package: Package, browser: Client) -> None:
+    text = shown(browser, request_of(package))
+    assert f"1 value: {Ground.RIGHTS_OF_OTHERS.label}" in text
+    assert f"Everywhere · “{SECRET}”" in text
+    assert "1* rights_of_others" not in text
