@@ -210,6 +210,8 @@ class Request(models.Model):
             models.Index(fields=["channel", "due_on", "id"], name="request_open_channel", condition=~_IS_CLOSED),
             # what is overdue or due soon, also where few or all are; see `remaining`
             models.Index(fields=["due_at"], name="request_open_ends", condition=~_IS_CLOSED),
+            # the first page of everything, open or not
+            models.Index(fields=["due_on", "id"], name="request_every"),
             models.Index(fields=["closed_at"], name="request_closed", condition=_IS_CLOSED),
             models.Index(fields=["received_at"], name="request_received"),
             models.Index(fields=["subject", "-received_at"], name="request_of_person"),
