@@ -28,14 +28,15 @@ _BROKEN = (
 
 
 def take_apart(content: bytes, teller: Teller, *, place: str = "", depth: int = 0) -> None:
-    """Tell everything that this file says. Raises TooMuch, MemoryError, RecursionError."""
+    """Tell everything that this file says. Raises TooMuch, MemoryError."""
     if depth > DEEPEST:
         raise TooMuch
     teller.at(place)
     kind = kinds.kind_of(content[: kinds.HEAD])
-    inner: Callable[[bytes, str], None] = lambda data, name: take_apart(  # noqa: E731  (bound to where we are)
-        data, teller, place=f"{place}/{name}" if place else name, depth=depth + 1
-    )
+
+    def inner(data: bytes, name: str) -> None:
+        take_apart(data, teller, place=f"{place}/{name}" if place else name, depth=depth + 1)
+
     try:
         match kind:
             case "pdf":

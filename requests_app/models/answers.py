@@ -94,51 +94,52 @@ class PackageDownload(AppendOnly):
         return f"{self.at:%Y-%m-%d %H:%M}"
 
 
-class Redaction(models.Model):
-    """Something that the person does not get, because it is about somebody else; with its reason."""
+class Undoable(models.Model):
+    """What staff decided about an answer, with their reason; it can be taken back, and stays written down."""
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="redactions")
-    sealed_what = models.BinaryField(editable=False, help_text=_("JSON: part, column, and which rows or which words."))
-    ground = models.CharField(_("ground"), max_length=30, choices=Ground.choices)
     sealed_reason = models.BinaryField(editable=False)
     made_at = models.DateTimeField()
     made_by = models.CharField(max_length=120)
     undone_at = models.DateTimeField(null=True, blank=True)
     undone_by = models.CharField(max_length=120, blank=True)
 
+    class Meta:
+        abstract = True
+        ordering = ["made_at", "id"]
+
+
+class Redaction(Undoable):
+    """Something that the person does not get, because it is about somebody else; with its reason."""
+
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="redactions")
+    sealed_what = models.BinaryField(editable=False, help_text=_("JSON: part, column, and which rows or which words."))
+    ground = models.CharField(_("ground"), max_length=30, choices=Ground.choices)
+
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_what", "sealed_reason"})
 
-    class Meta:
+    class Meta(Undoable.Meta):
         verbose_name = _("redaction")
         verbose_name_plural = _("redactions")
-        ordering = ["made_at", "id"]
 
     def __str__(self) -> str:
         return self.ground
 
 
-class Clearance(models.Model):
+class Clearance(Undoable):
     """That staff hand out files as they are which could not be looked into for words to leave out; with the reason."""
 
-    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="clearances")
     sealed_files = models.BinaryField(editable=False, help_text=_("JSON: which files, by part, row and column."))
     looked_for = ArrayField(
         models.UUIDField(), default=list, editable=False, help_text=_("The redactions whose words were looked for.")
     )
-    sealed_reason = models.BinaryField(editable=False)
-    made_at = models.DateTimeField()
-    made_by = models.CharField(max_length=120)
-    undone_at = models.DateTimeField(null=True, blank=True)
-    undone_by = models.CharField(max_length=120, blank=True)
 
     PERSONAL: ClassVar[frozenset[str]] = frozenset({"sealed_files", "sealed_reason"})
 
-    class Meta:
+    class Meta(Undoable.Meta):
         verbose_name = _("clearance of files")
         verbose_name_plural = _("clearances of files")
-        ordering = ["made_at", "id"]
 
     def __str__(self) -> str:
         return f"{self.made_at:%Y-%m-%d}"

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from portal.errors import Conflict, DomainError
 from requests_app import sealing, timeline
 from requests_app.file_contents.reader import Reader
-from requests_app.models import Redaction, Request
+from requests_app.models import Clearance, Redaction, Request
 from requests_app.packages import file_words
 from requests_app.packages.parts import Row
 from requests_app.states import Ground
@@ -209,13 +209,19 @@ def redact(*, request: Request, what: What, ground: str, reason: str, by: str, a
 @transaction.atomic
 def undo(*, redaction: Redaction, by: str, at: datetime) -> None:
     """Take a redaction back; the next build has it all again. Raises Conflict(`undone` | `closed`)."""
-    request = lock(redaction.request)
-    redaction = Redaction.objects.select_for_update().get(pk=redaction.pk)
-    if redaction.undone_at is not None:
-        raise Conflict("undone", "This was taken back already.")
-    redaction.undone_at, redaction.undone_by = at, by
-    redaction.save(update_fields=["undone_at", "undone_by"])
+    request = take_back(redaction, by=by, at=at)
     timeline.tell(request, "redaction_undone", by=by, at=at, details={"ground": redaction.ground})
+
+
+def take_back(one: Redaction | Clearance, *, by: str, at: datetime) -> Request:
+    """Write down that it does not count any more; answers its request, locked. Raises Conflict(`undone` | `closed`)."""
+    request = lock(one.request)
+    one = type(one).objects.select_for_update().get(pk=one.pk)
+    if one.undone_at is not None:
+        raise Conflict("undone", "This was taken back already.")
+    one.undone_at, one.undone_by = at, by
+    one.save(update_fields=["undone_at", "undone_by"])
+    return request
 
 
 def in_force(request: Request) -> list[InForce]:

@@ -56,8 +56,7 @@ def wait_of(erasure: Request, *, at: datetime) -> Wait | None:
 
 def unanswered_of(erasure: Request) -> "QuerySet[Request]":
     """The open requests for a copy of the same person, what is due first before the others."""
-    open_ones = Request.objects.open().proven().filter(subject=erasure.subject_id, right__in=sorted(COPIES))
-    return open_ones.order_by("due_on", "pk")
+    return _owed(erasure.subject_id).order_by("due_on", "pk")
 
 
 def is_gathered(copy: Request, *, at: datetime) -> bool:
@@ -75,8 +74,10 @@ def check_can_close(erasure: Request, *, at: datetime) -> None:
     theirs = Package.objects.filter(request__subject=erasure.subject_id, deleted_at__isnull=True)
     # locked first, then looked at: what was released a moment ago counts
     list(theirs.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    if days_left(erasure, at=at) <= 0:
+        return
     owed = ", ".join(one.reference for one in unanswered_of(erasure))
-    if days_left(erasure, at=at) > 0 and owed:
+    if owed:
         raise Conflict(
             "answer_first",
             f"They asked to see their data too and have no answer yet: {owed}. This closes by itself once they have "
@@ -102,7 +103,7 @@ def waiting_erasures(*, at: datetime) -> "QuerySet[Request]":
     own = _by_whose_it_is(actor="actor", partner="package__request__partner")
     fetched = PackageDownload.objects.filter(own, package=OuterRef("pk"), at__lte=at - SETTLES)
     lying = _ready(at).filter(~Exists(fetched), request__subject=OuterRef("subject"))
-    owed = Request.objects.open().proven().filter(subject=OuterRef("subject"), right__in=sorted(COPIES))
+    owed = _owed(OuterRef("subject"))
     surely = at.date() + timedelta(days=1)
     return Request.objects.open().filter(Exists(lying) | Exists(owed), right=Right.ERASURE, due_on__gt=surely)
 
@@ -126,6 +127,11 @@ def let_go(*, request: Request, by: str, at: datetime) -> int:
     if not gone:
         raise Conflict("nothing_ready", "Nothing lies ready to be deleted; look at it again.")
     return gone
+
+
+def _owed(subject: Any) -> "QuerySet[Request]":
+    """The open requests for a copy of this person, who may be one of a statement's outer rows."""
+    return Request.objects.open().proven().filter(subject=subject, right__in=sorted(COPIES))
 
 
 def _ready(at: datetime) -> "QuerySet[Package]":

@@ -103,12 +103,7 @@ def leave_out(
 @transaction.atomic
 def undo(*, clearance: Clearance, by: str, at: datetime) -> None:
     """Take a clearance back: its files have to be decided again. Raises Conflict(`undone` | `closed`)."""
-    request = redaction.lock(clearance.request)
-    clearance = Clearance.objects.select_for_update().get(pk=clearance.pk)
-    if clearance.undone_at is not None:
-        raise Conflict("undone", "This was taken back already.")
-    clearance.undone_at, clearance.undone_by = at, by
-    clearance.save(update_fields=["undone_at", "undone_by"])
+    request = redaction.take_back(clearance, by=by, at=at)
     timeline.tell(request, "clearance_undone", by=by, at=at)
 
 
