@@ -7,7 +7,7 @@ Ada an administrator, Charlie must see nothing, Acme a partner.
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -218,7 +218,7 @@ def token_of(partner: Partner, scope: str) -> str:
     return str(token.token)
 
 
-def write_parquet(folder: Path, rows: dict[str, list[object]], *, name: str = "part-0.parquet") -> Path:
+def write_parquet(folder: Path, rows: Mapping[str, Sequence[object]], *, name: str = "part-0.parquet") -> Path:
     """One Parquet file of these columns below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(rows), folder / name, row_group_size=4)

@@ -21,8 +21,11 @@ from tests.downstream.holders.processor import Processor
 @pytest.fixture
 def posts(transactional_db: None, alice: Subject, charlie: Subject, tmp_path: Path) -> Dataset:
     """Rows of Alice, Charlie, somebody unknown and nobody."""
-    rows = {"author": ["m_alice", "m_charlie", "m_alice", "m_nobody", None], "text": ["a", "c", "b", "n", "x"]}
-    return up_to_date(dataset_of(write_parquet(tmp_path / "posts", rows)))  # type: ignore[arg-type]
+    rows: dict[str, list[str | None]] = {
+        "author": ["m_alice", "m_charlie", "m_alice", "m_nobody", None],
+        "text": ["a", "c", "b", "n", "x"],
+    }
+    return up_to_date(dataset_of(write_parquet(tmp_path / "posts", rows)))
 
 
 @pytest.fixture

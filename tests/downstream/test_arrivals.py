@@ -202,7 +202,7 @@ def test_a_dataset_that_is_taken_in_is_looked_through_for_people_erased_before(
     subjects.forget(subject=charlie, by=BY, at=AT)
     sequenced()
     rows = {"author": ["m_alice", "m_charlie"], "text": ["a", "c"]}
-    dataset = dataset_of(write_parquet(tmp_path / "posts", rows))  # type: ignore[arg-type]
+    dataset = dataset_of(write_parquet(tmp_path / "posts", rows))
     assert run_all() == [True]
     assert authors(dataset) == ["m_alice"]
     assert Propagation.objects.get().is_full

@@ -34,7 +34,7 @@ LATE = LATER + timedelta(hours=25)
 def other(posts: Dataset, tmp_path: Path) -> Dataset:
     """Holds nobody but Charlie."""
     rows = {"author": ["m_charlie"], "text": ["c"]}
-    return dataset_of(write_parquet(tmp_path / "other", rows), slug="other")  # type: ignore[arg-type]
+    return dataset_of(write_parquet(tmp_path / "other", rows), slug="other")
 
 
 def ask(subject: Subject, request_id: uuid.UUID = REQUEST) -> list[Correction]:

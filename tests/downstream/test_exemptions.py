@@ -58,7 +58,7 @@ def erase(subject: Subject) -> int:
 def invoices(posts: Dataset, tmp_path: Path) -> Dataset:
     """A second dataset with rows of the same people."""
     rows = {"author": ["m_alice", "m_charlie", "m_alice"], "text": ["i", "j", "k"]}
-    dataset = dataset_of(write_parquet(tmp_path / "invoices", rows), slug="invoices")  # type: ignore[arg-type]
+    dataset = dataset_of(write_parquet(tmp_path / "invoices", rows), slug="invoices")
     run_all()
     dataset.refresh_from_db()
     return dataset

@@ -56,7 +56,7 @@ def registration(folder: Path, how: str = "", secret: str = SECRET, *, scheme: s
 
 def folder_of(tmp_path: Path, how: str, *people: str) -> Path:
     keys = [hashed(one, how) for one in people]
-    return write_parquet(tmp_path / "posts", {"author": keys, "text": list(people)})  # type: ignore[arg-type]
+    return write_parquet(tmp_path / "posts", {"author": keys, "text": list(people)})
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -84,7 +84,7 @@ def test_hashes_that_come_in_later_are_recognised(alice: Subject, charlie: Subje
     say(alice, Action.DENY)
     run_all()
     late = {"author": [hashed("m_alice", KeyHash.HMAC), hashed("m_charlie", KeyHash.HMAC)], "text": ["a", "c"]}
-    write_parquet(folder, late, name="part-1.parquet")  # type: ignore[arg-type]
+    write_parquet(folder, late, name="part-1.parquet")
     arrivals.look_around(at=LATER)
     assert run_all() == [True]
     assert authors(dataset) == [hashed("m_charlie", KeyHash.HMAC)] * 2

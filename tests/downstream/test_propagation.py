@@ -67,7 +67,7 @@ def test_a_no_to_the_whole_reaches_datasets_of_its_parts(alice: Subject, tmp_pat
 def test_a_hold_takes_everyone_in_scope(posts: Dataset, alice: Subject) -> None:
     grace = person("grace", "GB")
     rows = {"author": ["m_grace", "m_alice"], "text": ["g", "a"]}
-    write_parquet(Path(posts.location), rows, name="part-1.parquet")  # type: ignore[arg-type]
+    write_parquet(Path(posts.location), rows, name="part-1.parquet")
     holds.open(scope=holds.HoldScope(jurisdictions=["GB"]), reason="asked to", by=BY, at=AT)
     sequenced()
     assert run_all() == [True]

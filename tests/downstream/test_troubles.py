@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,6 +20,7 @@ from downstream import leases, propagation, registry, retry
 from downstream.models import Dataset, Propagation, RemovalReceipt, Unit
 from downstream.propagation_states import Status
 from portal.models import AuditEntry
+from tests import small_disks
 from tests.conftest import BY, dataset_of, write_parquet
 from tests.downstream.acting import (
     LATER,
@@ -172,16 +172,8 @@ def test_a_full_disk_leaves_everything_as_it_was_and_is_tried_again(
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two mebibytes, where we may mount one."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("may not mount")
-    try:
+    with small_disks.mounted(tmp_path / "small", mebibytes=2) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_file_system_without_room_leaves_everything_as_it_was_and_is_tried_again(alice: Subject, mount: Path) -> None:

@@ -56,7 +56,7 @@ def scene(transactional_db: None, world: None, tmp_path: Path) -> Iterator[Scene
     for part in range(2):
         numbers = list(range(part * 20, part * 20 + 20))
         rows = {"author": [f"m_{names[n % 3]}" for n in numbers], "number": numbers}
-        write_parquet(folder, rows, name=f"part-{part}.parquet")  # type: ignore[arg-type]
+        write_parquet(folder, rows, name=f"part-{part}.parquet")
     subject = person("alice", at=clock.now())
     yield from _played(tmp_path, dataset_of(folder), folder, subject)
 

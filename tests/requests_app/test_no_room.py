@@ -24,6 +24,7 @@ from requests_app import packages
 from requests_app.models import Attachment, IdentityCheck, Message, Package, Request, RequestImport
 from requests_app.packages import building
 from requests_app.states import CheckMethod, FileUse, PackageStatus
+from tests import small_disks
 from tests.conftest import BY, SignIn, lose_counts
 from tests.requests_app.admin import test_imports as imports
 from tests.requests_app.admin.test_packages import shown
@@ -41,16 +42,8 @@ SMALL, LARGE = b"word for word " * 20_000, b"a page of it " * 300_000
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Path]:
-    """A file system of twelve mebibytes, where we may mount one."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(place)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("may not mount")
-    try:
+    with small_disks.mounted(tmp_path / "small", mebibytes=12) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 class Disk:

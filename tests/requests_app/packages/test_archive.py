@@ -310,7 +310,7 @@ def test_whatever_the_files_hold_every_row_of_theirs_is_told_once(
             "text": pa.array([texts[number % len(texts)] for number in range(len(authors))], pa.string()),
             "number": pa.array(range(len(authors)), pa.int64()),
         }
-        write_parquet(Path(folder) / "posts", columns)  # type: ignore[arg-type]
+        write_parquet(Path(folder) / "posts", columns)
         slug = f"posts-{Dataset.objects.count()}"
         dataset_of(Path(folder) / "posts", slug=slug)
         (part,) = [one for one in contents.of(asking(alice)) if one.name == f"dataset-{slug}"]
